@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class CallsConfig(AppConfig):
+    name = "pbx.calls"
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,120 @@
+"""Who is here: SIP domains, people, extensions, their credentials and devices.
+
+State changes go through `actions.py`; the engine learns of them by the triggers of
+`pbx.enginelink`, never by signals.
+"""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AbstractUser
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+from pbx.directory.validators import validate_destination, validate_domain, validate_number
+
+
+class Domain(models.Model):
+    """A SIP domain this server answers for. Its name is the digest realm."""
+
+    class Mode(models.TextChoices):
+        PROXY = "proxy", "Relay calls (proxy)"
+        REDIRECT = "redirect", "Tell the caller where to go (302 with the registered contacts)"
+
+    name = models.CharField(max_length=253, unique=True, validators=[validate_domain])
+    mode = models.CharField(max_length=8, choices=Mode.choices, default=Mode.PROXY)
+    is_default = models.BooleanField(default=False, help_text="Stands for the listening addresses.")
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["is_default"], condition=models.Q(is_default=True), name="one_default_domain"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Person(AbstractUser):
+    """Someone who may log in to the web side. A phone's password is not hers but her extension's."""
+
+    must_change_password = models.BooleanField(default=False)
+
+    class Meta:
+        verbose_name = "person"
+        verbose_name_plural = "people"
+        ordering = ["username"]
+
+
+class Extension(models.Model):
+    """An address of record: `number@domain`, with how long it rings and where it forwards."""
+
+    domain = models.ForeignKey(Domain, on_delete=models.PROTECT, related_name="extensions")
+    number = models.CharField(max_length=64, validators=[validate_number])
+    name = models.CharField(max_length=120, blank=True)
+    person = models.ForeignKey(
+        Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="extensions"
+    )
+    enabled = models.BooleanField(default=True)
+    max_contacts = models.PositiveSmallIntegerField(
+        default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text="Phones that may be registered at once.",
+    )
+    ring_timeout = models.PositiveSmallIntegerField(
+        default=60,
+        validators=[MinValueValidator(1), MaxValueValidator(170)],
+        help_text="Seconds until the call counts as not answered.",
+    )
+    forward_always = models.CharField(max_length=255, blank=True, validators=[validate_destination])
+    forward_busy = models.CharField(max_length=255, blank=True, validators=[validate_destination])
+    forward_no_answer = models.CharField(
+        max_length=255, blank=True, validators=[validate_destination]
+    )
+    forward_no_answer_after = models.PositiveSmallIntegerField(
+        default=20, validators=[MinValueValidator(1), MaxValueValidator(170)]
+    )
+
+    class Meta:
+        ordering = ["domain", "number"]
+        constraints = [models.UniqueConstraint(fields=["domain", "number"], name="one_number_a_domain")]
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.name}".strip()
+
+    @property
+    def aor(self) -> str:
+        return f"{self.number}@{self.domain.name}"
+
+
+class Credential(models.Model):
+    """The digest secrets of an extension (RFC 7616 §3.4.2): H(username:realm:password), no password.
+
+    The realm is kept because the hashes hold for it alone: a renamed domain needs new passwords.
+    """
+
+    extension = models.OneToOneField(Extension, on_delete=models.CASCADE, related_name="credential")
+    realm = models.CharField(max_length=253)
+    ha1_md5 = models.CharField(max_length=32)
+    ha1_sha256 = models.CharField(max_length=64)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"credential of {self.extension}"
+
+
+class Device(models.Model):
+    """A telephone that somebody owns; `user_agent` ties registrations to it in the lists."""
+
+    extension = models.ForeignKey(Extension, on_delete=models.CASCADE, related_name="devices")
+    name = models.CharField(max_length=120)
+    mac = models.CharField(max_length=17, blank=True)
+    user_agent = models.CharField(max_length=200, blank=True)
+    notes = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["extension", "name"]
+
+    def __str__(self) -> str:
+        return self.name

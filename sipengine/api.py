@@ -1,0 +1,192 @@
+"""What the engine and the web side share: configuration in, facts out.
+
+Plain values, no behaviour. Configuration is an immutable `ConfigSnapshot`, swapped by one
+reference (docs/decisions/0002-journal-first.md tells how facts go the other way). All times here
+are wall-clock seconds since 1970 (UTC) unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+# ------------------------------------------------------------------ configuration (web -> engine)
+
+PROXY: Final = "proxy"
+REDIRECT: Final = "redirect"
+"""`Domain.mode`: relay calls, or answer 302 with the registered contacts (RFC 3261 §8.3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A SIP domain that this server is responsible for. Its name is the digest realm."""
+
+    name: str
+    mode: str = PROXY
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """An address of record `number@domain` with its digest secrets and forwarding.
+
+    `ha1_md5` and `ha1_sha256` are lower-case hex of H(number:domain:password); empty means that
+    the extension cannot authenticate. A forward is a number, an AOR or a SIP URI; "" is none.
+    """
+
+    number: str
+    domain: str
+    name: str = ""
+    ha1_md5: str = ""
+    ha1_sha256: str = ""
+    max_contacts: int = 10
+    ring_timeout: int = 60
+    forward_always: str = ""
+    forward_busy: str = ""
+    forward_no_answer: str = ""
+    forward_no_answer_after: int = 20
+
+    @property
+    def aor(self) -> str:
+        return f"{self.number}@{self.domain}"
+
+
+ACTION_FORWARD: Final = "forward"
+ACTION_REDIRECT: Final = "redirect"
+ACTION_REDIRECT_CONTACTS: Final = "redirect_contacts"
+ACTION_REJECT: Final = "reject"
+SIMULTANEOUS: Final = "simultaneous"
+SEQUENTIAL: Final = "sequential"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One routing rule. Rules are tried in the order of the snapshot; the first match decides.
+
+    `called` is exact ("1999"), a prefix ("19*") or a regular expression ("/^19(\\d\\d)$/", whose
+    groups are {1}, {2}, .. in targets). `redirect_contacts` answers 302 with the contacts
+    registered for its targets, or for the called number if it has none.
+    """
+
+    name: str
+    domain: str
+    called: str
+    action: str
+    targets: tuple[str, ...] = ()
+    strategy: str = SIMULTANEOUS
+    timeout: int = 20
+    status: int = 480
+    reason: str = ""
+    follow_redirects: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigSnapshot:
+    """Everything the engine needs to decide, at one moment. `extensions` is keyed by AOR.
+
+    `default_domain` is the domain that stands for the listening addresses.
+    """
+
+    generation: int = 0
+    default_domain: str = ""
+    domains: dict[str, Domain] = field(default_factory=dict)
+    extensions: dict[str, Extension] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+
+
+# ------------------------------------------------------------------ facts (engine -> web)
+
+
+@dataclass(slots=True)
+class BindingRecord:
+    """One contact of one AOR (RFC 3261 §10), as it is journalled, stored and restored.
+
+    `contact` is the URI the phone gave, `params` the Contact header's own parameters as text.
+    `received` is the source `host:port` of the REGISTER, `local` the listening `host:port`.
+    """
+
+    aor: str
+    contact: str
+    params: str
+    q: float
+    expires_at: float
+    call_id: str
+    cseq: int
+    path: list[str]
+    transport: str
+    received: str
+    local: str
+    user_agent: str
+    instance: str
+    reg_id: int
+    registered_at: float
+    updated_at: float
+
+
+@dataclass(slots=True)
+class BindingGone:
+    """A binding that was removed, expired or replaced. `why` is one of those three words."""
+
+    aor: str
+    contact: str
+    why: str
+    at: float
+
+
+@dataclass(slots=True)
+class LegRecord:
+    """One branch of a call: where it went and what became of it. Times may be null."""
+
+    position: int
+    target: str  # the AOR or URI that routing chose
+    contact: str  # the URI the request went to
+    device: str  # the User-Agent the phone registered with, "" if unknown
+    started: float
+    ringing: float | None
+    answered: float | None
+    ended: float | None
+    sip_status: int  # last status on this leg, 0 for none
+    result: str  # trying, ringing, answered, busy, no_answer, declined, cancelled, elsewhere, redirected, failed
+
+
+STATE_TRYING: Final = "trying"
+STATE_RINGING: Final = "ringing"
+STATE_TALKING: Final = "talking"
+STATE_ENDED: Final = "ended"
+
+
+@dataclass(slots=True)
+class CallRecord:
+    """One logical call, whole, at one moment. A later `revision` of an `id` replaces the earlier.
+
+    `result` is "" until the call ended, then answered, busy, no_answer, declined, cancelled,
+    failed or redirected. `hangup_by` is caller, callee, system or "". `tags` are the dialog's
+    From and To tags, kept so that a BYE after a restart finds the row. `decision` is the trace of
+    every rule tried, one sentence each.
+    """
+
+    id: str  # UUID
+    revision: int
+    domain: str
+    call_ids: list[str]
+    tags: list[str]
+    state: str
+    caller: str
+    caller_name: str
+    caller_device: str
+    called: str
+    answered_by: str
+    answered_device: str
+    started: float
+    ringing: float | None
+    answered: float | None
+    ended: float | None
+    result: str
+    sip_status: int
+    hangup_by: str
+    rule: str
+    reason: str
+    decision: list[str]
+    legs: list[LegRecord]
+
+
+Fact = BindingRecord | BindingGone | CallRecord
