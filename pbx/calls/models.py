@@ -63,7 +63,9 @@ class Leg(models.Model):
 
     class Meta:
         ordering = ["position"]
-        constraints = [models.UniqueConstraint(fields=["call", "position"], name="one_leg_a_position")]
+        constraints = [
+            models.UniqueConstraint(fields=["call", "position"], name="one_leg_a_position")
+        ]
 
     def __str__(self) -> str:
         return f"leg {self.position} to {self.target}"

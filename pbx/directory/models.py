@@ -7,20 +7,32 @@ State changes go through `actions.py`; the engine learns of them by the triggers
 from __future__ import annotations
 
 from django.contrib.auth.models import AbstractUser
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
+from django.db.models.functions import Lower
 
-from pbx.directory.validators import validate_destination, validate_domain, validate_number
+from pbx.directory.validators import (
+    validate_destination,
+    validate_domain,
+    validate_number,
+    validate_one_line,
+)
 
 
 class Domain(models.Model):
-    """A SIP domain this server answers for. Its name is the digest realm."""
+    """A SIP domain this server answers for. Its name, in lower case, is the digest realm."""
 
     class Mode(models.TextChoices):
         PROXY = "proxy", "Relay calls (proxy)"
         REDIRECT = "redirect", "Tell the caller where to go (302 with the registered contacts)"
 
-    name = models.CharField(max_length=253, unique=True, validators=[validate_domain])
+    name = models.CharField(
+        max_length=253,
+        unique=True,
+        validators=[validate_domain],
+        help_text="Such as pbx.example; what stands after the @ of a phone's address.",
+    )
     mode = models.CharField(max_length=8, choices=Mode.choices, default=Mode.PROXY)
     is_default = models.BooleanField(default=False, help_text="Stands for the listening addresses.")
 
@@ -28,12 +40,32 @@ class Domain(models.Model):
         ordering = ["name"]
         constraints = [
             models.UniqueConstraint(
-                fields=["is_default"], condition=models.Q(is_default=True), name="one_default_domain"
-            )
+                fields=["is_default"],
+                condition=models.Q(is_default=True),
+                name="one_default_domain",
+            ),
+            # RFC 3261 §19.1.4: host names compare without regard to case.
+            models.CheckConstraint(
+                condition=models.Q(name=Lower("name")), name="domain_name_in_lower_case"
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Store the name in lower case; keep it while phone passwords hold for it."""
+        self.name = self.name.lower()
+        if self._state.adding:
+            return
+        before = Domain.objects.filter(pk=self.pk).values_list("name", flat=True).first()
+        if before != self.name and self.extensions.exists():
+            raise ValidationError(
+                {
+                    "name": "This domain has extensions, and their phones' passwords hold for its "
+                    "name alone. Add a new domain instead and make the extensions there."
+                }
+            )
 
 
 class Person(AbstractUser):
@@ -52,7 +84,7 @@ class Extension(models.Model):
 
     domain = models.ForeignKey(Domain, on_delete=models.PROTECT, related_name="extensions")
     number = models.CharField(max_length=64, validators=[validate_number])
-    name = models.CharField(max_length=120, blank=True)
+    name = models.CharField(max_length=120, blank=True, validators=[validate_one_line])
     person = models.ForeignKey(
         Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="extensions"
     )
@@ -67,21 +99,41 @@ class Extension(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(170)],
         help_text="Seconds until the call counts as not answered.",
     )
-    forward_always = models.CharField(max_length=255, blank=True, validators=[validate_destination])
+    forward_always = models.CharField(
+        max_length=255,
+        blank=True,
+        validators=[validate_destination],
+        help_text="A number, an address (1001@pbx.example) or a SIP URI; empty for none.",
+    )
     forward_busy = models.CharField(max_length=255, blank=True, validators=[validate_destination])
     forward_no_answer = models.CharField(
         max_length=255, blank=True, validators=[validate_destination]
     )
     forward_no_answer_after = models.PositiveSmallIntegerField(
-        default=20, validators=[MinValueValidator(1), MaxValueValidator(170)]
+        default=20,
+        validators=[MinValueValidator(1), MaxValueValidator(170)],
+        help_text="Seconds of ringing before the call goes to the no-answer forward.",
     )
 
     class Meta:
         ordering = ["domain", "number"]
-        constraints = [models.UniqueConstraint(fields=["domain", "number"], name="one_number_a_domain")]
+        constraints = [
+            models.UniqueConstraint(fields=["domain", "number"], name="one_number_a_domain")
+        ]
 
     def __str__(self) -> str:
         return f"{self.number} {self.name}".strip()
+
+    def clean(self) -> None:
+        """Refuse a forward to the extension itself: the call would never arrive anywhere."""
+        own = {self.number}
+        if self.domain_id is not None:
+            own |= {self.aor, f"sip:{self.aor}", f"sips:{self.aor}"}
+        for field in ("forward_always", "forward_busy", "forward_no_answer"):
+            if getattr(self, field) in own:
+                raise ValidationError(
+                    {field: "An extension cannot forward to itself. Give another number."}
+                )
 
     @property
     def aor(self) -> str:
@@ -108,9 +160,24 @@ class Device(models.Model):
     """A telephone that somebody owns; `user_agent` ties registrations to it in the lists."""
 
     extension = models.ForeignKey(Extension, on_delete=models.CASCADE, related_name="devices")
-    name = models.CharField(max_length=120)
-    mac = models.CharField(max_length=17, blank=True)
-    user_agent = models.CharField(max_length=200, blank=True)
+    name = models.CharField(max_length=120, validators=[validate_one_line])
+    mac = models.CharField(
+        "MAC address",
+        max_length=17,
+        blank=True,
+        validators=[
+            RegexValidator(
+                r"^([0-9A-Fa-f]{2}[:-]?){5}[0-9A-Fa-f]{2}\Z",
+                "Give twelve hexadecimal digits, such as 00:1a:2b:3c:4d:5e.",
+            )
+        ],
+    )
+    user_agent = models.CharField(
+        max_length=200,
+        blank=True,
+        validators=[validate_one_line],
+        help_text="What the phone calls itself; its registrations show this device's name.",
+    )
     notes = models.TextField(blank=True)
 
     class Meta:

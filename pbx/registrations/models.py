@@ -27,7 +27,9 @@ class Binding(models.Model):
 
     class Meta:
         ordering = ["aor", "registered_at"]
-        constraints = [models.UniqueConstraint(fields=["aor", "contact"], name="one_binding_a_contact")]
+        constraints = [
+            models.UniqueConstraint(fields=["aor", "contact"], name="one_binding_a_contact")
+        ]
 
     def __str__(self) -> str:
         return f"{self.aor} at {self.contact}"

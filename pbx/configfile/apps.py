@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class ConfigFileConfig(AppConfig):
+    name = "pbx.configfile"
