@@ -1,0 +1,29 @@
+"""A flow: the connection or 5-tuple by which a peer is reached (RFC 5626 §3.2)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+RELIABLE: Final = frozenset({"TCP", "TLS", "WS", "WSS"})
+
+
+class Flow:
+    """Where bytes came from and where bytes go. The shell (`net`) makes and owns them.
+
+    `transport` is UDP or TCP (capitals, as in Via), `reliable` whether it retransmits by itself,
+    `local` and `remote` are (host, port). `open` turns False when a connection has gone; a UDP
+    flow stays open. Two flows are the same only if they are one object.
+    """
+
+    __slots__ = ("__weakref__", "local", "open", "packed", "reliable", "remote", "transport")
+
+    def __init__(self, transport: str, local: tuple[str, int], remote: tuple[str, int]) -> None:
+        self.transport = transport
+        self.reliable = transport in RELIABLE
+        self.local = local
+        self.remote = remote
+        self.open = True
+        self.packed = b""  # how services.proxy.record_route writes it, once it has
+
+    def __repr__(self) -> str:
+        return f"<Flow {self.transport} {self.remote[0]}:{self.remote[1]}>"

@@ -1,0 +1,258 @@
+"""A SIP message, parsed once and lazily (RFC 3261 §7).
+
+A message is kept as the lines it came in, with the name of each line beside it. Typed values are
+made when somebody asks. Forwarding copies the list of lines, changes the few that must change and
+joins them: a header that nobody changes is never written anew.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from sipengine.sip.errors import RemoteProtocolError
+from sipengine.sip.names import NAMES
+
+MAX_HEADER_LINES: Final = 256
+"""More header lines than this are an attack: the largest real messages have about 40."""
+
+_FOLD: Final = re.compile(r"[ \t]*\r\n[ \t]+")
+_SINGLE: Final = ("From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length", "Content-Type")
+_REQUEST_LINE: Final = re.compile(r"([A-Za-z0-9.!%*_+`'~-]+) (\S+) SIP/2\.0")
+_STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9][0-9]) ?(.*)")
+_METHOD_AND_NUMBER: Final = re.compile(r"[0-9]{1,10}[ \t]+[A-Za-z0-9.!%*_+`'~-]+")
+
+
+class Message:
+    """One request or response. `lines[0]` is the start line, `names[i]` the name of `lines[i]`.
+
+    For a request `method` and `uri` are set and `status` is 0; for a response the other way round.
+    `body` is the text after the empty line, cut to Content-Length if that says less.
+    """
+
+    __slots__ = ("_first", "body", "lines", "method", "names", "status", "uri")
+
+    lines: list[str]
+    names: list[str]
+    body: str
+    method: str
+    uri: str
+    status: int
+    _first: dict[str, int]
+
+    def __init__(
+        self, lines: list[str], names: list[str], body: str, method: str, uri: str, status: int
+    ) -> None:
+        self.lines = lines
+        self.names = names
+        self.body = body
+        self.method = method
+        self.uri = uri
+        self.status = status
+        # Backwards, so that the first of several lines of one name wins.
+        self._first = dict(zip(reversed(names), range(len(names) - 1, -1, -1)))
+
+    def has(self, name: str) -> bool:
+        """Whether a header of this name is there at all."""
+        return name in self._first
+
+    def value(self, name: str) -> str | None:
+        """The value of the first header line of this name, without surrounding white space."""
+        at = self._first.get(name)
+        if at is None:
+            return None
+        return self.lines[at].partition(":")[2].strip()
+
+    def all(self, name: str) -> list[str]:
+        """All values of a header that may be a list, in order; commas split (§7.3.1), empty ones left out."""
+        at = self._first.get(name)
+        if at is None:
+            return []
+        if self.names.count(name) == 1:
+            return split_list(self.lines[at].partition(":")[2])
+        out: list[str] = []
+        for line, other in zip(self.lines, self.names):
+            if other == name:
+                out += split_list(line.partition(":")[2])
+        return out
+
+    def whole_lines(self, name: str) -> list[str]:
+        """The values of each header line of this name, commas untouched (for credentials)."""
+        if name not in self._first:
+            return []
+        return [
+            line.partition(":")[2].strip()
+            for line, other in zip(self.lines, self.names)
+            if other == name
+        ]
+
+    def line(self, name: str) -> int | None:
+        """Where in `lines` the first header of this name stands."""
+        return self._first.get(name)
+
+    @property
+    def call_id(self) -> str:
+        return self.value("Call-ID") or ""
+
+    @property
+    def cseq(self) -> int:
+        """The number of the CSeq; the parser has made sure that there is one."""
+        return int((self.value("CSeq") or "0").split(None, 1)[0])
+
+    @property
+    def from_tag(self) -> str:
+        return tag_of(self.value("From") or "")
+
+    @property
+    def to_tag(self) -> str:
+        return tag_of(self.value("To") or "")
+
+    def encode(self) -> bytes:
+        """The bytes of this message as it is now."""
+        return ("\r\n".join(self.lines) + "\r\n\r\n" + self.body).encode("latin-1")
+
+
+def tag_of(value: str) -> str:
+    """The tag parameter of a From or To value, "" if it has none (§19.3)."""
+    at = value.rfind(">") + 1
+    at = value.find(";", at)
+    if at < 0:
+        return ""
+    for parameter in value[at + 1 :].split(";"):
+        name, _, tag = parameter.partition("=")
+        if name.strip().lower() == "tag":
+            return tag.strip()
+    return ""
+
+
+def split_list(text: str) -> list[str]:
+    """The items of a comma-separated header value; commas in quotes and in <> do not split."""
+    if "," not in text:
+        item = text.strip()
+        return [item] if item else []
+    out: list[str] = []
+    start = 0
+    quoted = escaped = angle = False
+    for at, char in enumerate(text):
+        if escaped:
+            escaped = False
+        elif quoted:
+            if char == "\\":
+                escaped = True
+            elif char == '"':
+                quoted = False
+        elif char == '"':
+            quoted = True
+        elif char == "<":
+            angle = True
+        elif char == ">":
+            angle = False
+        elif char == "," and not angle:
+            out.append(text[start:at].strip())
+            start = at + 1
+    out.append(text[start:].strip())
+    return [item for item in out if item]
+
+
+def parse(data: bytes, stream: bool = False) -> Message:
+    """The message in one datagram, or in one frame of a stream (`stream`).
+
+    Raises `RemoteProtocolError` whose reason names the broken part. The answer to a broken
+    request is made from `salvage(data)`, as far as that finds what an answer needs.
+    """
+    text = data.decode("latin-1")
+    if text.startswith("\r\n"):  # §7.5: empty lines before the start line are ignored
+        text = text.lstrip("\r\n")
+    head, separator, body = text.partition("\r\n\r\n")
+    if not separator:
+        raise RemoteProtocolError(400, "Bad Request: no empty line after the headers")
+    if "\r\n " in head or "\r\n\t" in head:  # §7.3.1 folding
+        head = _FOLD.sub(" ", head)
+    lines = head.split("\r\n")
+    if len(lines) > MAX_HEADER_LINES:
+        raise RemoteProtocolError(513, "Message Too Large: too many headers")
+    names = [NAMES[line.partition(":")[0]] for line in lines]
+    start_line = lines[0]
+    names[0] = "/"
+    method = uri = ""
+    status = 0
+    if start_line.startswith("SIP/2.0 "):
+        match = _STATUS_LINE.fullmatch(start_line)
+        if match is None:
+            raise RemoteProtocolError(400, "Bad Request: broken status line")
+        status = int(match[1])
+    else:
+        match = _REQUEST_LINE.fullmatch(start_line)
+        if match is None:
+            raise _broken_request_line(start_line)
+        method, uri = match.groups()
+    message = Message(lines, names, body, method, uri, status)
+    _check(message, stream)
+    return message
+
+
+def _broken_request_line(line: str) -> RemoteProtocolError:
+    parts = line.rsplit(" ", 1)
+    if len(parts) == 2 and re.fullmatch(r"SIP/[0-9]+\.[0-9]+", parts[1], re.IGNORECASE):
+        if parts[1].upper() != "SIP/2.0":
+            return RemoteProtocolError(505, "Version Not Supported")
+    return RemoteProtocolError(400, "Bad Request: broken request line")
+
+
+def _check(message: Message, stream: bool) -> None:
+    """The syntax every message must have (§8.1.1, §20.14), each breach with its header's name."""
+    names = message.names
+    first = message._first
+    if "" in first:
+        raise RemoteProtocolError(400, "Bad Request: broken header line")
+    for name in ("Via", "From", "To", "Call-ID", "CSeq"):
+        if name not in first:
+            raise RemoteProtocolError(400, f"Bad Request: no {name} header")
+    if len(first) != len(names):
+        for name in _SINGLE:
+            if names.count(name) > 1:
+                raise RemoteProtocolError(400, f"Bad Request: more than one {name} header")
+    cseq = message.value("CSeq") or ""
+    number, _, method = cseq.partition(" ")
+    if not (number.isdigit() and number.isascii() and method.isalpha()):
+        if _METHOD_AND_NUMBER.fullmatch(cseq) is None:
+            raise RemoteProtocolError(400, "Bad Request: broken CSeq header")
+        number, method = cseq.split(None, 1)
+    if len(number) > 9 and int(number) >= 2**31:  # §8.1.1.5
+        raise RemoteProtocolError(400, "Bad Request: CSeq out of range")
+    if message.method and method != message.method:
+        raise RemoteProtocolError(400, "Bad Request: CSeq names another method")
+    if not message.value("Call-ID"):
+        raise RemoteProtocolError(400, "Bad Request: empty Call-ID header")
+    length = message.value("Content-Length")
+    if length is None:
+        if stream:
+            raise RemoteProtocolError(400, "Bad Request: no Content-Length header")
+        return
+    if length == "0" and not message.body:
+        return
+    if not (length.isdigit() and length.isascii() and len(length) < 10):
+        raise RemoteProtocolError(400, "Bad Request: broken Content-Length header")
+    size = int(length)
+    if size > len(message.body):
+        raise RemoteProtocolError(400, "Bad Request: body shorter than Content-Length")
+    if size < len(message.body):  # §18.3: what is beyond is thrown away
+        message.body = message.body[:size]
+
+
+def salvage(data: bytes) -> Message | None:
+    """As much of a broken request as its answer needs: Via, From, To, Call-ID, CSeq (§8.2.6.2).
+
+    None if it is a response, an ACK (never answered), or lacks one of these.
+    """
+    head = data.decode("latin-1").lstrip("\r\n").partition("\r\n\r\n")[0]
+    lines = _FOLD.sub(" ", head).split("\r\n")[:MAX_HEADER_LINES]
+    method = lines[0].partition(" ")[0]
+    if not method or method.startswith("SIP/") or method == "ACK":
+        return None
+    names = ["/"] + [NAMES[line.partition(":")[0]] for line in lines[1:]]
+    kept = [(line, name) for line, name in zip(lines, names) if name]
+    message = Message([k[0] for k in kept], [k[1] for k in kept], "", method, "", 0)
+    if all(message.value(name) for name in ("Via", "From", "To", "Call-ID", "CSeq")):
+        return message
+    return None
