@@ -34,7 +34,17 @@ class Domain(models.Model):
         help_text="Such as pbx.example; what stands after the @ of a phone's address.",
     )
     mode = models.CharField(max_length=8, choices=Mode.choices, default=Mode.PROXY)
-    is_default = models.BooleanField(default=False, help_text="Stands for the listening addresses.")
+    is_default = models.BooleanField(
+        "default",
+        default=False,
+        editable=False,
+        help_text="Calls and registrations to the bare address of this server are for it.",
+    )
+    automatic = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text="Made at the first start, not by a person; while empty it may be replaced.",
+    )
 
     class Meta:
         ordering = ["name"]
@@ -125,7 +135,9 @@ class Extension(models.Model):
         return f"{self.number} {self.name}".strip()
 
     def clean(self) -> None:
-        """Refuse a forward to the extension itself: the call would never arrive anywhere."""
+        """Keep number and domain once stored; refuse a forward to the extension itself."""
+        if not self._state.adding:
+            self._check_address_unchanged()
         own = {self.number}
         if self.domain_id is not None:
             own |= {self.aor, f"sip:{self.aor}", f"sips:{self.aor}"}
@@ -134,6 +146,14 @@ class Extension(models.Model):
                 raise ValidationError(
                     {field: "An extension cannot forward to itself. Give another number."}
                 )
+
+    def _check_address_unchanged(self) -> None:
+        before = Extension.objects.filter(pk=self.pk).values_list("number", "domain_id").first()
+        if before is not None and before != (self.number, self.domain_id):
+            raise ValidationError(
+                "Number and domain of an extension stay as they are, for its phone's password "
+                "holds for them alone. Make a new extension and remove this one."
+            )
 
     @property
     def aor(self) -> str:
