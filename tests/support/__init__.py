@@ -1,0 +1,1 @@
+"""What several test suites share: real peers, the whole product as a process, waiting, hearing."""

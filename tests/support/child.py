@@ -1,0 +1,57 @@
+"""Programs that a test starts: each writes to a log file and dies with the test run."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_libc = ctypes.CDLL(None, use_errno=True)
+PR_SET_PDEATHSIG = 1
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def start(
+    command: Sequence[str | Path],
+    log: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start `command` with its output appended to `log` and no terminal on stdin."""
+    with log.open("ab") as out:
+        return subprocess.Popen(
+            [str(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(environment or {})},
+            cwd=directory,
+            process_group=0,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509  nothing else runs between fork and exec
+        )
+
+
+def stop(process: subprocess.Popen[bytes], *, grace: float = 5.0) -> int:
+    """End the process: politely, after `grace` seconds by force. Gives its exit status."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(grace)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    return process.wait()
+
+
+def tail(log: Path, lines: int = 60) -> str:
+    """The end of a log, for the message of a failure."""
+    if not log.exists():
+        return f"({log.name}: not there)"
+    text = log.read_text(errors="replace").splitlines()
+    return "\n".join([f"--- end of {log.name}", *text[-lines:]])
