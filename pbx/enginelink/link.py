@@ -1,0 +1,103 @@
+"""The one door between the engine and Postgres: configuration in, facts out.
+
+For the engine's composition root only. Nothing here imports Django; every query runs on one of
+two database threads (the listener's and the recorder's), never on the caller's loop:
+
+    link = Link.of(environment)
+    start = link.start()                     # blocks: once, before sockets open
+    link.watch(lambda snapshot: loop.call_soon_threadsafe(core.configure, snapshot))
+    ...
+    line = encode(fact)                      # on the loop
+    link.journal.write(lines)                # blocks: group commit, in a thread
+    link.notify_written()                    # then, from any thread
+    link.publish_status(counters)            # every 5 s
+    ...
+    link.close(deadline_s=3.0)               # blocks: ships what it can
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pbx.enginelink.restoring import Restored
+from pbx.environment import Environment
+from sipengine.api import ConfigSnapshot
+from sipengine.journal import Journal
+
+PATIENCE_S: Final = 5.0
+"""How long `start` keeps trying a database that does not answer: it may be starting up itself."""
+
+
+class LinkError(Exception):
+    """The engine cannot start; the message is one sentence that names what and how to mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What the engine begins with: the configuration, and who was registered and talking."""
+
+    snapshot: ConfigSnapshot
+    restored: Restored
+
+
+class Link:
+    """The bridge of one engine. Order: `start`, `watch`, anything, `close`."""
+
+    journal: Journal
+    """Open after `start`: `journal.write(lines)` in a thread, then `notify_written()`."""
+
+    def __init__(
+        self, database_url: str, journal_directory: Path, redis_url: str = "", name: str = "engine"
+    ) -> None:
+        """Name the parts; nothing is opened yet. `name` is the engine's row in the status table."""
+        self._database_url = database_url
+        self._journal_directory = journal_directory
+        self._redis_url = redis_url
+        self._name = name
+
+    @classmethod
+    def of(cls, environment: Environment) -> Link:
+        """The link of the engine that `environment` describes."""
+        return cls(
+            environment.database_url, environment.data_dir / "journal", environment.redis_url
+        )
+
+    def start(self, patience_s: float = PATIENCE_S) -> Start:
+        """Open the journal, load the configuration, restore the state, begin to ship. Blocks.
+
+        Raises `LinkError` if the journal cannot be opened, the database does not answer within
+        `patience_s`, or it has not been migrated; nothing stays open then.
+        """
+        raise NotImplementedError
+
+    def watch(self, on_change: Callable[[ConfigSnapshot], None]) -> None:
+        """Call `on_change` with each new snapshot, from the listener's thread, until `close`.
+
+        A change saved since `start` is not missed: listening began before the first load.
+        """
+        raise NotImplementedError
+
+    def notify_written(self) -> None:
+        """Wake the recorder: lines were written. Any thread, any number of times, never blocks."""
+        raise NotImplementedError
+
+    def publish_status(self, counters: dict[str, int | float], generation: int = 0) -> None:
+        """Have the heartbeat and `counters` stored soon; a newer call replaces a waiting one.
+
+        `generation` is that of the snapshot in use. Any thread, never blocks.
+        """
+        raise NotImplementedError
+
+    def counters(self) -> dict[str, int | float]:
+        """What the link did so far: journal size and lag, shipped, rejected, errors, reloads."""
+        raise NotImplementedError
+
+    def close(self, deadline_s: float = 3.0) -> None:
+        """Ship what the journal holds as far as the deadline allows, then let go of everything.
+
+        What is not shipped stays in the journal for the next start.
+        """
+        raise NotImplementedError

@@ -1,0 +1,440 @@
+"""The journal: an append-only log of facts on disk, written before anything is acknowledged.
+
+Plain blocking functions: the engine encodes facts on its loop and calls `write` in a thread, one
+group commit at a time; the recorder (pbx.enginelink) reads whole lines in order and carries them
+to Postgres. docs/decisions/0002-journal-first.md says why.
+
+On disk, in a directory of mode 0700:
+    journal.id            the journal's UUID, by which Postgres remembers how far it was carried
+    journal.lock          held by the one process that has the journal open
+    000000000001.journal  segments, numbered without end; files of mode 0600
+
+One line a fact: eight hex digits of CRC-32, one letter for the kind, the fact as JSON, a newline
+(JSON never holds a raw one). A torn tail is what follows the last line whose checksum holds.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+from zlib import crc32
+
+import msgspec
+
+from sipengine.api import BindingGone, BindingRecord, CallRecord, Fact
+
+SEGMENT_BYTES: Final = 8 * 1024 * 1024
+"""A shipped segment is removed whole: small enough to free the disk soon, large enough to be rare."""
+
+LIMIT_BYTES: Final = 4 * 1024 * 1024 * 1024
+"""How much may wait for the database: over two hours at 1,000 bindings a second of 500 bytes."""
+
+KIND_BINDING: Final = ord("B")
+KIND_GONE: Final = ord("G")
+KIND_CALL: Final = ord("C")
+KIND_DAMAGED: Final = 0
+"""A whole line whose checksum does not hold, with whole lines after it: the disk's fault."""
+
+_HEAD: Final = 8  # hex digits of the checksum
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_SUFFIX: Final = ".journal"
+
+
+class JournalError(Exception):
+    """The journal cannot be opened, read or written; the message is one sentence for an operator."""
+
+
+class JournalFull(JournalError):
+    """Nothing was written: the disk or the journal's own limit is full."""
+
+
+class Position(NamedTuple):
+    """A place between two lines. Positions of one journal are ordered; the first is `START`."""
+
+    segment: int
+    offset: int
+
+
+START: Final = Position(0, 0)
+
+
+class Line(NamedTuple):
+    """One journalled fact: its kind, its JSON and the position after it."""
+
+    kind: int
+    payload: bytes
+    end: Position
+
+
+_KINDS: Final[dict[type, bytes]] = {BindingRecord: b"B", BindingGone: b"G", CallRecord: b"C"}
+_encode = msgspec.json.Encoder().encode
+_binding = msgspec.json.Decoder(BindingRecord).decode
+_gone = msgspec.json.Decoder(BindingGone).decode
+_call = msgspec.json.Decoder(CallRecord).decode
+
+
+def encode(fact: Fact) -> bytes:
+    """Return the journal line of `fact`. Cheap enough for the loop: about 1.5 µs a binding."""
+    body = _KINDS[type(fact)] + _encode(fact)
+    return b"%08x%b\n" % (crc32(body), body)
+
+
+def decode(line: Line) -> Fact:
+    """Return the fact of a line that is not damaged. Raises `JournalError` if it is."""
+    try:
+        if line.kind == KIND_BINDING:
+            return _binding(line.payload)
+        if line.kind == KIND_GONE:
+            return _gone(line.payload)
+        if line.kind == KIND_CALL:
+            return _call(line.payload)
+    except msgspec.DecodeError as error:
+        raise JournalError(f"A journal line does not fit its kind: {error}.") from error
+    raise JournalError("A journal line is damaged.")
+
+
+def _parse(raw: bytes, end: Position) -> Line:
+    """Return the line `raw` (without newline); `KIND_DAMAGED` if its checksum does not hold."""
+    body = raw[_HEAD:]
+    try:
+        sound = int(raw[:_HEAD], 16) == crc32(body) and raw[_HEAD] in b"BGC"
+    except (ValueError, IndexError):
+        sound = False
+    return Line(body[0], body[1:], end) if sound else Line(KIND_DAMAGED, raw, end)
+
+
+class Journal:
+    """An open journal. One thread writes at a time; any other may read, and `release` what it read."""
+
+    def __init__(
+        self,
+        directory: Path,
+        identity: uuid.UUID,
+        segments: dict[int, int],
+        lock_fd: int,
+        segment_bytes: int,
+        limit_bytes: int,
+    ) -> None:
+        self.directory = directory
+        self.id = identity
+        self._sizes = segments  # segment number -> bytes synced
+        self._lock_fd = lock_fd
+        self._segment_bytes = segment_bytes
+        self._limit_bytes = limit_bytes
+        self._guard = threading.Lock()  # of _sizes and of the writer
+        self._fd = -1
+        self._unclean = False  # the active segment may hold bytes after its synced end
+        number = max(segments, default=0)
+        self._end = Position(number, segments.get(number, 0))
+        self.lines_written = 0
+
+    @classmethod
+    def open(
+        cls,
+        directory: Path,
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        limit_bytes: int = LIMIT_BYTES,
+    ) -> Journal:
+        """Open the journal in `directory`, making it if need be, and cut off a torn tail.
+
+        Raises `JournalError` if the directory cannot be used or another process has it open.
+        """
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.chmod(directory, 0o700)
+            lock_fd = os.open(directory / "journal.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise JournalError(f"The journal {directory} cannot be opened: {error.strerror}.") from error
+        try:
+            fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            identity = _identity(directory)
+            segments = _segments(directory)
+            if segments:
+                last = max(segments)
+                segments[last] = _cut_torn_tail(directory / _name(last))
+        except BlockingIOError as error:
+            os.close(lock_fd)
+            raise JournalError(f"The journal {directory} is in use by another engine.") from error
+        except OSError as error:
+            os.close(lock_fd)
+            raise JournalError(f"The journal {directory} cannot be opened: {error.strerror}.") from error
+        except JournalError:
+            os.close(lock_fd)
+            raise
+        return cls(directory, identity, segments, lock_fd, segment_bytes, limit_bytes)
+
+    # ------------------------------------------------------------------ writing
+
+    @property
+    def end(self) -> Position:
+        """The position after the last line that is safely on disk."""
+        return self._end
+
+    def write(self, lines: list[bytes]) -> Position:
+        """Append `lines` (from `encode`) and return the new end once they are on disk. Blocks.
+
+        All or nothing: raises `JournalFull` (disk or limit) or `JournalError` (disk failed) with
+        the segment truncated to where it was, so that the caller may refuse what it asked for.
+        """
+        data = b"".join(lines)
+        if not data:
+            return self._end
+        with self._guard:
+            held = sum(self._sizes.values())
+            if held + len(data) > self._limit_bytes:
+                raise JournalFull(
+                    f"The journal holds {held} bytes that the database has not taken,"
+                    f" its limit is {self._limit_bytes}."
+                )
+            try:
+                self._make_room(len(data))
+                self._append(data)
+            except OSError as error:
+                self._truncate()
+                full = error.errno in _FULL
+                raise (JournalFull if full else JournalError)(
+                    f"The journal {self.directory} cannot be written: {error.strerror}."
+                ) from error
+            number, offset = self._end
+            self._sizes[number] = offset + len(data)
+            self._end = Position(number, offset + len(data))
+            self.lines_written += len(lines)
+            return self._end
+
+    def _append(self, data: bytes) -> None:
+        self._unclean = True
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._fd, rest) :]
+        os.fdatasync(self._fd)
+        self._unclean = False
+
+    def _truncate(self) -> None:
+        """Take back what a failed write left. If even that fails, the next write tries again."""
+        if not self._unclean or self._fd < 0:
+            return
+        try:
+            os.ftruncate(self._fd, self._end.offset)
+            os.fdatasync(self._fd)
+        except OSError:
+            return
+        self._unclean = False
+
+    def _make_room(self, size: int) -> None:
+        """Have a clean segment open that takes `size` more bytes, a new one if the last is full."""
+        if self._fd < 0 and self._end.segment:
+            path = self.directory / _name(self._end.segment)
+            self._fd = os.open(path, os.O_WRONLY | os.O_APPEND)
+        if self._unclean:
+            os.ftruncate(self._fd, self._end.offset)
+            os.fdatasync(self._fd)
+            self._unclean = False
+        if self._fd < 0 or (self._end.offset and self._end.offset + size > self._segment_bytes):
+            self._start_segment(self._end.segment + 1)
+
+    def _start_segment(self, number: int) -> None:
+        path = self.directory / _name(number)
+        # A file of that number can only be what a failed start of a segment left: it holds nothing.
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            _sync_directory(self.directory)
+        except OSError:
+            os.close(fd)
+            raise
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = fd
+        self._sizes[number] = 0
+        self._end = Position(number, 0)
+
+    def move_past(self, position: Position) -> None:
+        """Go on after `position` if the journal ends before it (it came from an older backup).
+
+        Without this, new lines would take positions that count as carried already.
+        """
+        with self._guard:
+            if self._end < position:
+                try:
+                    self._start_segment(position.segment + 1)
+                except OSError as error:
+                    raise JournalError(
+                        f"The journal {self.directory} cannot be written: {error.strerror}."
+                    ) from error
+
+    # ------------------------------------------------------------------ reading
+
+    def batch(self, start: Position, max_lines: int, max_bytes: int) -> list[Line]:
+        """Return the next whole lines after `start`, at most so many and about so many bytes.
+
+        Only lines that are safely on disk; empty when there is none yet. Lines of one batch are
+        of one segment. A line longer than `max_bytes` comes alone.
+        """
+        end = self._end
+        number, offset = start
+        while (number, offset) < end:
+            size = self._size(number)
+            if offset >= size:
+                following = self._following(number)
+                if following is None:
+                    break
+                number, offset = following, 0
+                continue
+            lines = self._lines(number, offset, size, max_lines, max_bytes)
+            if lines:
+                return lines
+            offset = size
+        return []
+
+    def _lines(
+        self, number: int, offset: int, size: int, max_lines: int, max_bytes: int
+    ) -> list[Line]:
+        wanted = max_bytes
+        while True:
+            data = _pread(self.directory / _name(number), min(wanted, size - offset), offset)
+            cut = data.rfind(b"\n") + 1
+            if cut or len(data) < wanted:
+                break
+            wanted *= 2
+        found: list[Line] = []
+        for raw in data[:cut].split(b"\n", max_lines)[:max_lines]:
+            if raw or offset + 1 <= size:
+                offset += len(raw) + 1
+                found.append(_parse(raw, Position(number, offset)))
+        return found
+
+    def read(self, start: Position = START) -> Iterator[Line]:
+        """Iterate over all lines after `start` that are on disk now, in order."""
+        end = self._end
+        while lines := self.batch(start, 10_000, 1024 * 1024):
+            for line in lines:
+                if line.end > end:
+                    return
+                yield line
+            start = lines[-1].end
+
+    def _size(self, number: int) -> int:
+        with self._guard:
+            return self._sizes.get(number, 0)
+
+    def _following(self, number: int) -> int | None:
+        with self._guard:
+            return min((n for n in self._sizes if n > number), default=None)
+
+    # ------------------------------------------------------------------ bookkeeping
+
+    def release(self, position: Position) -> None:
+        """Remove the segments that lie wholly before `position`. Raises `JournalError`."""
+        with self._guard:
+            for number in sorted(self._sizes):
+                if number >= position.segment or number == self._end.segment:
+                    break
+                try:
+                    (self.directory / _name(number)).unlink(missing_ok=True)
+                except OSError as error:
+                    raise JournalError(
+                        f"A journal segment cannot be removed: {error.strerror}."
+                    ) from error
+                del self._sizes[number]
+
+    def pending_bytes(self, position: Position) -> int:
+        """How many bytes on disk come after `position`."""
+        with self._guard:
+            after = sum(size for number, size in self._sizes.items() if number > position.segment)
+            return after + max(0, self._sizes.get(position.segment, 0) - position.offset)
+
+    def counters(self) -> dict[str, int]:
+        """Bytes and segments on disk, lines written since the journal was opened."""
+        with self._guard:
+            return {
+                "journal_bytes": sum(self._sizes.values()),
+                "journal_segments": len(self._sizes),
+                "journal_lines_written": self.lines_written,
+            }
+
+    def close(self) -> None:
+        """Let go of the files. What was written is on disk already."""
+        with self._guard:
+            for fd in (self._fd, self._lock_fd):
+                if fd >= 0:
+                    os.close(fd)
+            self._fd = self._lock_fd = -1
+
+
+def _name(number: int) -> str:
+    return f"{number:012d}{_SUFFIX}"
+
+
+def _segments(directory: Path) -> dict[int, int]:
+    found = (path for path in directory.iterdir() if path.suffix == _SUFFIX and path.stem.isdigit())
+    return {int(path.stem): path.stat().st_size for path in found}
+
+
+def _identity(directory: Path) -> uuid.UUID:
+    path = directory / "journal.id"
+    try:
+        return uuid.UUID(path.read_text("ascii").strip())
+    except FileNotFoundError:
+        pass
+    except ValueError as error:
+        raise JournalError(f"{path} does not hold a UUID.") from error
+    identity = uuid.uuid4()
+    fresh = directory / "journal.id.new"
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(fd, f"{identity}\n".encode("ascii"))
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    fresh.rename(path)
+    _sync_directory(directory)
+    return identity
+
+
+def _cut_torn_tail(path: Path) -> int:
+    """Truncate `path` after its last sound line and return its size."""
+    data = path.read_bytes()
+    end = len(data)
+    while end:
+        newline = data.rfind(b"\n", 0, end)
+        if newline < 0:
+            end = 0
+            break
+        start = data.rfind(b"\n", 0, newline) + 1
+        if _parse(data[start:newline], START).kind != KIND_DAMAGED:
+            end = newline + 1
+            break
+        end = start
+    if end != len(data):
+        fd = os.open(path, os.O_WRONLY)
+        try:
+            os.ftruncate(fd, end)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    return end
+
+
+def _pread(path: Path, size: int, offset: int) -> bytes:
+    try:
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            return os.pread(fd, size, offset)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise JournalError(f"The journal {path} cannot be read: {error.strerror}.") from error
+
+
+def _sync_directory(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
