@@ -173,9 +173,11 @@ class Baresip:
     def hears(self, frequency: float, *, deadline: float = 5.0, last: float = 0.5) -> None:
         """Wait until the last half second that this phone received is that tone."""
         until(
-            lambda: any(self.recordings.glob("*-dec.wav"))
-            and self.heard().seconds > last
-            and self.heard().last(last).holds(frequency),
+            lambda: (
+                any(self.recordings.glob("*-dec.wav"))
+                and self.heard().seconds > last
+                and self.heard().last(last).holds(frequency)
+            ),
             f"{self.name} to hear {frequency} Hz",
             deadline=deadline,
             pause=0.1,

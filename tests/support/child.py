@@ -34,7 +34,7 @@ def start(
             env={**os.environ, **(environment or {})},
             cwd=directory,
             process_group=0,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509  nothing else runs between fork and exec
+            preexec_fn=_die_with_parent,
         )
 
 
