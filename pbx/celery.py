@@ -1,0 +1,40 @@
+"""The Celery application: work that may wait. The engine never waits for it."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pbx.settings")
+
+from django.conf import settings  # noqa: E402 - the settings module must be named first
+
+app: Final = Celery("branchline")
+
+
+def broker_url(redis_url: str) -> str:
+    """Celery's spelling of redis-py's URL: a Unix socket is `redis+socket`; "" is a queue in
+    this process only."""
+    if not redis_url:
+        return "memory://"
+    if redis_url.startswith("unix://"):
+        return "redis+socket://" + redis_url.removeprefix("unix://")
+    return redis_url
+
+
+app.conf.update(
+    broker_url=broker_url(settings.REDIS_URL),
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={"visibility_timeout": 3600},
+    task_ignore_result=True,
+    task_serializer="json",
+    accept_content=["json"],
+    task_time_limit=600,
+    worker_hijack_root_logger=False,
+    worker_send_task_events=False,
+    beat_scheduler="django_celery_beat.schedulers:DatabaseScheduler",
+    timezone="UTC",
+)
+app.autodiscover_tasks()

@@ -1,0 +1,66 @@
+"""One embedded Postgres for the whole run; pytest-django makes its test database on it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+# Before anything reads the settings: tests have a data directory of their own, and the variables
+# of whoever runs them decide nothing.
+for _name in [name for name in os.environ if name.startswith("PBX_")]:
+    del os.environ[_name]
+for _name in ("DATABASE_URL", "DATABASE_URL_FILE", "REDIS_URL", "REDIS_URL_FILE"):
+    os.environ.pop(_name, None)
+_DATA = tempfile.TemporaryDirectory(prefix="branchline-test-")
+os.environ["PBX_DATA_DIR"] = _DATA.name
+
+import pytest  # noqa: E402 - after the environment is cleared
+
+from pbx.supervisor.cluster import Cluster  # noqa: E402
+from pbx.supervisor.identity import service_identity  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster() -> Iterator[Cluster]:
+    """A running embedded Postgres that forgets everything at the end; `.url(name)` reaches it."""
+    identity = service_identity()
+    with tempfile.TemporaryDirectory(prefix="branchline-pg-") as name:
+        home = Path(name)
+        run = home / "run"
+        run.mkdir()
+        if identity:
+            home.chmod(0o711)
+            os.chown(run, identity.uid, identity.gid)
+        # A crash of the machine during the tests may lose them: no flush of anything.
+        settings = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        cluster = Cluster(home / "data", run, "test-password", identity, settings)
+        cluster.initialise()
+        with (home / "log").open("wb") as log:
+            server = subprocess.Popen(
+                cluster.command(), stdout=log, stderr=log, **cluster.popen_options
+            )
+        try:
+            deadline = time.monotonic() + 30
+            while not cluster.is_ready:
+                if server.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError((home / "log").read_text())
+                time.sleep(0.01)
+            yield cluster
+        finally:
+            cluster.stop()
+            server.wait(timeout=10)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, postgres_cluster: Cluster
+) -> None:
+    from django.conf import settings
+
+    settings.DATABASES["default"].update(
+        NAME="branchline", USER="pbx", PASSWORD=postgres_cluster.password, HOST=str(postgres_cluster.run)
+    )
