@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower
 
 from pbx.directory.validators import (
     validate_destination,
     validate_domain,
+    validate_mac,
     validate_number,
     validate_one_line,
+    validate_paragraphs,
 )
 
 
@@ -185,12 +187,7 @@ class Device(models.Model):
         "MAC address",
         max_length=17,
         blank=True,
-        validators=[
-            RegexValidator(
-                r"^([0-9A-Fa-f]{2}[:-]?){5}[0-9A-Fa-f]{2}\Z",
-                "Give twelve hexadecimal digits, such as 00:1a:2b:3c:4d:5e.",
-            )
-        ],
+        validators=[validate_mac],
     )
     user_agent = models.CharField(
         max_length=200,
@@ -198,10 +195,15 @@ class Device(models.Model):
         validators=[validate_one_line],
         help_text="What the phone calls itself; its registrations show this device's name.",
     )
-    notes = models.TextField(blank=True)
+    notes = models.TextField(blank=True, max_length=10_000, validators=[validate_paragraphs])
 
     class Meta:
         ordering = ["extension", "name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["extension", "name"], name="one_device_name_an_extension"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

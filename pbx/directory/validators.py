@@ -35,15 +35,33 @@ _URI_PARAM: Final = re.compile(
     r"(?:[A-Za-z0-9\-_.!~*'()\[\]/:&+$]|%[0-9A-Fa-f]{2})+"
     r"(?:=(?:[A-Za-z0-9\-_.!~*'()\[\]/:&+$]|%[0-9A-Fa-f]{2})+)?"
 )
+# Controls, the line separators that some parsers take for line ends, and halves of characters.
+_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_MAC: Final = re.compile(r"([0-9A-Fa-f]{2}[:-]?){5}[0-9A-Fa-f]{2}")
 _GROUP: Final = re.compile(r"\{(\d{1,2})\}")
 
 
 def validate_one_line(text: str) -> None:
     """Refuse line breaks and other control characters: the text travels in SIP headers."""
-    if any(ord(character) < 32 or ord(character) == 127 for character in text):
+    if _UNPRINTABLE.search(text):
         raise ValidationError(
             "Line breaks and other control characters are not allowed. Write it on one line.",
             code="control_character",
+        )
+
+
+def validate_paragraphs(text: str) -> None:
+    """As `validate_one_line`, but line breaks and tabs are welcome."""
+    validate_one_line(text.translate({9: " ", 10: " ", 13: " "}))
+
+
+def validate_mac(mac: str) -> None:
+    if mac and not _MAC.fullmatch(mac):
+        raise ValidationError(
+            "“%(mac)s” is not a MAC address. Give twelve hexadecimal digits, such as "
+            "00:1a:2b:3c:4d:5e.",
+            code="invalid",
+            params={"mac": mac},
         )
 
 
