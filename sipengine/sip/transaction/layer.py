@@ -1,0 +1,46 @@
+"""The transaction layer: which transaction a message belongs to (RFC 3261 §17.1.3, §17.2.3).
+
+It owns the tables of running transactions, the timers and the list of what is to be sent.
+Transactions take themselves out when they end.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sipengine.sip.flow import Flow
+from sipengine.sip.timers import TimerQueue
+
+if TYPE_CHECKING:
+    from sipengine.sip.transaction.invite_client import InviteClient
+    from sipengine.sip.transaction.invite_server import InviteServer
+    from sipengine.sip.transaction.non_invite_client import NonInviteClient
+    from sipengine.sip.transaction.non_invite_server import NonInviteServer
+
+
+class TransactionLayer:
+    """`clients` by our own branch (bytes, as it stands in a response), `servers` by `server_key`."""
+
+    __slots__ = ("clients", "out", "servers", "timers")
+
+    def __init__(self) -> None:
+        self.clients: dict[bytes, InviteClient | NonInviteClient] = {}
+        self.servers: dict[str, InviteServer | NonInviteServer] = {}
+        self.timers = TimerQueue()
+        self.out: list[tuple[Flow, bytes]] = []
+
+
+def server_key(branch: str, sent_by: str, method: str) -> str:
+    """What makes two requests the same transaction (§17.2.3): branch, sent-by and method.
+
+    An ACK belongs to its INVITE. `branch` begins with the magic cookie; for an RFC 2543 peer
+    without one, give the text of `old_style_branch` instead.
+    """
+    if method in ("INVITE", "ACK"):
+        return f"{branch}|{sent_by}"
+    return f"{branch}|{sent_by}|{method}"
+
+
+def old_style_branch(uri: str, from_tag: str, call_id: str, cseq: int, via: str) -> str:
+    """A stand-in for the branch of a request without the magic cookie (§17.2.3, RFC 2543 peers)."""
+    return f"2543|{uri}|{from_tag}|{call_id}|{cseq}|{via}"
