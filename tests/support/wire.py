@@ -81,7 +81,16 @@ def uri_of(value: str) -> str:
     return value.partition("<")[2].partition(">")[0] if "<" in value else value.split(";")[0]
 
 
-def digest(challenge: str, user: str, password: str, method: str, uri: str, count: int = 1) -> str:
+def digest(
+    challenge: str,
+    user: str,
+    password: str,
+    method: str,
+    uri: str,
+    *,
+    count: int = 1,
+    cnonce: str = "0a4f113b",
+) -> str:
     """The value of an Authorization header for a Digest challenge (RFC 7616 §3.4), qop=auth."""
     fields = challenge_fields(challenge)
     name = fields.get("algorithm", "MD5")
@@ -92,7 +101,7 @@ def digest(challenge: str, user: str, password: str, method: str, uri: str, coun
 
     ha1 = h(f"{user}:{fields['realm']}:{password}")
     ha2 = h(f"{method}:{uri}")
-    nonce, cnonce, nc = fields["nonce"], "0a4f113b", f"{count:08x}"
+    nonce, nc = fields["nonce"], f"{count:08x}"
     answer = h(f"{ha1}:{nonce}:{nc}:{cnonce}:auth:{ha2}")
     opaque = f', opaque="{fields["opaque"]}"' if "opaque" in fields else ""
     return (

@@ -1,0 +1,70 @@
+"""One running Branchline for every interop test, and telephones for each.
+
+Every test file names what it needs in `CONFIGURATION` (extensions and rules of the configuration
+file); all of it is applied at once, so numbers and names are of one file alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.baresip import Baresip
+from tests.support.cast import PASSWORD, merged
+from tests.support.pbx_process import DOMAIN, PbxProcess
+from tests.support.wire_phone import WirePhone
+
+
+@pytest.fixture(scope="session")
+def pbx(request: pytest.FixtureRequest) -> Iterator[PbxProcess]:
+    """The product, all parts, with the configuration of every collected file."""
+    modules = {item.module for item in request.session.items if isinstance(item, pytest.Function)}
+    with PbxProcess() as running:
+        running.apply(merged(getattr(module, "CONFIGURATION", {}) for module in modules))
+        yield running
+
+
+class Phones:
+    """Makes telephones that are registered at the PBX and taken away after the test."""
+
+    def __init__(self, pbx: PbxProcess, directory: Path, stack: ExitStack) -> None:
+        self.pbx, self.directory, self.stack = pbx, directory, stack
+
+    def baresip(self, number: str, **more: Any) -> Baresip:
+        """A real phone, registered with digest."""
+        phone = self.unregistered(number, **more)
+        phone.wait_for("REGISTER_OK")
+        return phone
+
+    def unregistered(self, number: str, **more: Any) -> Baresip:
+        """A real phone that tries to register; the test says what must come of it."""
+        more = {"password": PASSWORD.format(number), **more}
+        phone = Baresip(number, self.directory, server=self.pbx.server, domain=DOMAIN, **more)
+        return self.stack.enter_context(phone)
+
+    def wire(self, number: str, *, transport: str = "udp", register: bool = True) -> WirePhone:
+        """A phone by hand; `register=False` for one that only calls."""
+        phone = self.stack.enter_context(
+            WirePhone(
+                number,
+                PASSWORD.format(number),
+                server=self.pbx.sip,
+                domain=DOMAIN,
+                transport=transport,
+                device=f"wire-{number}",
+            )
+        )
+        if register:
+            response = phone.register()
+            assert response.status == 200, f"not registered:\n{response}"
+        return phone
+
+
+@pytest.fixture
+def phones(pbx: PbxProcess, tmp_path: Path) -> Iterator[Phones]:
+    with ExitStack() as stack:
+        yield Phones(pbx, tmp_path, stack)
