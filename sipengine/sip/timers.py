@@ -20,6 +20,14 @@ TIMER_I: Final = T4
 TIMER_K: Final = T4
 
 
+def next_interval(interval: float, left: float) -> float:
+    """How long until the next retransmission when `left` seconds remain for the transaction.
+
+    The last wait is T1 instead of the odd rest: `TimerQueue` wants durations from a small set.
+    """
+    return interval if interval <= left else T1
+
+
 class Timed(Protocol):
     """Something that asked to be woken. It keeps the `due` it waits for and ignores any other."""
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from sipengine.sip.flow import Flow
-from sipengine.sip.timers import T1, TIMER_B, TIMER_D
+from sipengine.sip.timers import T1, TIMER_B, TIMER_D, next_interval
 from sipengine.sip.transaction.layer import TransactionLayer
 
 CALLING: Final = 0
@@ -119,7 +119,7 @@ class InviteClient:
         if action == RETRANSMIT:
             self._layer.out.append((self.flow, self.request))
             self._interval *= 2
-            self._layer.timers.start(min(self._interval, max(self._until - now, T1)), now, self)
+            self._layer.timers.start(next_interval(self._interval, self._until - now), now, self)
         elif action == END:
             self._end()
 

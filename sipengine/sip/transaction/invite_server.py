@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from sipengine.sip.flow import Flow
-from sipengine.sip.timers import T1, T2, TIMER_B, TIMER_I
+from sipengine.sip.timers import T1, T2, TIMER_B, TIMER_I, next_interval
 from sipengine.sip.transaction.layer import TransactionLayer
 
 PROCEEDING: Final = 0
@@ -109,7 +109,7 @@ class InviteServer:
         if action == SEND_AGAIN:
             self._layer.out.append((self.flow, self._last))
             self._interval = min(self._interval * 2, T2)
-            self._layer.timers.start(min(self._interval, max(self._until - now, T1)), now, self)
+            self._layer.timers.start(next_interval(self._interval, self._until - now), now, self)
         elif action == END:
             self._end()
 

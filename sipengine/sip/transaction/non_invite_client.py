@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from sipengine.sip.flow import Flow
-from sipengine.sip.timers import T1, T2, TIMER_B, TIMER_K
+from sipengine.sip.timers import T1, T2, TIMER_B, TIMER_K, next_interval
 from sipengine.sip.transaction.invite_client import ClientUser
 from sipengine.sip.transaction.layer import TransactionLayer
 
@@ -84,7 +84,7 @@ class NonInviteClient:
             if not self.flow.reliable:
                 self._layer.out.append((self.flow, self.request))
             self._interval = min(self._interval * 2, T2)
-            self._layer.timers.start(min(self._interval, max(self._until - now, T1)), now, self)
+            self._layer.timers.start(next_interval(self._interval, self._until - now), now, self)
         elif action == END:
             self._end()
 

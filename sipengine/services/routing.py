@@ -1,0 +1,301 @@
+"""Where a call goes, and why: one pure function for the engine, the simulator and the call log (D11).
+
+Rules are tried in order and the first that matches decides; then extensions; else 404. The
+decision is a list of stages that the proxy tries one after another.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from sipengine.api import (
+    ACTION_FORWARD,
+    ACTION_REDIRECT,
+    ACTION_REDIRECT_CONTACTS,
+    ACTION_REJECT,
+    REDIRECT,
+    SEQUENTIAL,
+    ConfigSnapshot,
+    Extension,
+    Rule,
+)
+from sipengine.sip.status import reason_phrase
+
+MAX_DEPTH: Final = 5
+"""Forwards that may lead to forwards; more is a loop somebody configured."""
+MAX_PATTERN: Final = 255
+MAX_MEMO: Final = 20_000
+"""Decisions remembered a snapshot; above that they are worked out anew (about 50 µs each)."""
+
+ANY: Final = "any"
+BUSY: Final = "busy"
+NO_ANSWER: Final = "no_answer"
+
+RING: Final = "ring"
+REPLY_CONTACTS: Final = "redirect"
+REPLY_REGISTERED: Final = "redirect_contacts"
+REPLY_STATUS: Final = "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One target of a stage: an extension's AOR (`aor` set) or an outside URI (`uri` set)."""
+
+    aor: str = ""
+    uri: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Destinations that ring together for at most `timeout` seconds.
+
+    `condition` says after which outcome of the stage before it this one is tried: any, busy, no_answer.
+    """
+
+    destinations: tuple[Destination, ...]
+    timeout: int
+    condition: str = ANY
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What happens to a call. `trace` tells every rule that was looked at, one sentence each.
+
+    `kind` is RING (try `stages`), REPLY_CONTACTS (302 with `contacts`), REPLY_REGISTERED (302 with
+    what is registered for the destinations of `stages`) or REPLY_STATUS (`status` and `reason`).
+    """
+
+    kind: str
+    stages: tuple[Stage, ...] = ()
+    contacts: tuple[str, ...] = ()
+    status: int = 0
+    reason: str = ""
+    rule: str = ""
+    follow_redirects: bool = False
+    trace: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A parsed `called`: exact, prefix or regular expression."""
+
+    kind: str  # "exact", "prefix", "regex"
+    text: str
+    regex: re.Pattern[str] | None = field(default=None, compare=False)
+
+    def match(self, called: str) -> tuple[str, ...] | None:
+        """The groups {1}, {2}, .. if `called` matches, else None."""
+        if self.kind == "exact":
+            return () if called == self.text else None
+        if self.kind == "prefix":
+            return () if called.startswith(self.text) else None
+        assert self.regex is not None
+        found = self.regex.search(called[:MAX_PATTERN])
+        return None if found is None else tuple(g or "" for g in found.groups())
+
+
+def parse_called(text: str) -> Pattern:
+    """`1999`, `19*` or `/^19(\\d\\d)$/`. Raises ValueError that says in words what is wrong."""
+    if not text:
+        raise ValueError("the called number is empty")
+    if len(text) > MAX_PATTERN:
+        raise ValueError(f"longer than {MAX_PATTERN} characters")
+    if text.startswith("/"):
+        if len(text) < 3 or not text.endswith("/"):
+            raise ValueError("a regular expression stands between two slashes, like /^19(\\d\\d)$/")
+        try:
+            return Pattern("regex", text, re.compile(text[1:-1], re.ASCII))
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from error
+    if "*" in text[:-1]:
+        raise ValueError("a star may only stand at the end, like 19*")
+    if text.endswith("*"):
+        return Pattern("prefix", text[:-1])
+    return Pattern("exact", text)
+
+
+class RoutingTable:
+    """A snapshot made ready for deciding: patterns compiled, exact numbers in a dictionary."""
+
+    def __init__(self, snapshot: ConfigSnapshot) -> None:
+        self.snapshot = snapshot
+        self._patterns: list[tuple[Rule, Pattern]] = []
+        self._broken: list[str] = []
+        for rule in snapshot.rules:
+            try:
+                self._patterns.append((rule, parse_called(rule.called)))
+            except ValueError as error:
+                self._broken.append(f"Rule “{rule.name}” is left out: {error}.")
+        self._exact: dict[tuple[str, str], int] = {}
+        self._others: list[int] = []
+        for at, (rule, pattern) in enumerate(self._patterns):
+            if pattern.kind == "exact":
+                self._exact.setdefault((rule.domain, pattern.text), at)
+            else:
+                self._others.append(at)
+        self._memo: dict[tuple[str, str], Decision] = {}
+
+    def decide(self, called: str, domain: str) -> Decision:
+        """What happens to a call to `called` at `domain`."""
+        key = (called, domain)
+        decision = self._memo.get(key)
+        if decision is None:
+            decision = self._decide(called, domain, 0)
+            if len(self._memo) < MAX_MEMO:
+                self._memo[key] = decision
+        return decision
+
+    def _match(self, called: str, domain: str) -> tuple[Rule, tuple[str, ...], int] | None:
+        best = self._exact.get((domain, called))
+        for at in self._others:
+            if best is not None and at > best:
+                break
+            rule, pattern = self._patterns[at]
+            if rule.domain == domain:
+                groups = pattern.match(called)
+                if groups is not None:
+                    return rule, groups, at
+        return None if best is None else (self._patterns[best][0], (), best)
+
+    def _decide(self, called: str, domain: str, depth: int) -> Decision:
+        trace = list(self._broken) if depth == 0 else []
+        if depth > MAX_DEPTH:
+            return Decision(
+                REPLY_STATUS, status=482, reason="Loop Detected",
+                trace=(f"{called}: forwarded {MAX_DEPTH} times already, so the call ends here.",),
+            )  # fmt: skip
+        found = self._match(called, domain)
+        last = len(self._patterns) if found is None else found[2]
+        for rule, _ in self._patterns[:last]:
+            if rule.domain == domain:
+                trace.append(f"Rule “{rule.name}” ({rule.called}) does not match {called}.")
+        if found is not None:
+            rule, groups, _ = found
+            trace.append(f"Rule “{rule.name}” ({rule.called}) matches {called}.")
+            return self._by_rule(rule, groups, called, domain, depth, trace)
+        extension = self.snapshot.extensions.get(f"{called}@{domain}")
+        if extension is None:
+            trace.append(f"No extension {called} at {domain}.")
+            return Decision(REPLY_STATUS, status=404, reason="Not Found", trace=tuple(trace))
+        trace.append(f"Extension {called} is {extension.name or 'without a name'}.")
+        return self._by_extension(extension, domain, depth, trace)
+
+    def _by_extension(
+        self, extension: Extension, domain: str, depth: int, trace: list[str]
+    ) -> Decision:
+        if extension.forward_always:
+            trace.append(f"{extension.number} forwards every call to {extension.forward_always}.")
+            onward = self._onward(extension.forward_always, domain, depth)
+            return replace(onward, trace=(*trace, *onward.trace))
+        me = Destination(aor=extension.aor, name=extension.name)
+        mode = self.snapshot.domains.get(domain)
+        if mode is not None and mode.mode == REDIRECT:
+            trace.append(f"{domain} tells callers where to go instead of relaying.")
+            return Decision(
+                REPLY_REGISTERED, stages=(Stage((me,), extension.ring_timeout),), trace=tuple(trace)
+            )
+        timeout = extension.ring_timeout
+        if extension.forward_no_answer:
+            timeout = min(timeout, extension.forward_no_answer_after)
+        stages = [Stage((me,), timeout)]
+        for condition, to in (
+            (BUSY, extension.forward_busy),
+            (NO_ANSWER, extension.forward_no_answer),
+        ):
+            if to:
+                words = "when busy" if condition == BUSY else f"after {timeout} s without an answer"
+                trace.append(f"{extension.number} forwards to {to} {words}.")
+                onward = self._onward(to, domain, depth)
+                trace += onward.trace
+                stages += [replace(stage, condition=condition) for stage in onward.stages]
+        return Decision(RING, stages=tuple(stages), trace=tuple(trace))
+
+    def _by_rule(
+        self, rule: Rule, groups: tuple[str, ...], called: str, domain: str, depth: int, trace: list[str]
+    ) -> Decision:
+        targets = tuple(_fill(target, groups) for target in rule.targets)
+        if rule.action == ACTION_REJECT:
+            reason = rule.reason or reason_phrase(rule.status)
+            trace.append(f"It rejects with {rule.status} {reason}.")
+            return Decision(
+                REPLY_STATUS, status=rule.status, reason=reason, rule=rule.name, trace=tuple(trace)
+            )
+        if rule.action == ACTION_REDIRECT:
+            contacts = tuple(_as_uri(target, domain) for target in targets)
+            trace.append(f"It tells the caller to call {', '.join(contacts)}.")
+            return Decision(REPLY_CONTACTS, contacts=contacts, rule=rule.name, trace=tuple(trace))
+        if rule.action == ACTION_REDIRECT_CONTACTS:
+            trace.append("It tells the caller the registered contacts.")
+            found = tuple(
+                d for target in (targets or (called,)) for d in self._destinations(target, domain, depth, trace)
+            )
+            return Decision(
+                REPLY_REGISTERED, stages=(Stage(found, rule.timeout),), rule=rule.name, trace=tuple(trace)
+            )
+        assert rule.action == ACTION_FORWARD, rule.action
+        per_target = [self._destinations(target, domain, depth, trace) for target in targets]
+        if rule.strategy == SEQUENTIAL:
+            stages = tuple(Stage(tuple(d), rule.timeout) for d in per_target if d)
+            trace.append(f"It rings {len(stages)} targets one after the other, {rule.timeout} s each.")
+        else:
+            everyone = tuple(dict.fromkeys(d for many in per_target for d in many))
+            stages = (Stage(everyone, rule.timeout),) if everyone else ()
+            trace.append(f"It rings {len(everyone)} targets together for {rule.timeout} s.")
+        if not stages:
+            trace.append("None of its targets exists.")
+            return Decision(REPLY_STATUS, status=404, reason="Not Found", rule=rule.name, trace=tuple(trace))
+        return Decision(
+            RING, stages=stages, rule=rule.name, follow_redirects=rule.follow_redirects, trace=tuple(trace)
+        )
+
+    def _onward(self, target: str, domain: str, depth: int) -> Decision:
+        """Where a forward leads: a number is decided like a call of its own."""
+        number, outside = _split_target(target, domain, self.snapshot)
+        if outside:
+            return Decision(RING, stages=(Stage((Destination(uri=outside),), 60),))
+        return self._decide(number, domain, depth + 1)
+
+    def _destinations(
+        self, target: str, domain: str, depth: int, trace: list[str]
+    ) -> list[Destination]:
+        """What a rule's target stands for. The forwards of a group's members are not followed."""
+        number, outside = _split_target(target, domain, self.snapshot)
+        if outside:
+            return [Destination(uri=outside)]
+        extension = self.snapshot.extensions.get(f"{number}@{domain}")
+        if extension is not None:
+            return [Destination(aor=extension.aor, name=extension.name)]
+        if depth < MAX_DEPTH and self._match(number, domain) is not None:
+            onward = self._decide(number, domain, depth + 1)
+            trace += onward.trace
+            return [d for stage in onward.stages for d in stage.destinations]
+        trace.append(f"Target {target} is no extension and no rule's number; it is left out.")
+        return []
+
+
+def _fill(target: str, groups: tuple[str, ...]) -> str:
+    for at, group in enumerate(groups, 1):
+        target = target.replace(f"{{{at}}}", group)
+    return target
+
+
+def _split_target(target: str, domain: str, snapshot: ConfigSnapshot) -> tuple[str, str]:
+    """(number, "") for a target at this domain, ("", URI) for one outside."""
+    if target.startswith(("sip:", "sips:")):
+        number, at, host = target.partition(":")[2].partition("@")
+        if at and host == domain:
+            return number, ""
+        return "", target
+    number, at, host = target.partition("@")
+    if at and host != domain:
+        return "", f"sip:{target}"
+    return number, ""
+
+
+def _as_uri(target: str, domain: str) -> str:
+    if target.startswith(("sip:", "sips:", "tel:")):
+        return target
+    return f"sip:{target}" if "@" in target else f"sip:{target}@{domain}"
