@@ -208,9 +208,9 @@ class Dialog:
 class OutgoingCall:
     """An INVITE that this phone sent, and the dialog it makes."""
 
-    def __init__(self, phone: WirePhone, uri: str, *, extra: str = "", call_id: str = "") -> None:
-        self.phone, self.uri, self.extra = phone, uri, extra
-        self.call_id = call_id or f"{token()}@wire"
+    def __init__(self, phone: WirePhone, uri: str, *, extra: str = "", hops: str = "70") -> None:
+        self.phone, self.uri, self.extra, self.hops = phone, uri, extra, hops
+        self.call_id = f"{token()}@wire"
         self.local = f'"{phone.number}" <{phone.aor}>;tag={token()}'
         self.cseq = 1
         self.branch = branch()
@@ -222,7 +222,7 @@ class OutgoingCall:
         self.sent = (
             f"INVITE {self.uri} SIP/2.0\n"
             f"Via: {self.phone.via(self.branch)}\n"
-            "Max-Forwards: 70\n"
+            f"Max-Forwards: {self.hops}\n"
             f"From: {self.local}\n"
             f"To: <{self.uri}>\n"
             f"Call-ID: {self.call_id}\n"
