@@ -151,7 +151,9 @@ class Journal:
             os.chmod(directory, 0o700)
             lock_fd = os.open(directory / "journal.lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise JournalError(f"The journal {directory} cannot be opened: {error.strerror}.") from error
+            raise JournalError(
+                f"The journal {directory} cannot be opened: {error.strerror}."
+            ) from error
         try:
             fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             identity = _identity(directory)
@@ -164,7 +166,9 @@ class Journal:
             raise JournalError(f"The journal {directory} is in use by another engine.") from error
         except OSError as error:
             os.close(lock_fd)
-            raise JournalError(f"The journal {directory} cannot be opened: {error.strerror}.") from error
+            raise JournalError(
+                f"The journal {directory} cannot be opened: {error.strerror}."
+            ) from error
         except JournalError:
             os.close(lock_fd)
             raise

@@ -17,16 +17,26 @@ two database threads (the listener's and the recorder's), never on the caller's 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pbx.enginelink.restoring import Restored
+import psycopg
+from psycopg import errors
+
+from pbx.enginelink.connecting import connect, sentence
+from pbx.enginelink.listener import Listener
+from pbx.enginelink.publisher import Publisher
+from pbx.enginelink.recorder import Recorder
+from pbx.enginelink.restoring import Restored, restore
+from pbx.enginelink.status import Status
 from pbx.environment import Environment
 from sipengine.api import ConfigSnapshot
-from sipengine.journal import Journal
+from sipengine.journal import Journal, JournalError
 
+RETRY_S: Final = 0.1
 PATIENCE_S: Final = 5.0
 """How long `start` keeps trying a database that does not answer: it may be starting up itself."""
 
@@ -55,8 +65,11 @@ class Link:
         """Name the parts; nothing is opened yet. `name` is the engine's row in the status table."""
         self._database_url = database_url
         self._journal_directory = journal_directory
-        self._redis_url = redis_url
         self._name = name
+        self._started_at = time.time()
+        self._listener = Listener(database_url)
+        self._publisher = Publisher(redis_url)
+        self._recorder: Recorder | None = None
 
     @classmethod
     def of(cls, environment: Environment) -> Link:
@@ -71,33 +84,82 @@ class Link:
         Raises `LinkError` if the journal cannot be opened, the database does not answer within
         `patience_s`, or it has not been migrated; nothing stays open then.
         """
-        raise NotImplementedError
+        try:
+            self.journal = Journal.open(self._journal_directory)
+        except JournalError as error:
+            raise LinkError(str(error)) from error
+        try:
+            started = self._read(patience_s)
+        except (psycopg.Error, JournalError) as error:
+            self._listener.close()
+            self.journal.close()
+            raise LinkError(_why(error)) from error
+        self._recorder = Recorder(self._database_url, self.journal, self._publisher)
+        self._publisher.start()
+        self._recorder.start()
+        return started
+
+    def _read(self, patience_s: float) -> Start:
+        give_up_at = time.monotonic() + patience_s
+        while True:
+            try:
+                with connect(self._database_url, "start") as connection:
+                    restored = restore(self.journal, connection)
+                return Start(self._listener.open(), restored)
+            except psycopg.OperationalError:
+                if time.monotonic() >= give_up_at:
+                    raise
+                time.sleep(RETRY_S)
 
     def watch(self, on_change: Callable[[ConfigSnapshot], None]) -> None:
         """Call `on_change` with each new snapshot, from the listener's thread, until `close`.
 
         A change saved since `start` is not missed: listening began before the first load.
         """
-        raise NotImplementedError
+        self._listener.start(on_change)
 
     def notify_written(self) -> None:
         """Wake the recorder: lines were written. Any thread, any number of times, never blocks."""
-        raise NotImplementedError
+        if self._recorder is not None:
+            self._recorder.wake()
 
     def publish_status(self, counters: dict[str, int | float], generation: int = 0) -> None:
         """Have the heartbeat and `counters` stored soon; a newer call replaces a waiting one.
 
         `generation` is that of the snapshot in use. Any thread, never blocks.
         """
-        raise NotImplementedError
+        if self._recorder is not None:
+            self._recorder.store_status(Status(self._name, self._started_at, generation, counters))
 
     def counters(self) -> dict[str, int | float]:
         """What the link did so far: journal size and lag, shipped, rejected, errors, reloads."""
-        raise NotImplementedError
+        if self._recorder is None:
+            return {}
+        return {
+            **self.journal.counters(),
+            **self._recorder.counters(),
+            "config_full_loads": self._listener.full_loads,
+            "config_refreshes": self._listener.refreshes,
+            "config_failures": self._listener.failures,
+            "hints_published": self._publisher.published,
+            "hints_failed": self._publisher.failures,
+        }
 
     def close(self, deadline_s: float = 3.0) -> None:
         """Ship what the journal holds as far as the deadline allows, then let go of everything.
 
         What is not shipped stays in the journal for the next start.
         """
-        raise NotImplementedError
+        self._listener.close()
+        if self._recorder is not None:
+            self._recorder.close(deadline_s)
+            self._publisher.close()
+            self.journal.close()
+
+
+def _why(error: psycopg.Error | JournalError) -> str:
+    if isinstance(error, (errors.UndefinedTable, errors.UndefinedColumn)):
+        return "The database has no tables, or old ones: make them with ./run migrate."
+    if isinstance(error, psycopg.Error):
+        return f"The database does not answer (see DATABASE_URL): {sentence(error)}."
+    return str(error)

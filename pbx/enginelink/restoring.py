@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final, LiteralString
 
-from sipengine.api import BindingRecord, CallRecord
+import psycopg
+
+from pbx.enginelink.recorder import claim_position
+from sipengine.api import (
+    STATE_ENDED,
+    BindingGone,
+    BindingRecord,
+    CallRecord,
+    LegRecord,
+)
+from sipengine.journal import KIND_DAMAGED, Journal, decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,3 +24,58 @@ class Restored:
 
     bindings: list[BindingRecord]
     calls: list[CallRecord]
+
+
+_BINDINGS: Final[LiteralString] = """
+SELECT aor, contact, params, q, extract(epoch FROM expires_at)::float8, call_id, cseq, path,
+    transport, received, local, user_agent, instance, reg_id,
+    extract(epoch FROM registered_at)::float8, extract(epoch FROM updated_at)::float8
+FROM registrations_binding
+"""
+
+_CALLS: Final[LiteralString] = """
+SELECT id::text, revision, domain, call_ids, tags, state, caller, caller_name, caller_device,
+    called, answered_by, answered_device, extract(epoch FROM started)::float8,
+    extract(epoch FROM ringing)::float8, extract(epoch FROM answered)::float8,
+    extract(epoch FROM ended)::float8, result, sip_status, hangup_by, rule, reason, decision
+FROM calls_call WHERE state <> 'ended'
+"""
+
+_LEGS: Final[LiteralString] = """
+SELECT l.call_id::text, l.position, l.target, l.contact, l.device,
+    extract(epoch FROM l.started)::float8, extract(epoch FROM l.ringing)::float8,
+    extract(epoch FROM l.answered)::float8, extract(epoch FROM l.ended)::float8,
+    l.sip_status, l.result
+FROM calls_leg l JOIN calls_call c ON c.id = l.call_id
+WHERE c.state <> 'ended' ORDER BY l.call_id, l.position
+"""
+
+
+def restore(journal: Journal, connection: psycopg.Connection) -> Restored:
+    """Return the state that all facts so far add up to. `connection` is in autocommit mode.
+
+    Nobody else may be carrying this journal meanwhile. Raises `psycopg.Error`, `JournalError`.
+    """
+    position = claim_position(connection, journal)
+    journal.move_past(position)
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        bindings = {(row[0], row[1]): BindingRecord(*row) for row in connection.execute(_BINDINGS)}
+        calls = {row[0]: CallRecord(*row, []) for row in connection.execute(_CALLS)}
+        for call_id, *leg in connection.execute(_LEGS):
+            calls[call_id].legs.append(LegRecord(*leg))
+    for line in journal.read(position):
+        if line.kind == KIND_DAMAGED:
+            continue  # the recorder puts it aside and says so
+        fact = decode(line)
+        if isinstance(fact, BindingRecord):
+            bindings[fact.aor, fact.contact] = fact
+        elif isinstance(fact, BindingGone):
+            bindings.pop((fact.aor, fact.contact), None)
+        else:
+            known = calls.get(fact.id)
+            if known is None or known.revision < fact.revision:
+                calls[fact.id] = fact
+    return Restored(
+        list(bindings.values()), [call for call in calls.values() if call.state != STATE_ENDED]
+    )

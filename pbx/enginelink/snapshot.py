@@ -1,0 +1,173 @@
+"""The configuration as the engine takes it: loaded whole from Postgres, or brought up to date.
+
+Disabled extensions and rules are left out: they must neither register nor be called.
+A snapshot's `generation` is the epoch that the triggers count (migrations/enginelink/0002).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import msgspec
+import psycopg
+
+from sipengine.api import ConfigSnapshot, Domain, Extension, Rule
+
+MANY_KEYS: Final = 1_000
+"""From so many changed extensions on, a full load costs less than looking them up one by one."""
+
+
+class _Notice(msgspec.Struct):
+    kind: str
+    keys: list[str] = []
+
+
+_notice = msgspec.json.Decoder(_Notice).decode
+
+
+@dataclass(slots=True)
+class Changes:
+    """What is known to have changed since a snapshot; grows by `note`, bounded by `MANY_KEYS`."""
+
+    everything: bool = False
+    domains: bool = False
+    rules: bool = False
+    aors: set[str] = field(default_factory=set)
+
+    def note(self, payload: str) -> None:
+        """Add what one notification says. What cannot be understood means: everything."""
+        try:
+            notice = _notice(payload)
+        except msgspec.DecodeError:
+            notice = _Notice("all")
+        if notice.kind == "extension":
+            self.aors.update(notice.keys)
+        elif notice.kind == "rule":
+            self.rules = True
+        elif notice.kind == "domain":
+            self.domains = True
+        else:
+            self.everything = True
+        if self.everything or len(self.aors) >= MANY_KEYS:
+            self.everything = True
+            self.aors.clear()
+
+    def __bool__(self) -> bool:
+        return self.everything or self.domains or self.rules or bool(self.aors)
+
+
+_DOMAINS: Final = "SELECT name, mode, is_default FROM directory_domain"
+
+# A credential holds for one realm only (RFC 7616 §3.4.2): after its domain was renamed nobody can
+# authenticate with it, and "" says so.
+_EXTENSIONS: Final = """
+SELECT e.number, d.name, e.name,
+       CASE WHEN c.realm = d.name THEN c.ha1_md5 ELSE '' END,
+       CASE WHEN c.realm = d.name THEN c.ha1_sha256 ELSE '' END,
+       e.max_contacts, e.ring_timeout, e.forward_always, e.forward_busy, e.forward_no_answer,
+       e.forward_no_answer_after
+FROM directory_extension e
+JOIN directory_domain d ON d.id = e.domain_id
+LEFT JOIN directory_credential c ON c.extension_id = e.id
+"""
+_ALL_EXTENSIONS: Final = _EXTENSIONS + "WHERE e.enabled"
+_SOME_EXTENSIONS: Final = (
+    _EXTENSIONS
+    + """
+JOIN unnest(%s::text[], %s::text[]) AS wanted (number, domain)
+    ON wanted.number = e.number AND wanted.domain = d.name
+WHERE e.enabled
+"""
+)
+
+_RULES: Final = """
+SELECT r.name, d.name, r.called, r.action,
+       ARRAY(SELECT t.destination FROM routing_target t WHERE t.rule_id = r.id
+             ORDER BY t.position, t.id),
+       r.strategy, r.timeout, r.status, r.reason, r.follow_redirects
+FROM routing_rule r JOIN directory_domain d ON d.id = r.domain_id
+WHERE r.enabled
+ORDER BY r.position, r.id
+"""
+
+
+def epoch(connection: psycopg.Connection) -> int:
+    """Return how many changes the triggers have counted."""
+    row = connection.execute(
+        "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM enginelink_epoch"
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def load(connection: psycopg.Connection) -> ConfigSnapshot:
+    """Return the whole configuration, as of one moment. `connection` is in autocommit mode."""
+    # The counter is read first: what changes meanwhile may be in the data already, never the
+    # other way round.
+    generation = epoch(connection)
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        domains, default = _domains(connection)
+        extensions = _extensions(connection.execute(_ALL_EXTENSIONS), domains)
+        return ConfigSnapshot(generation, default, domains, extensions, _rules(connection))
+
+
+def refresh(
+    snapshot: ConfigSnapshot, changes: Changes, connection: psycopg.Connection
+) -> ConfigSnapshot:
+    """Return `snapshot` with what changed read anew: equal to what `load` would return."""
+    if changes.everything:
+        return load(connection)
+    generation = epoch(connection)
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        fresh = replace(snapshot, generation=generation)
+        if changes.domains:
+            domains, default = _domains(connection)
+            fresh = replace(fresh, domains=domains, default_domain=default)
+        if changes.aors:
+            extensions = dict(snapshot.extensions)
+            for aor in changes.aors:
+                extensions.pop(aor, None)
+            numbers, names = zip(*(_split(aor) for aor in changes.aors), strict=True)
+            rows = connection.execute(_SOME_EXTENSIONS, (list(numbers), list(names)))
+            extensions.update(_extensions(rows, fresh.domains))
+            fresh = replace(fresh, extensions=extensions)
+        if changes.rules:
+            fresh = replace(fresh, rules=_rules(connection))
+        return fresh
+
+
+def _split(aor: str) -> tuple[str, str]:
+    number, _, domain = aor.rpartition("@")
+    return number, domain
+
+
+def _domains(connection: psycopg.Connection) -> tuple[dict[str, Domain], str]:
+    domains: dict[str, Domain] = {}
+    default = ""
+    for name, mode, is_default in connection.execute(_DOMAINS):
+        domains[name] = Domain(name, mode)
+        if is_default:
+            default = name
+    return domains, default
+
+
+def _extensions(
+    rows: Iterable[tuple[Any, ...]],
+    domains: dict[str, Domain],
+) -> dict[str, Extension]:
+    # One string object for each domain instead of one an extension: 6 MB less at 100,000.
+    shared = {name: domain.name for name, domain in domains.items()}
+    found: dict[str, Extension] = {}
+    for number, domain, *rest in rows:
+        found[f"{number}@{domain}"] = Extension(number, shared.get(domain, domain), *rest)
+    return found
+
+
+def _rules(connection: psycopg.Connection) -> tuple[Rule, ...]:
+    return tuple(
+        Rule(name, domain, called, action, tuple(targets), *rest)
+        for name, domain, called, action, targets, *rest in connection.execute(_RULES)
+    )
