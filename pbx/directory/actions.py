@@ -26,6 +26,8 @@ __all__ = [
     "ensure_default_domain",
     "ensure_roles",
     "generate_password",
+    "is_empty",
+    "is_replaceable",
     "make_default",
     "remove_domain",
     "remove_extension",
@@ -67,7 +69,12 @@ def ensure_default_domain(name: str) -> Domain:
 
 def is_replaceable(domain: Domain) -> bool:
     """Tell whether a domain was made automatically and nobody has put anything into it."""
-    return domain.automatic and not domain.extensions.exists() and not domain.rules.exists()
+    return domain.automatic and is_empty(domain)
+
+
+def is_empty(domain: Domain) -> bool:
+    """Tell whether a domain has neither extensions nor rules."""
+    return not domain.extensions.exists() and not domain.rules.exists()
 
 
 @transaction.atomic

@@ -33,7 +33,8 @@ class Rule(models.Model):
     called = models.CharField(
         max_length=255,
         validators=[validate_called],
-        help_text="A number (1999), a prefix (19*) or a regular expression (/^19(\\d\\d)$/).",
+        help_text="A number (1999), a prefix (19*) or a regular expression (/^19(\\d\\d)$/); "
+        "* is every number.",
     )
     action = models.CharField(max_length=20, choices=Action.choices, default=Action.FORWARD)
     strategy = models.CharField(

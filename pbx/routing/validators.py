@@ -7,54 +7,55 @@ written, not met when it is attacked.
 
 from __future__ import annotations
 
-import re
 from re import _constants, _parser  # type: ignore[attr-defined]
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 
 from pbx.directory.validators import groups_in, validate_number
+from sipengine.services.routing import parse_called
 
 PATTERN_LIMIT: Final = 200
 """Characters of a regular expression: a page of number plan still fits, a blow-up does not."""
-_OPEN_REPEATS_LIMIT: Final = 3
-"""With n characters dialled, k open repeats cost up to n^k steps: 3 keep it below a millisecond."""
-_COUNT_LIMIT: Final = 64
-"""A repeat up to this count is as long as a number may be; beyond it only memory is spent."""
+_WAYS_LIMIT: Final = 100_000
+"""Ways in which an expression may be tried on one number: below a millisecond for the engine."""
+_OPEN: Final = 255
+"""The engine matches so many characters, so a repeat without an end has so many lengths."""
 
 _REPEATS: Final = (
     _constants.MAX_REPEAT,
     _constants.MIN_REPEAT,
     _constants.POSSESSIVE_REPEAT,
 )
+_UNCOUNTABLE: Final = (
+    _constants.ASSERT,
+    _constants.ASSERT_NOT,
+    _constants.GROUPREF,
+    _constants.GROUPREF_EXISTS,
+)
 
 
 def validate_called(text: str) -> None:
     """Take a number ("1999"), a prefix ("19*") or a regular expression ("/^19(\\d\\d)$/")."""
-    if not text:
-        raise ValidationError(
-            "Give what was called: a number (1999), a prefix (19*) or a regular expression "
-            "(/^19(\\d\\d)$/).",
-            code="empty",
-        )
-    if text.startswith("/"):
-        _validate_regex(text)
-        return
-    stem = text[:-1] if text.endswith("*") and len(text) > 1 else text
     try:
-        validate_number(stem)
-    except ValidationError as error:
+        pattern = parse_called(text)
+    except ValueError as error:
         raise ValidationError(
-            "“%(text)s” is not a pattern. Give a number (1999), a prefix with a star at its end "
-            "(19*) or a regular expression between slashes (/^19(\\d\\d)$/). %(detail)s",
+            "“%(text)s” is not a pattern: %(error)s. Give a number (1999), a prefix (19*) or a "
+            "regular expression (/^19(\\d\\d)$/).",
             code="invalid",
-            params={"text": text, "detail": " ".join(error.messages)},
+            params={"text": text[:PATTERN_LIMIT], "error": error},
         ) from None
+    if pattern.regex is not None:
+        _validate_regex(text)
+    elif pattern.text:  # a star alone is every number
+        validate_number(pattern.text)
 
 
 def group_count(called: str) -> int:
     """Return how many groups a valid pattern has; 0 for a number or a prefix."""
-    return re.compile(called[1:-1]).groups if called.startswith("/") else 0
+    regex = parse_called(called).regex
+    return 0 if regex is None else regex.groups
 
 
 def validate_target_groups(called: str, destination: str) -> None:
@@ -89,50 +90,29 @@ def _validate_regex(text: str) -> None:
             "Split it into several rules.",
             code="too_long",
         )
-    if len(text) < 3 or not text.endswith("/"):
+    tree = _parser.parse(text[1:-1])
+    ways = _ways(tree, inside_repeat=False)
+    anchored = bool(tree) and tree[0][0] is _constants.AT
+    if not anchored:
+        ways *= _OPEN
+    if ways > _WAYS_LIMIT:
+        mend = "use fewer or shorter repeats" if anchored else "begin it with ^"
         raise ValidationError(
-            "A regular expression stands between two slashes, such as /^19(\\d\\d)$/.",
-            code="invalid",
-        )
-    try:
-        re.compile(text[1:-1])
-        tree = _parser.parse(text[1:-1])
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValidationError(
-            "“%(text)s” is not a regular expression: %(error)s.",
-            code="invalid",
-            params={"text": text, "error": error},
-        ) from None
-    open_repeats = _count_open_repeats(tree, inside_repeat=False)
-    if open_repeats > _OPEN_REPEATS_LIMIT:
-        raise ValidationError(
-            f"This expression has {open_repeats} repeats without an end (* + or {{n,}}), which can "
-            f"take very long on a crafted number. Use at most {_OPEN_REPEATS_LIMIT}, or counted "
-            "ones such as \\d{2,6}.",
+            f"A crafted number could keep this expression busy for long; {mend}. Two repeats "
+            "without an end (* or +) are fine after ^, three are too many.",
             code="slow",
         )
 
 
-def _count_open_repeats(tree: Any, *, inside_repeat: bool) -> int:
-    """Walk a parsed expression; count its open repeats. Raises ValidationError at a trap."""
-    found = 0
+def _ways(tree: Any, *, inside_repeat: bool) -> int:
+    """Return in how many ways a parsed expression can be tried at one place, at most.
+
+    Raises ValidationError at what makes that number explode or cannot be counted.
+    """
+    ways = 1
     for operation, argument in tree:
         if operation in _REPEATS:
-            low, high, body = argument
-            if high is not _constants.MAXREPEAT and high > _COUNT_LIMIT:
-                raise ValidationError(
-                    f"A repeat counts to {high}; numbers have at most {_COUNT_LIMIT} characters.",
-                    code="slow",
-                )
-            if inside_repeat:
-                raise ValidationError(
-                    "A repeat inside a repeat, such as (\\d+)+ or (\\d\\d?)*, can take very long on "
-                    "a crafted number. Write it with one repeat: \\d+.",
-                    code="slow",
-                )
-            several = high is _constants.MAXREPEAT or high > 1
-            found += int(high is _constants.MAXREPEAT or (low != high and high > 8))
-            found += _count_open_repeats(body, inside_repeat=several)
+            ways *= _repeat_ways(*argument, inside_repeat=inside_repeat)
         elif operation is _constants.BRANCH:
             if inside_repeat:
                 raise ValidationError(
@@ -140,20 +120,33 @@ def _count_open_repeats(tree: Any, *, inside_repeat: bool) -> int:
                     "number. Use a set, such as [12]+, or several rules.",
                     code="slow",
                 )
-            found += sum(_count_open_repeats(one, inside_repeat=False) for one in argument[1])
+            ways *= sum(_ways(one, inside_repeat=False) for one in argument[1])
         elif operation is _constants.SUBPATTERN:
-            found += _count_open_repeats(argument[-1], inside_repeat=inside_repeat)
+            ways *= _ways(argument[-1], inside_repeat=inside_repeat)
         elif operation is _constants.ATOMIC_GROUP:
-            found += _count_open_repeats(argument, inside_repeat=inside_repeat)
-        elif operation in (
-            _constants.ASSERT,
-            _constants.ASSERT_NOT,
-            _constants.GROUPREF,
-            _constants.GROUPREF_EXISTS,
-        ):
+            ways *= _ways(argument, inside_repeat=inside_repeat)
+        elif operation in _UNCOUNTABLE:
             raise ValidationError(
                 "Look-aheads, look-behinds and references to groups are not supported in a "
                 "pattern. Write the number out, or use several rules.",
                 code="unsupported",
             )
-    return found
+    return ways
+
+
+def _repeat_ways(low: int, high: int, body: Any, *, inside_repeat: bool) -> int:
+    if inside_repeat:
+        raise ValidationError(
+            "A repeat inside a repeat, such as (\\d+)+ or (\\d\\d?)*, can take very long on a "
+            "crafted number. Write it with one repeat: \\d+.",
+            code="slow",
+        )
+    if high is not _constants.MAXREPEAT and high > _OPEN:
+        raise ValidationError(
+            f"A repeat counts to {high}, but numbers are matched to {_OPEN} characters only.",
+            code="slow",
+        )
+    several = high is _constants.MAXREPEAT or high > 1
+    inner = _ways(body, inside_repeat=several)
+    lengths = (_OPEN if high is _constants.MAXREPEAT else high) - low
+    return 1 + max(lengths, 0) if several else lengths + inner
