@@ -44,7 +44,7 @@ def validate_called(text: str) -> None:
             "“%(text)s” is not a pattern: %(error)s. Give a number (1999), a prefix (19*) or a "
             "regular expression (/^19(\\d\\d)$/).",
             code="invalid",
-            params={"text": text[:PATTERN_LIMIT], "error": error},
+            params={"text": text[:60], "error": error},
         ) from None
     if pattern.regex is not None:
         _validate_regex(text)
@@ -135,18 +135,20 @@ def _ways(tree: Any, *, inside_repeat: bool) -> int:
 
 
 def _repeat_ways(low: int, high: int, body: Any, *, inside_repeat: bool) -> int:
+    if high is not _constants.MAXREPEAT and high > _OPEN:
+        raise ValidationError(
+            f"A repeat counts to {high}, but numbers are matched to {_OPEN} characters only.",
+            code="slow",
+        )
+    if low == high:  # one length only: \d{3} stands for \d\d\d
+        return min(_ways(body, inside_repeat=inside_repeat), _WAYS_LIMIT) ** low
     if inside_repeat:
         raise ValidationError(
             "A repeat inside a repeat, such as (\\d+)+ or (\\d\\d?)*, can take very long on a "
             "crafted number. Write it with one repeat: \\d+.",
             code="slow",
         )
-    if high is not _constants.MAXREPEAT and high > _OPEN:
-        raise ValidationError(
-            f"A repeat counts to {high}, but numbers are matched to {_OPEN} characters only.",
-            code="slow",
-        )
-    several = high is _constants.MAXREPEAT or high > 1
-    inner = _ways(body, inside_repeat=several)
-    lengths = (_OPEN if high is _constants.MAXREPEAT else high) - low
-    return 1 + max(lengths, 0) if several else lengths + inner
+    if high == 1:
+        return 1 + _ways(body, inside_repeat=False)
+    _ways(body, inside_repeat=True)
+    return 1 + max((_OPEN if high is _constants.MAXREPEAT else high) - low, 0)
