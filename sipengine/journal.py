@@ -306,11 +306,12 @@ class Journal:
             if cut or len(data) < wanted:
                 break
             wanted *= 2
+        if not cut:
+            return []
         found: list[Line] = []
-        for raw in data[:cut].split(b"\n", max_lines)[:max_lines]:
-            if raw or offset + 1 <= size:
-                offset += len(raw) + 1
-                found.append(_parse(raw, Position(number, offset)))
+        for raw in data[: cut - 1].split(b"\n", max_lines)[:max_lines]:
+            offset += len(raw) + 1
+            found.append(_parse(raw, Position(number, offset)))
         return found
 
     def read(self, start: Position = START) -> Iterator[Line]:
@@ -402,7 +403,7 @@ def _identity(directory: Path) -> uuid.UUID:
 
 
 def _cut_torn_tail(path: Path) -> int:
-    """Truncate `path` after its last sound line and return its size."""
+    """Truncate `path` after its last sound line, have it on disk, and return its size."""
     data = path.read_bytes()
     end = len(data)
     while end:
@@ -415,13 +416,14 @@ def _cut_torn_tail(path: Path) -> int:
             end = newline + 1
             break
         end = start
-    if end != len(data):
-        fd = os.open(path, os.O_WRONLY)
-        try:
+    fd = os.open(path, os.O_WRONLY)
+    try:
+        if end != len(data):
             os.ftruncate(fd, end)
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        # A killed process may have written lines that it did not come to sync.
+        os.fsync(fd)
+    finally:
+        os.close(fd)
     return end
 
 

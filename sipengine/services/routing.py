@@ -29,6 +29,9 @@ MAX_PATTERN: Final = 255
 MAX_MEMO: Final = 20_000
 """Decisions remembered a snapshot; above that they are worked out anew (about 50 µs each)."""
 
+OUTSIDE_TIMEOUT: Final = 60
+"""Seconds a forward to an outside address may ring."""
+
 ANY: Final = "any"
 BUSY: Final = "busy"
 NO_ANSWER: Final = "no_answer"
@@ -52,24 +55,33 @@ class Destination:
 class Stage:
     """Destinations that ring together for at most `timeout` seconds.
 
-    `condition` says after which outcome of the stage before it this one is tried: any, busy, no_answer.
+    `onward` says what is tried when nobody answered: the first (condition, stage) whose condition
+    is ANY or the outcome, which is BUSY or NO_ANSWER.
     """
 
     destinations: tuple[Destination, ...]
     timeout: int
-    condition: str = ANY
+    onward: tuple[tuple[str, Stage], ...] = ()
+
+    def after(self, outcome: str) -> Stage | None:
+        """The stage to try after this one ended with `outcome`."""
+        for condition, stage in self.onward:
+            if condition in (ANY, outcome):
+                return stage
+        return None
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What happens to a call. `trace` tells every rule that was looked at, one sentence each.
 
-    `kind` is RING (try `stages`), REPLY_CONTACTS (302 with `contacts`), REPLY_REGISTERED (302 with
-    what is registered for the destinations of `stages`) or REPLY_STATUS (`status` and `reason`).
+    `kind` is RING (try `stage` and what it leads on to), REPLY_CONTACTS (302 with `contacts`),
+    REPLY_REGISTERED (302 with what is registered for the destinations of `stage`) or REPLY_STATUS
+    (`status` and `reason`).
     """
 
     kind: str
-    stages: tuple[Stage, ...] = ()
+    stage: Stage | None = None
     contacts: tuple[str, ...] = ()
     status: int = 0
     reason: str = ""
@@ -143,7 +155,7 @@ class RoutingTable:
         key = (called, domain)
         decision = self._memo.get(key)
         if decision is None:
-            decision = self._decide(called, domain, 0)
+            decision = self._decide(called, domain, ())
             if len(self._memo) < MAX_MEMO:
                 self._memo[key] = decision
         return decision
@@ -160,13 +172,12 @@ class RoutingTable:
                     return rule, groups, at
         return None if best is None else (self._patterns[best][0], (), best)
 
-    def _decide(self, called: str, domain: str, depth: int) -> Decision:
-        trace = list(self._broken) if depth == 0 else []
-        if depth > MAX_DEPTH:
-            return Decision(
-                REPLY_STATUS, status=482, reason="Loop Detected",
-                trace=(f"{called}: forwarded {MAX_DEPTH} times already, so the call ends here.",),
-            )  # fmt: skip
+    def _decide(self, called: str, domain: str, seen: tuple[str, ...]) -> Decision:
+        """`seen` are the numbers that have forwarded this call already."""
+        trace = [] if seen else list(self._broken)
+        if called in seen or len(seen) > MAX_DEPTH:
+            trace.append(f"{called} has forwarded this call already, so it goes no further.")
+            return Decision(REPLY_STATUS, status=482, reason="Loop Detected", trace=tuple(trace))
         found = self._match(called, domain)
         last = len(self._patterns) if found is None else found[2]
         for rule, _ in self._patterns[:last]:
@@ -175,32 +186,31 @@ class RoutingTable:
         if found is not None:
             rule, groups, _ = found
             trace.append(f"Rule “{rule.name}” ({rule.called}) matches {called}.")
-            return self._by_rule(rule, groups, called, domain, depth, trace)
+            return self._by_rule(rule, groups, called, domain, (*seen, called), trace)
         extension = self.snapshot.extensions.get(f"{called}@{domain}")
         if extension is None:
             trace.append(f"No extension {called} at {domain}.")
             return Decision(REPLY_STATUS, status=404, reason="Not Found", trace=tuple(trace))
         trace.append(f"Extension {called} is {extension.name or 'without a name'}.")
-        return self._by_extension(extension, domain, depth, trace)
+        return self._by_extension(extension, domain, (*seen, called), trace)
 
     def _by_extension(
-        self, extension: Extension, domain: str, depth: int, trace: list[str]
+        self, extension: Extension, domain: str, seen: tuple[str, ...], trace: list[str]
     ) -> Decision:
         if extension.forward_always:
             trace.append(f"{extension.number} forwards every call to {extension.forward_always}.")
-            onward = self._onward(extension.forward_always, domain, depth)
+            onward = self._onward(extension.forward_always, domain, seen)
             return replace(onward, trace=(*trace, *onward.trace))
         me = Destination(aor=extension.aor, name=extension.name)
         mode = self.snapshot.domains.get(domain)
         if mode is not None and mode.mode == REDIRECT:
             trace.append(f"{domain} tells callers where to go instead of relaying.")
-            return Decision(
-                REPLY_REGISTERED, stages=(Stage((me,), extension.ring_timeout),), trace=tuple(trace)
-            )
+            stage = Stage((me,), extension.ring_timeout)
+            return Decision(REPLY_REGISTERED, stage=stage, trace=tuple(trace))
         timeout = extension.ring_timeout
         if extension.forward_no_answer:
             timeout = min(timeout, extension.forward_no_answer_after)
-        stages = [Stage((me,), timeout)]
+        onward_stages: list[tuple[str, Stage]] = []
         for condition, to in (
             (BUSY, extension.forward_busy),
             (NO_ANSWER, extension.forward_no_answer),
@@ -208,13 +218,22 @@ class RoutingTable:
             if to:
                 words = "when busy" if condition == BUSY else f"after {timeout} s without an answer"
                 trace.append(f"{extension.number} forwards to {to} {words}.")
-                onward = self._onward(to, domain, depth)
+                onward = self._onward(to, domain, seen)
                 trace += onward.trace
-                stages += [replace(stage, condition=condition) for stage in onward.stages]
-        return Decision(RING, stages=tuple(stages), trace=tuple(trace))
+                if onward.stage is not None:
+                    onward_stages.append((condition, onward.stage))
+        return Decision(
+            RING, stage=Stage((me,), timeout, tuple(onward_stages)), trace=tuple(trace)
+        )
 
     def _by_rule(
-        self, rule: Rule, groups: tuple[str, ...], called: str, domain: str, depth: int, trace: list[str]
+        self,
+        rule: Rule,
+        groups: tuple[str, ...],
+        called: str,
+        domain: str,
+        seen: tuple[str, ...],
+        trace: list[str],
     ) -> Decision:
         targets = tuple(_fill(target, groups) for target in rule.targets)
         if rule.action == ACTION_REJECT:
@@ -229,51 +248,63 @@ class RoutingTable:
             return Decision(REPLY_CONTACTS, contacts=contacts, rule=rule.name, trace=tuple(trace))
         if rule.action == ACTION_REDIRECT_CONTACTS:
             trace.append("It tells the caller the registered contacts.")
-            found = tuple(
-                d for target in (targets or (called,)) for d in self._destinations(target, domain, depth, trace)
-            )
+            found = self._group(targets or (called,), domain, seen, trace)
             return Decision(
-                REPLY_REGISTERED, stages=(Stage(found, rule.timeout),), rule=rule.name, trace=tuple(trace)
+                REPLY_REGISTERED, stage=Stage(found, rule.timeout), rule=rule.name, trace=tuple(trace)
             )
         assert rule.action == ACTION_FORWARD, rule.action
-        per_target = [self._destinations(target, domain, depth, trace) for target in targets]
+        stage: Stage | None = None
         if rule.strategy == SEQUENTIAL:
-            stages = tuple(Stage(tuple(d), rule.timeout) for d in per_target if d)
-            trace.append(f"It rings {len(stages)} targets one after the other, {rule.timeout} s each.")
+            groups_of = [self._group((target,), domain, seen, trace) for target in targets]
+            count = 0
+            for destinations in reversed(groups_of):
+                if destinations:
+                    stage = Stage(destinations, rule.timeout, ((ANY, stage),) if stage else ())
+                    count += 1
+            trace.append(f"It rings {count} targets one after the other, {rule.timeout} s each.")
         else:
-            everyone = tuple(dict.fromkeys(d for many in per_target for d in many))
-            stages = (Stage(everyone, rule.timeout),) if everyone else ()
+            everyone = self._group(targets, domain, seen, trace)
+            if everyone:
+                stage = Stage(everyone, rule.timeout)
             trace.append(f"It rings {len(everyone)} targets together for {rule.timeout} s.")
-        if not stages:
+        if stage is None:
             trace.append("None of its targets exists.")
-            return Decision(REPLY_STATUS, status=404, reason="Not Found", rule=rule.name, trace=tuple(trace))
+            return Decision(
+                REPLY_STATUS, status=404, reason="Not Found", rule=rule.name, trace=tuple(trace)
+            )
         return Decision(
-            RING, stages=stages, rule=rule.name, follow_redirects=rule.follow_redirects, trace=tuple(trace)
+            RING, stage=stage, rule=rule.name, follow_redirects=rule.follow_redirects, trace=tuple(trace)
         )
 
-    def _onward(self, target: str, domain: str, depth: int) -> Decision:
+    def _onward(self, target: str, domain: str, seen: tuple[str, ...]) -> Decision:
         """Where a forward leads: a number is decided like a call of its own."""
-        number, outside = _split_target(target, domain, self.snapshot)
+        number, outside = _split_target(target, domain)
         if outside:
-            return Decision(RING, stages=(Stage((Destination(uri=outside),), 60),))
-        return self._decide(number, domain, depth + 1)
+            return Decision(RING, stage=Stage((Destination(uri=outside),), OUTSIDE_TIMEOUT))
+        return self._decide(number, domain, seen)
 
-    def _destinations(
-        self, target: str, domain: str, depth: int, trace: list[str]
-    ) -> list[Destination]:
-        """What a rule's target stands for. The forwards of a group's members are not followed."""
-        number, outside = _split_target(target, domain, self.snapshot)
-        if outside:
-            return [Destination(uri=outside)]
-        extension = self.snapshot.extensions.get(f"{number}@{domain}")
-        if extension is not None:
-            return [Destination(aor=extension.aor, name=extension.name)]
-        if depth < MAX_DEPTH and self._match(number, domain) is not None:
-            onward = self._decide(number, domain, depth + 1)
-            trace += onward.trace
-            return [d for stage in onward.stages for d in stage.destinations]
-        trace.append(f"Target {target} is no extension and no rule's number; it is left out.")
-        return []
+    def _group(
+        self, targets: tuple[str, ...], domain: str, seen: tuple[str, ...], trace: list[str]
+    ) -> tuple[Destination, ...]:
+        """What a rule's targets stand for, each once. The forwards of members are not followed."""
+        found: dict[Destination, None] = {}
+        for target in targets:
+            number, outside = _split_target(target, domain)
+            extension = self.snapshot.extensions.get(f"{number}@{domain}")
+            if outside:
+                found[Destination(uri=outside)] = None
+            elif extension is not None:
+                found[Destination(aor=extension.aor, name=extension.name)] = None
+            elif self._match(number, domain) is not None:
+                onward = self._decide(number, domain, seen)
+                trace += onward.trace
+                stage = onward.stage
+                while stage is not None:  # a group in a group rings with it
+                    found.update(dict.fromkeys(stage.destinations))
+                    stage = stage.onward[0][1] if stage.onward else None
+            else:
+                trace.append(f"Target {target} is no extension and no rule's number; it is left out.")
+        return tuple(found)
 
 
 def _fill(target: str, groups: tuple[str, ...]) -> str:
@@ -282,7 +313,7 @@ def _fill(target: str, groups: tuple[str, ...]) -> str:
     return target
 
 
-def _split_target(target: str, domain: str, snapshot: ConfigSnapshot) -> tuple[str, str]:
+def _split_target(target: str, domain: str) -> tuple[str, str]:
     """(number, "") for a target at this domain, ("", URI) for one outside."""
     if target.startswith(("sip:", "sips:")):
         number, at, host = target.partition(":")[2].partition("@")

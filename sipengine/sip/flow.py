@@ -23,7 +23,7 @@ class Flow:
         self.local = local
         self.remote = remote
         self.open = True
-        self.packed = b""  # how services.proxy.record_route writes it, once it has
+        self.packed = ""  # how services.proxy.record_route writes it, once it has
 
     def __repr__(self) -> str:
         return f"<Flow {self.transport} {self.remote[0]}:{self.remote[1]}>"

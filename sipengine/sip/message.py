@@ -49,7 +49,11 @@ class Message:
         self.method = method
         self.uri = uri
         self.status = status
+        self._index()
+
+    def _index(self) -> None:
         # Backwards, so that the first of several lines of one name wins.
+        names = self.names
         self._first = dict(zip(reversed(names), range(len(names) - 1, -1, -1)))
 
     def has(self, name: str) -> bool:
@@ -89,6 +93,21 @@ class Message:
     def line(self, name: str) -> int | None:
         """Where in `lines` the first header of this name stands."""
         return self._first.get(name)
+
+    def replace(self, name: str, values: list[str]) -> None:
+        """Make `values` be the lines of this header, where its first line stands now."""
+        at = self._first.get(name, len(self.lines))
+        for position in range(len(self.names) - 1, at - 1, -1):
+            if self.names[position] == name:
+                del self.lines[position], self.names[position]
+        self.lines[at:at] = [f"{name}: {value}" for value in values]
+        self.names[at:at] = [name] * len(values)
+        self._index()
+
+    def set_uri(self, uri: str) -> None:
+        """Give a request another Request-URI."""
+        self.uri = uri
+        self.lines[0] = f"{self.method} {uri} SIP/2.0"
 
     @property
     def call_id(self) -> str:

@@ -1,0 +1,261 @@
+"""The calls that are going on, and what the log will say of them (D8).
+
+The proxy tells what happened to a call and its legs; `take_records` gives the rows that changed
+since it was last asked, so that a call that rings and is answered in a moment costs one row, not four.
+Times inside are monotonic; `offset` makes wall-clock time of them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sipengine.api import (
+    STATE_ENDED,
+    STATE_RINGING,
+    STATE_TALKING,
+    STATE_TRYING,
+    CallRecord,
+    LegRecord,
+)
+from sipengine.services.explanation import explain
+from sipengine.sip.flow import Flow
+from sipengine.sip.timers import TimerQueue
+
+MAX_CALLS: Final = 50_000
+"""Calls at once; more are refused with 503. About 4 kB each."""
+FORGOTTEN_AFTER: Final = 12 * 3600.0
+"""A restored call of which nothing is heard for so long is closed: its BYE must have been missed."""
+
+
+class Leg:
+    """One branch of a call, as it goes on."""
+
+    __slots__ = ("answered", "contact", "device", "ended", "result", "ringing", "started", "status", "target")
+
+    def __init__(self, target: str, contact: str, device: str, now: float) -> None:
+        self.target = target
+        self.contact = contact
+        self.device = device
+        self.started = now
+        self.ringing = 0.0
+        self.answered = 0.0
+        self.ended = 0.0
+        self.status = 0
+        self.result = "trying"
+
+
+class Call:
+    """One logical call. `caller_flow` and `callee_flow` are where each side was last heard from."""
+
+    __slots__ = (
+        "answered", "answered_by", "answered_device", "answered_leg", "call_id", "called", "callee_flow",
+        "callee_tag", "caller", "caller_device", "caller_flow", "caller_name", "caller_tag", "decision",
+        "domain", "due", "ended", "hangup_by", "id", "legs", "owner", "reason", "result", "revision",
+        "ringing", "rule", "started", "state", "status",
+    )  # fmt: skip
+
+    def __init__(self, owner: Calls, uuid: str, call_id: str, caller_tag: str, now: float) -> None:
+        self.owner = owner
+        self.id = uuid
+        self.revision = 0
+        self.call_id = call_id
+        self.caller_tag = caller_tag
+        self.callee_tag = ""
+        self.caller_flow: Flow | None = None
+        self.callee_flow: Flow | None = None
+        self.state = STATE_TRYING
+        self.domain = self.caller = self.caller_name = self.caller_device = self.called = ""
+        self.answered_by = self.answered_device = self.result = self.hangup_by = ""
+        self.rule = self.reason = ""
+        self.started = now
+        self.ringing = self.answered = self.ended = 0.0
+        self.status = 0
+        self.decision: tuple[str, ...] = ()
+        self.legs: list[Leg] = []
+        self.answered_leg: Leg | None = None
+        self.due = 0.0
+
+    # -- what the proxy tells
+
+    def leg_started(self, target: str, contact: str, device: str, now: float) -> Leg:
+        leg = Leg(target, contact, device, now)
+        self.legs.append(leg)
+        self.owner.changed(self)
+        return leg
+
+    def leg_ringing(self, leg: Leg, status: int, now: float) -> None:
+        leg.status = status
+        if not leg.ringing:
+            leg.ringing = now
+            leg.result = "ringing"
+            if self.state == STATE_TRYING:
+                self.state = STATE_RINGING
+                self.ringing = now
+            self.owner.changed(self)
+
+    def leg_ended(self, leg: Leg, status: int, result: str, now: float) -> None:
+        if not leg.ended:
+            leg.status = status
+            leg.result = result
+            leg.ended = now
+            self.owner.changed(self)
+
+    def leg_answered(self, leg: Leg, callee_tag: str, flow: Flow | None, now: float) -> None:
+        """A 2xx passed. The first one makes the call; a second dialog of a fork is only a leg."""
+        leg.status = 200
+        leg.result = "answered"
+        if not leg.answered:
+            leg.answered = now
+        if self.state in (STATE_TALKING, STATE_ENDED):
+            return
+        self.state = STATE_TALKING
+        self.answered = now
+        self.status = 200
+        self.answered_leg = leg
+        self.answered_by = leg.target
+        self.answered_device = leg.device
+        self.callee_flow = flow
+        self.callee_tag = callee_tag
+        self.owner.changed(self)
+
+    def finish(self, result: str, status: int, hangup_by: str, now: float, why: str = "") -> None:
+        """The call is over; `why` is added to its sentence where the result does not tell enough."""
+        if self.state == STATE_ENDED:
+            return
+        if not self.answered:
+            self.status = status
+        self.state = STATE_ENDED
+        self.ended = now
+        self.result = result
+        self.hangup_by = hangup_by
+        leg = self.answered_leg
+        if leg is not None and not leg.ended:
+            leg.ended = now
+        self.reason = explain(self, why)
+        self.owner.ended(self, now)
+
+    def on_timer(self, now: float) -> None:
+        self.finish("answered", 200, "", now, "its end was not seen")
+
+
+class Calls:
+    """All calls going on, by dialog: `Call-ID|tag` of either side."""
+
+    __slots__ = ("_dirty", "_timers", "by_dialog", "count", "offset", "total")
+
+    def __init__(self, timers: TimerQueue, offset: float) -> None:
+        self._timers = timers
+        self._dirty: dict[Call, None] = {}
+        self.by_dialog: dict[str, Call] = {}
+        self.offset = offset
+        self.count = 0
+        self.total = 0
+
+    def begin(self, uuid: str, call_id: str, caller_tag: str, now: float) -> Call:
+        call = Call(self, uuid, call_id, caller_tag, now)
+        self.by_dialog[f"{call_id}|{caller_tag}"] = call
+        self.count += 1
+        self.total += 1
+        self._dirty[call] = None
+        return call
+
+    def find(self, call_id: str, from_tag: str, to_tag: str) -> tuple[Call, bool] | None:
+        """The call of an in-dialog request, and whether its caller is the one who speaks."""
+        call = self.by_dialog.get(f"{call_id}|{from_tag}")
+        if call is not None:
+            return call, True
+        call = self.by_dialog.get(f"{call_id}|{to_tag}")
+        return None if call is None else (call, False)
+
+    def changed(self, call: Call) -> None:
+        self._dirty[call] = None
+
+    def ended(self, call: Call, now: float) -> None:
+        call.due = 0.0
+        self._dirty[call] = None
+        key = f"{call.call_id}|{call.caller_tag}"
+        if self.by_dialog.get(key) is call:
+            del self.by_dialog[key]
+            self.count -= 1
+        call.caller_flow = call.callee_flow = None
+
+    @property
+    def waiting(self) -> bool:
+        return bool(self._dirty)
+
+    def take_records(self) -> list[CallRecord]:
+        """The rows that changed since last asked."""
+        if not self._dirty:
+            return []
+        calls = list(self._dirty)
+        self._dirty.clear()
+        return [self.record(call) for call in calls]
+
+    def record(self, call: Call) -> CallRecord:
+        call.revision += 1
+        offset = self.offset
+
+        def at(moment: float) -> float | None:
+            return moment + offset if moment else None
+
+        legs = [
+            LegRecord(
+                position, leg.target, leg.contact, leg.device, leg.started + offset,
+                at(leg.ringing), at(leg.answered), at(leg.ended), leg.status, leg.result,
+            )
+            for position, leg in enumerate(call.legs)
+        ]  # fmt: skip
+        return CallRecord(
+            call.id, call.revision, call.domain, [call.call_id], [call.caller_tag, call.callee_tag],
+            call.state, call.caller, call.caller_name, call.caller_device, call.called,
+            call.answered_by, call.answered_device, call.started + offset, at(call.ringing),
+            at(call.answered), at(call.ended), call.result, call.status, call.hangup_by, call.rule,
+            call.reason, list(call.decision), legs,
+        )  # fmt: skip
+
+    def restore(self, records: list[CallRecord], now: float) -> None:
+        """Take up the calls that an earlier process left: talking ones go on, others died with it."""
+        for record in records:
+            tags = [*record.tags, "", ""]
+            call = self.begin(
+                record.id, record.call_ids[0] if record.call_ids else "", tags[0], record.started - self.offset
+            )
+            call.callee_tag = tags[1]
+            call.revision = record.revision
+            call.state = record.state
+            call.domain = record.domain
+            call.caller = record.caller
+            call.caller_name = record.caller_name
+            call.caller_device = record.caller_device
+            call.called = record.called
+            call.answered_by = record.answered_by
+            call.answered_device = record.answered_device
+            call.ringing = self._mono(record.ringing)
+            call.answered = self._mono(record.answered)
+            call.status = record.sip_status
+            call.rule = record.rule
+            call.decision = tuple(record.decision)
+            call.legs = [self._leg(leg) for leg in record.legs]
+            for leg in call.legs:
+                if leg.answered and leg.target == call.answered_by and call.answered_leg is None:
+                    call.answered_leg = leg
+            if call.state == STATE_TALKING:
+                self._dirty.pop(call, None)
+                self._timers.start(FORGOTTEN_AFTER, now, call)
+            else:
+                for leg in call.legs:
+                    if not leg.ended:
+                        leg.ended, leg.result = now, "failed"
+                call.finish("failed", 0, "system", now, "the telephone system restarted while it was ringing")
+
+    def _leg(self, record: LegRecord) -> Leg:
+        leg = Leg(record.target, record.contact, record.device, record.started - self.offset)
+        leg.ringing = self._mono(record.ringing)
+        leg.answered = self._mono(record.answered)
+        leg.ended = self._mono(record.ended)
+        leg.status = record.sip_status
+        leg.result = record.result
+        return leg
+
+    def _mono(self, wall: float | None) -> float:
+        return 0.0 if wall is None else wall - self.offset

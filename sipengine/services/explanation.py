@@ -1,0 +1,68 @@
+"""The sentence that tells what became of a call, for people who never heard of SIP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sipengine.sip.status import reason_phrase
+
+if TYPE_CHECKING:
+    from sipengine.services.calls import Call, Leg
+
+
+def duration(seconds: float) -> str:
+    """`4 s`, `1 min 3 s`, `2 h 5 min`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def explain(call: Call, why: str = "") -> str:
+    """One or two plain sentences about an ended call. `why` is a clause that the result lacks."""
+    caller = number(call.caller) or "Someone"
+    called = call.called
+    if call.rule:
+        called = f"{called} (rule “{call.rule}”)"
+    if call.result == "answered":
+        who = number(call.answered_by)
+        after = duration(call.answered - call.started)
+        talked = duration(call.ended - call.answered)
+        text = f"{caller} called {called}. {who} answered after {after} and they talked for {talked}."
+        if call.hangup_by == "caller":
+            return f"{text} The caller hung up."
+        if call.hangup_by == "callee":
+            return f"{text} The called party hung up."
+        return f"{text} The call was closed because {why}." if why else text
+    text = f"{caller} called {called}"
+    if call.result == "cancelled":
+        waited = duration(call.ended - call.started)
+        return f"{text} and hung up after {waited}, before anyone answered."
+    if call.result == "busy":
+        return f"{text}. {_who(call.legs, 'busy') or 'The called party'} was busy."
+    if call.result == "declined":
+        return f"{text}. {_who(call.legs, 'declined') or 'The called party'} declined the call."
+    if call.result == "no_answer":
+        rang = duration(call.ended - call.started)
+        return f"{text}. {_everyone(call.legs) or 'Nobody'} did not answer within {rang}."
+    if call.result == "redirected":
+        return f"{text} and was told to call {why} instead."
+    return f"{text}. The call failed: {why or f'{call.status} {reason_phrase(call.status)}'}."
+
+
+def number(address: str) -> str:
+    """The part of an AOR or URI that people know: what stands before the @."""
+    return address.removeprefix("sip:").removeprefix("sips:").partition("@")[0] or address
+
+
+def _who(legs: list[Leg], result: str) -> str:
+    return " and ".join(dict.fromkeys(number(leg.target) for leg in legs if leg.result == result))
+
+
+def _everyone(legs: list[Leg]) -> str:
+    names = list(dict.fromkeys(number(leg.target) for leg in legs))
+    if len(names) > 3:
+        return f"{', '.join(names[:3])} and {len(names) - 3} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)

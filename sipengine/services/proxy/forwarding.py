@@ -1,0 +1,190 @@
+"""The copy of a request that goes on (RFC 3261 §16.6) and of a response that goes back (§16.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sipengine.sip.address import parse_address
+from sipengine.sip.errors import RemoteProtocolError
+from sipengine.sip.flow import Flow
+from sipengine.sip.message import Message, parse, split_list
+from sipengine.sip.uri import host_port
+
+
+class Branches:
+    """Makes branch parameters: unique, and with a hash that tells a loop from a spiral (RFC 5393 §4.2).
+
+    `instance` differs from process to process, so that an answer to a request of an earlier one
+    is not taken for ours.
+    """
+
+    __slots__ = ("_count", "_prefix", "sent_by")
+
+    def __init__(self, instance: str, address: tuple[str, int]) -> None:
+        self._prefix = f"z9hG4bK{instance}"
+        self._count = 0
+        self.sent_by = host_port(*address)
+
+    def make(self, loop_hash: int) -> str:
+        self._count += 1
+        return f"{self._prefix}{self._count:x}.{loop_hash:x}"
+
+    def is_loop(self, message: Message, loop_hash: int) -> bool:
+        """Whether a Via of ours carries the same hash: the request came back unchanged (§16.3 step 4)."""
+        if message.names.count("Via") == 1 and "," not in (message.value("Via") or ""):
+            return False  # only the sender's own
+        ending = f".{loop_hash:x}"
+        for via in message.all("Via"):
+            if self._prefix in via:
+                branch = via.partition("branch=")[2].partition(";")[0].strip()
+                if branch.endswith(ending):
+                    return True
+        return False
+
+
+def loop_hash(message: Message) -> int:
+    """What §16.6 step 8 says the branch must depend on, as a number.
+
+    The built-in hash serves: it is the same within a process, and only a process compares.
+    """
+    return hash(
+        (message.uri, message.from_tag, message.to_tag, message.call_id, message.value("CSeq"),
+         message.value("Route"), message.value("Proxy-Require"))
+    ) & 0xFFFFFFFF  # fmt: skip
+
+
+class Outgoing:
+    """What all branches of one forwarded request have in common.
+
+    `rest` is everything below our own Via and Record-Route.
+    """
+
+    __slots__ = ("_branches", "_hash", "_method", "_rest")
+
+    def __init__(self, message: Message, branches: Branches, hash_of_loop: int, realm: str) -> None:
+        """Takes Max-Forwards down by one and our own credentials and Routes out (the caller has
+        popped Routes from `message` already)."""
+        self._branches = branches
+        self._hash = hash_of_loop
+        self._method = message.method
+        lines = message.lines.copy()
+        at = message.line("Max-Forwards")
+        if at is None:
+            lines.append("Max-Forwards: 70")
+        else:
+            hops = int(lines[at].partition(":")[2])
+            lines[at] = f"Max-Forwards: {hops - 1}"
+        if realm and message.has("Proxy-Authorization"):
+            ours = f'realm="{realm}"'
+            for at in range(len(message.names) - 1, 0, -1):
+                if message.names[at] == "Proxy-Authorization" and ours in lines[at]:
+                    del lines[at]
+        del lines[0]
+        self._rest = "\r\n".join(lines) + "\r\n\r\n" + message.body
+
+    def to(self, uri: str, flow: Flow, record_route: str) -> tuple[bytes, bytes]:
+        """(branch, request) for one target. `record_route` is header lines with their ends, or ""."""
+        branch = self._branches.make(self._hash)
+        rport = "" if flow.reliable else ";rport"
+        text = (
+            f"{self._method} {uri} SIP/2.0\r\n"
+            f"Via: SIP/2.0/{flow.transport} {self._branches.sent_by};branch={branch}{rport}\r\n"
+            f"{record_route}{self._rest}"
+        )
+        return branch.encode(), text.encode("latin-1", "replace")
+
+
+def cancel_of(invite: bytes, reason: str) -> bytes:
+    """The CANCEL of an INVITE we sent (§9.1): same URI, top Via, To, From, Call-ID, Routes, CSeq number.
+
+    `reason` is a Reason header line (RFC 3326) or "".
+    """
+    head = invite.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    lines = [b"CANCEL" + head[0][6:], head[1]]
+    for line in head[2:]:
+        name = line.partition(b":")[0].rstrip().lower()
+        if name in (b"from", b"f", b"to", b"t", b"call-id", b"i", b"route", b"max-forwards"):
+            lines.append(line)
+        elif name == b"cseq":
+            lines.append(b"CSeq: " + line.partition(b":")[2].split()[0] + b" CANCEL")
+    if reason:
+        lines.append(reason.encode("latin-1", "replace"))
+    lines.append(b"Content-Length: 0\r\n\r\n")
+    return b"\r\n".join(lines)
+
+
+def top_via(data: bytes) -> tuple[bytes, bytes] | None:
+    """(branch, response without its top Via) of a raw response (§16.7 step 3), quick for the usual shape.
+
+    None if it cannot be read so: take `top_via_slowly`.
+    """
+    start = data.find(b"\r\n") + 2
+    if data[start : start + 5] != b"Via: ":
+        return None
+    end = data.find(b"\r\n", start)
+    line = data[start:end]
+    if b"," in line:
+        return None
+    at = line.find(b";branch=")
+    if at < 0:
+        return None
+    return line[at + 8 :].partition(b";")[0].rstrip(), data[:start] + data[end + 2 :]
+
+
+def top_via_slowly(data: bytes) -> tuple[bytes, bytes]:
+    """As `top_via`, for compact, folded and combined Vias. Raises `RemoteProtocolError`."""
+    message = parse(data)
+    at = message.line("Via")
+    assert at is not None
+    values = split_list(message.lines[at].partition(":")[2])
+    if not values:
+        raise RemoteProtocolError(400, "Bad Request: broken Via header")
+    branch = ""
+    for item in values[0].split(";")[1:]:
+        name, _, value = item.partition("=")
+        if name.strip().lower() == "branch":
+            branch = value.strip()
+    if len(values) > 1:
+        message.lines[at] = "Via: " + ", ".join(values[1:])
+    else:
+        del message.lines[at]
+    return branch.encode("latin-1"), message.encode()
+
+
+def pop_own_routes(message: Message, is_ours: Callable[[str], bool]) -> str | None:
+    """Take the Routes that name this server off the top (§16.4); returns the first of them.
+
+    `is_ours` judges one Route value. A strict router before us has put our own URI into the
+    Request-URI: then the last Route is the real one and goes back there (§16.4).
+    """
+    if not message.has("Route"):
+        return None
+    routes = message.all("Route")
+    if is_ours(f"<{message.uri}>") and ";lr" in message.uri:
+        last = parse_address(routes.pop())
+        first: str | None = f"<{message.uri}>"
+        message.set_uri(last.uri_text)
+    else:
+        first = None
+    while routes and is_ours(routes[0]):
+        if first is None:
+            first = routes[0]
+        del routes[0]
+    message.replace("Route", routes)
+    return first
+
+
+def push_strict_route(message: Message) -> str:
+    """If the next Route is a strict router (no lr), send to it by §16.6 step 6; returns the next hop URI.
+
+    Returns "" when there is no Route left: the Request-URI is the next hop.
+    """
+    routes = message.all("Route")
+    if not routes:
+        return ""
+    following = parse_address(routes[0])
+    if following.uri.parameter("lr") is None:
+        routes = [*routes[1:], f"<{message.uri}>"]
+        message.set_uri(following.uri_text)
+        message.replace("Route", routes)
+    return following.uri_text
