@@ -23,6 +23,7 @@ from tests.support import child
 from tests.support.free_ports import free_block, free_port
 from tests.support.processes import Process, descendants
 from tests.support.wait import until
+from tests.support.wire import Wire
 
 PROJECT = Path(__file__).resolve().parents[2]
 DOMAIN = "pbx.test"
@@ -151,6 +152,18 @@ class PbxProcess:
             "the engine's process",
             deadline=15,
         )
+
+    def answers_options(self) -> bool:
+        """Whether the engine answers OPTIONS over UDP, the question the health check asks."""
+        with Wire(self.sip) as wire:
+            wire.send(
+                f"OPTIONS sip:{self.server} SIP/2.0\n"
+                f"Via: SIP/2.0/UDP {wire.local};rport;branch=z9hG4bK{wire.address[1]}\n"
+                "Max-Forwards: 70\nFrom: <sip:health@test>;tag=1\n"
+                f"To: <sip:{self.server}>\nCall-ID: {wire.local}\nCSeq: 1 OPTIONS\n"
+                "Content-Length: 0\n\n"
+            )
+            return wire.answered_within(0.5)
 
     def postgres(self) -> Process:
         """The postmaster: the one Postgres process whose parent is none."""

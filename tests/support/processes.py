@@ -24,6 +24,10 @@ class Process:
     def kill(self) -> None:
         os.kill(self.pid, signal.SIGKILL)
 
+    def freeze(self) -> None:
+        """Stop it in mid-air (SIGSTOP): it is there, but answers nothing; then it can be killed."""
+        os.kill(self.pid, signal.SIGSTOP)
+
     def memory(self) -> int:
         """Resident bytes."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])

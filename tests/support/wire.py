@@ -189,6 +189,10 @@ class Wire:
         while message := self._next(end):
             assert wanted not in f"{message.start} {message['CSeq']}", f"unwanted:\n{message}"
 
+    def answered_within(self, deadline: float) -> bool:
+        """Whether anything comes in that time."""
+        return self._next(time.monotonic() + deadline) is not None
+
     def is_closed(self, deadline: float = 5.0) -> bool:
         """Whether the server closes this TCP connection within the deadline."""
         end = time.monotonic() + deadline

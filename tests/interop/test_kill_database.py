@@ -1,0 +1,112 @@
+"""kill -9 of Postgres: calls go on, new ones work, phones register, and the log is whole after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.interop.conftest import Phones
+from tests.support.cast import extension, merged
+from tests.support.pbx_process import PbxProcess
+from tests.support.wait import until
+from tests.support.wire_phone import Dialog, OutgoingCall, WirePhone
+
+EXTENSIONS = {"extensions": [extension(number) for number in ("3201", "3202", "3203")]}
+
+
+@pytest.fixture(scope="module")
+def pbx() -> Iterator[PbxProcess]:
+    with PbxProcess(only="engine") as running:
+        running.apply(merged([EXTENSIONS]))
+        yield running
+
+
+def talk(alice: WirePhone, bob: WirePhone) -> tuple[OutgoingCall, Dialog, Dialog]:
+    call = alice.call(bob.number)
+    there = bob.incoming().answer(acknowledged=False)
+    dialog = call.answered()
+    bob.wire.receive_request("ACK")
+    return call, dialog, there
+
+
+def end(dialog: Dialog, there: Dialog) -> None:
+    dialog.request("BYE")
+    there.take_bye()
+    assert dialog.phone.wire.receive_final("BYE").status == 200
+
+
+def test_calls_and_registrations_go_on_and_the_log_is_whole_after(
+    pbx: PbxProcess, phones: Phones
+) -> None:
+    alice, bob = phones.wire("3201"), phones.wire("3202")
+    late = phones.wire("3203", register=False)
+    before, dialog, there = talk(alice, bob)
+    pbx.row_of(before.call_id, state="talking")
+
+    # Stopped in mid-air first, so that the time without a database does not depend on how soon
+    # the supervisor puts a new one there.
+    for process in pbx.parts("postgres"):
+        process.freeze()
+    during = []
+    assert late.register().status == 200, "a new phone is accepted from memory"
+    for _ in range(3):
+        call, here, other = talk(alice, late)
+        during.append(call.call_id)
+        end(here, other)
+    end(dialog, there)
+    old = pbx.postgres()
+    for process in pbx.parts("postgres"):
+        process.kill()
+    call, here, other = talk(alice, bob)
+    during.append(call.call_id)
+    end(here, other)
+
+    until(
+        lambda: pbx.parts("postgres") and pbx.postgres().pid != old.pid and pbx.query("SELECT 1"),
+        "a new Postgres",
+        deadline=30,
+        explain=pbx.tail,
+    )
+    for call_id in (before.call_id, *during):
+        assert pbx.row_of(call_id, deadline=30)["result"] == "answered"
+    until(
+        lambda: pbx.query("SELECT 1 FROM registrations_binding WHERE aor = '3203@pbx.test'"),
+        "the registration of that time in the table",
+    )
+    call, here, other = talk(alice, late)
+    end(here, other)
+    pbx.row_of(call.call_id)
+
+
+def test_a_change_after_the_database_came_back_is_live(pbx: PbxProcess, phones: Phones) -> None:
+    """The engine listens again on the new connection."""
+    old = pbx.postgres()
+    old.kill()
+    until(
+        lambda: pbx.parts("postgres") and pbx.postgres().pid != old.pid and pbx.query("SELECT 1"),
+        "a new Postgres",
+        deadline=30,
+        explain=pbx.tail,
+    )
+    pbx.apply({"extensions": [extension("3204")]})
+    phone = phones.wire("3204", register=False)
+    until(lambda: phone.register().status == 200, "3204 to register", deadline=15, pause=0.2)
+
+
+def test_engine_killed_while_the_database_is_away_loses_nothing(
+    pbx: PbxProcess, phones: Phones
+) -> None:
+    alice, bob = phones.wire("3201"), phones.wire("3202")
+    for process in pbx.parts("postgres"):
+        process.freeze()
+    call, dialog, there = talk(alice, bob)
+    ended, here, other = talk(alice, bob)
+    end(here, other)
+    pbx.engine().kill()
+    for process in pbx.parts("postgres"):
+        process.kill()
+    until(pbx.answers_options, "the engine to answer again", deadline=40, explain=pbx.tail)
+    end(dialog, there)
+    for call_id in (call.call_id, ended.call_id):
+        assert pbx.row_of(call_id, deadline=30)["result"] == "answered"
