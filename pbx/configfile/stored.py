@@ -72,7 +72,7 @@ def _load_rules(domain: directory.Domain, document: Document) -> None:
         targets[name].append(destination)
     rules = routing.Rule.objects.filter(domain=domain).order_by("position", "id")
     for row in rules.values_list(*RULE_COLUMNS).iterator():
-        document.rules[row[0]] = Rule(*row, targets=tuple(targets[row[0]]))
+        document.rules[row[0]] = Rule(*row, tuple(targets[row[0]]))
 
 
 def _by_number(item: tuple[str, Extension]) -> tuple[int, str]:

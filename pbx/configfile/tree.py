@@ -111,7 +111,8 @@ class _Builder:
 
     @staticmethod
     def _line(event: events.Event) -> int:
-        return int(event.start_mark.line) + 1
+        mark = event.start_mark
+        return 0 if mark is None else mark.line + 1
 
     def _begin(self, node: Sequence | Mapping, event: events.Event) -> None:
         if len(self._open) >= DEPTH_LIMIT:
@@ -123,7 +124,7 @@ class _Builder:
     def _add(self, node: Node, event: events.Event) -> None:
         if getattr(event, "tag", None) not in _TEXT_TAGS:
             raise Unreadable(node.line, "tags (words beginning with !) are not supported")
-        anchor = event.anchor
+        anchor = getattr(event, "anchor", None)
         if anchor is not None and not isinstance(event, events.AliasEvent):
             self._anchors[anchor] = node
         if not self._open:
@@ -139,7 +140,7 @@ class _Builder:
             self._keys[-1] = None
 
     def _aliased(self, event: events.AliasEvent) -> Node:
-        node = self._anchors.get(event.anchor)
+        node = self._anchors.get(event.anchor or "")
         if node is None:
             # Without the text itself, which may be a password.
             raise Unreadable(self._line(event), "a text that begins with * must stand in quotes")

@@ -141,7 +141,8 @@ def _repeat_ways(low: int, high: int, body: Any, *, inside_repeat: bool) -> int:
             code="slow",
         )
     if low == high:  # one length only: \d{3} stands for \d\d\d
-        return min(_ways(body, inside_repeat=inside_repeat), _WAYS_LIMIT) ** low
+        ways: int = min(_ways(body, inside_repeat=inside_repeat), _WAYS_LIMIT) ** low
+        return ways
     if inside_repeat:
         raise ValidationError(
             "A repeat inside a repeat, such as (\\d+)+ or (\\d\\d?)*, can take very long on a "
