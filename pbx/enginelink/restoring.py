@@ -61,7 +61,7 @@ def restore(journal: Journal, connection: psycopg.Connection) -> Restored:
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         bindings = {(row[0], row[1]): BindingRecord(*row) for row in connection.execute(_BINDINGS)}
-        calls = {row[0]: CallRecord(*row, []) for row in connection.execute(_CALLS)}
+        calls = {row[0]: CallRecord(*(*row, [])) for row in connection.execute(_CALLS)}
         for call_id, *leg in connection.execute(_LEGS):
             calls[call_id].legs.append(LegRecord(*leg))
     for line in journal.read(position):
