@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from typing import Any
+from typing import Any, cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pbx.settings")
 
-from django.core.asgi import get_asgi_application  # noqa: E402 - needs the settings' name first
+from asgiref.typing import ASGI3Application  # noqa: E402 - the settings must be named first
+from django.core.asgi import get_asgi_application  # noqa: E402
 
 _django = get_asgi_application()
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402 - needs the apps loaded
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
-from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 
+from pbx.admission import Admission  # noqa: E402
+from pbx.cookies import HostCookies  # noqa: E402
+from pbx.environment import current  # noqa: E402
 
-def _websocket_routes() -> list[Any]:
-    if importlib.util.find_spec("webui.dashboard.routing") is None:
-        return []
+websocket_urlpatterns: list[Any] = []
+if importlib.util.find_spec("webui.dashboard.routing") is not None:
     from webui.dashboard.routing import websocket_urlpatterns
 
-    return list(websocket_urlpatterns)
-
-
-application = ProtocolTypeRouter(
-    {
-        "http": _django,
-        "websocket": AllowedHostsOriginValidator(
-            AuthMiddlewareStack(URLRouter(_websocket_routes()))
-        ),
-    }
+_routes: Any = ProtocolTypeRouter(
+    {"http": _django, "websocket": AuthMiddlewareStack(URLRouter(websocket_urlpatterns))}
 )
+application = Admission(HostCookies(cast(ASGI3Application, _routes)), current().admin_networks)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import Final
+from typing import Any, Final
 
 from celery import Celery
+from celery.signals import beat_init, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pbx.settings")
 
 from django.conf import settings  # noqa: E402 - the settings module must be named first
+
+from pbx.supervisor.ready import tell_ready  # noqa: E402
 
 app: Final = Celery("branchline")
 
@@ -38,3 +41,16 @@ app.conf.update(
     timezone="UTC",
 )
 app.autodiscover_tasks()
+
+
+@app.on_after_finalize.connect
+def _fill_schedule(sender: Celery, **_: Any) -> None:
+    from pbx.health.tasks import schedule
+
+    schedule(sender)
+
+
+@worker_ready.connect
+@beat_init.connect
+def _tell_ready(**_: Any) -> None:
+    tell_ready()

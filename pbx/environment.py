@@ -116,7 +116,9 @@ class Environment:
             ws_port=read.port("PBX_WS_PORT", 8088),
             rtp_ports=read.port_range("PBX_RTP_PORTS", (20000, 29999)),
             given_database_url=read.url(
-                "DATABASE_URL", ("postgresql", "postgres"), "postgresql://USER:PASSWORD@HOST:5432/NAME"
+                "DATABASE_URL",
+                ("postgresql", "postgres"),
+                "postgresql://USER:PASSWORD@HOST:5432/NAME",
             ),
             given_redis_url=read.url(
                 "REDIS_URL", ("redis", "rediss", "unix"), "redis://HOST:6379/0"
@@ -275,7 +277,9 @@ class _Reader:
         # PBX_TLS_KEY_FILE needs no special case: the variable is a path already.
         value = self.text(name)
         if value and not os.access(value, os.R_OK):
-            self.wrong(name, value, "no such file, or it may not be read; give the path of a PEM file")
+            self.wrong(
+                name, value, "no such file, or it may not be read; give the path of a PEM file"
+            )
         return value
 
     def address(self, name: str, default: str) -> str:
@@ -283,7 +287,9 @@ class _Reader:
         try:
             return str(ipaddress.ip_address(value.strip("[]")))
         except ValueError:
-            self.wrong(name, value, "not an IP address; give for example 0.0.0.0, :: or 192.168.1.5")
+            self.wrong(
+                name, value, "not an IP address; give for example 0.0.0.0, :: or 192.168.1.5"
+            )
             return default
 
     def host(self, name: str) -> str:
@@ -294,7 +300,9 @@ class _Reader:
             return str(ipaddress.ip_address(value))
         except ValueError:
             if not _HOST_NAME.fullmatch(value) or value.replace(".", "").isdigit():
-                self.wrong(name, value, "not a host name or IP address; give for example pbx.example.org")
+                self.wrong(
+                    name, value, "not a host name or IP address; give for example pbx.example.org"
+                )
             return value
 
     def port(self, name: str, default: int) -> int:
@@ -339,7 +347,9 @@ class _Reader:
             host, _, port_text = peer.removeprefix("ng://").rpartition(":")
             port = _port(port_text)
             if not peer.startswith("ng://") or not host or port is None:
-                self.wrong(name, value, "not a list of media relays; give for example ng://10.0.0.5:2223")
+                self.wrong(
+                    name, value, "not a list of media relays; give for example ng://10.0.0.5:2223"
+                )
                 break
             peers.append((host.strip("[]"), port))
         return tuple(peers)

@@ -80,6 +80,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "webui.access.PasswordChangeMiddleware",
+    "webui.reader_zone.ReaderZoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -146,6 +148,7 @@ AXES_COOLOFF_TIME = 0.25
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
+AXES_LOCKOUT_CALLABLE = "webui.dashboard.views.account.locked_out"
 
 # The plain HTTP door must work too (a LAN with no certificate), so Secure is not set here:
 # `pbx.cookies` sets it, with the __Host- prefix, on everything that leaves by the HTTPS door.
@@ -179,6 +182,8 @@ CONTENT_SECURITY_POLICY = {
 
 STATIC_URL = "/static/"
 STATIC_ROOT = PROJECT / "staticfiles"
+_BUILT = PROJECT / "webui" / "static"  # made by webui/assets/build
+STATICFILES_DIRS = [_BUILT] if _BUILT.is_dir() else []
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    # First: the dashboard's log-in stands before the admin's own.
+    path("", include("webui.dashboard.urls")),
     path("admin/", admin.site.urls),
+    path("", include("pbx.health.urls")),
 ]
-if importlib.util.find_spec("webui.dashboard.urls") is not None:
-    urlpatterns.append(path("", include("webui.dashboard.urls")))

@@ -62,5 +62,8 @@ def django_db_modify_db_settings(
     from django.conf import settings
 
     settings.DATABASES["default"].update(
-        NAME="branchline", USER="pbx", PASSWORD=postgres_cluster.password, HOST=str(postgres_cluster.run)
+        NAME="branchline",
+        USER="pbx",
+        PASSWORD=postgres_cluster.password,
+        HOST=str(postgres_cluster.run),
     )

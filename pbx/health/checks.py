@@ -1,0 +1,115 @@
+"""Is each part well? One question each, with a short deadline, in sentences for the operator."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Final
+
+import psycopg
+import redis
+from django.conf import settings
+from django.core.cache import cache
+
+from pbx.celery import app
+from pbx.environment import current
+
+DEADLINE: Final = 2.0  # seconds for all checks together: whoever asks often gives up after a few
+ENGINE_LATE: Final = 15.0  # seconds; it writes its row every 5
+BEAT_LATE: Final = 30.0  # seconds; it sends a task every 10
+BEAT_KEY: Final = "health.beat"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """One part's state: `ok`, and a sentence that says what is wrong ("" when nothing is)."""
+
+    ok: bool
+    trouble: str = ""
+
+
+def check_all() -> dict[str, Health]:
+    """Ask every part at the same time; one that does not answer in time is not well."""
+    with_redis = bool(settings.REDIS_URL)
+    questions: dict[str, Callable[[], Health]] = {"database": _database, "engine": _engine}
+    if with_redis:
+        questions |= {"redis": _redis, "worker": _worker, "beat": _beat}
+    pool = ThreadPoolExecutor(max_workers=len(questions), thread_name_prefix="health")
+    try:
+        asked = {name: pool.submit(question) for name, question in questions.items()}
+        wait(asked.values(), timeout=DEADLINE)
+        return {
+            name: answer.result()
+            if answer.done()
+            else Health(False, f"no answer within {DEADLINE:g} seconds")
+            for name, answer in asked.items()
+        }
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _database() -> Health:
+    """Ask on a connection of its own: Django's may all be busy, which is not the same trouble."""
+    try:
+        with psycopg.connect(current().database_url, connect_timeout=2) as server:
+            server.execute("SELECT 1")
+    except psycopg.Error as error:
+        return Health(False, f"Postgres does not answer: {_first_line(error)}")
+    return Health(True)
+
+
+def _engine() -> Health:
+    """The engine writes a heartbeat into the database; without a database nothing is known."""
+    try:
+        with psycopg.connect(current().database_url, connect_timeout=2) as server:
+            row = server.execute(
+                "SELECT extract(epoch FROM now() - max(heartbeat_at)) FROM enginelink_enginestatus"
+            ).fetchone()
+    except psycopg.Error as error:
+        return Health(False, f"its heartbeat cannot be read: {_first_line(error)}")
+    age = row[0] if row else None
+    if age is None:
+        return Health(False, "the engine has not reported yet")
+    if age > ENGINE_LATE:
+        return Health(False, f"the engine last reported {age:.0f} seconds ago")
+    return Health(True)
+
+
+def _redis() -> Health:
+    try:
+        with redis.Redis.from_url(
+            settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1
+        ) as client:
+            client.ping()
+    except (redis.RedisError, OSError) as error:
+        return Health(False, f"Redis does not answer: {_first_line(error)}")
+    return Health(True)
+
+
+def _worker() -> Health:
+    try:
+        answers = app.control.broadcast("ping", reply=True, limit=1, timeout=DEADLINE - 0.5)
+    except (redis.RedisError, OSError) as error:
+        return Health(False, f"its queue cannot be reached: {_first_line(error)}")
+    return Health(True) if answers else Health(False, "no worker answers")
+
+
+def _beat() -> Health:
+    """Beat sends a task, a worker runs it and notes the time: this sees the whole way."""
+    try:
+        seen = cache.get(BEAT_KEY)
+    except (redis.RedisError, OSError) as error:
+        return Health(False, f"its last task cannot be read: {_first_line(error)}")
+    if seen is None:
+        return Health(False, "no task of the schedule has run yet")
+    age = time.time() - float(seen)
+    if age > BEAT_LATE:
+        return Health(False, f"the last task of the schedule ran {age:.0f} seconds ago")
+    return Health(True)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

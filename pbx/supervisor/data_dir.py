@@ -1,0 +1,129 @@
+"""The data directory: what lies where in it, who owns it, and the two secrets made at first start."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import Final
+
+from pbx.environment import Environment
+from pbx.supervisor.cluster import Cluster
+from pbx.supervisor.identity import Identity
+
+_SOCKET_PATH_MAX: Final = 107  # bytes: sun_path in unix(7), less its terminating zero
+_LONGEST_SOCKET: Final = ".s.PGSQL.5432.lock"
+
+
+class DataDirTrouble(Exception):
+    """The data directory cannot be used; the text says why and what to do."""
+
+
+def make(data_dir: Path) -> None:
+    """Make the directory itself, so that its lock can be taken."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        if not os.access(data_dir, os.W_OK | os.X_OK):
+            raise PermissionError(13, "Permission denied")
+    except OSError as error:
+        raise DataDirTrouble(
+            f"PBX_DATA_DIR={data_dir}: cannot be written: {error.strerror}; "
+            "give a directory that this user owns"
+        ) from error
+
+
+def furnish(environment: Environment, servers: Identity | None, parts: Identity | None) -> None:
+    """Make what the processes need before they start. Call with the lock held.
+
+    `servers` is who Postgres and Valkey run as, `parts` who everything else does; None is whoever
+    runs this. Secrets are readable by `parts` alone.
+    """
+    data_dir = environment.data_dir
+    if servers:
+        data_dir.chmod(stat.S_IMODE(data_dir.stat().st_mode) | 0o011)  # enter, not list
+    for name in ("secrets", "journal", "tls"):
+        _private(data_dir / name, parts)
+    _private(data_dir / "log", None)
+    _store_once(environment.database_password_file, secrets.token_urlsafe(24), parts)
+    _store_once(environment.secret_key_file, secrets.token_urlsafe(48), parts)
+    _private(data_dir / "valkey", servers)
+    _place_run_dir(data_dir, servers)
+
+
+def cluster_of(environment: Environment, servers: Identity | None) -> Cluster:
+    """The embedded Postgres of a furnished data directory."""
+    return Cluster(
+        data=environment.data_dir / "postgres",
+        run=environment.run_dir,
+        password=environment.database_password_file.read_text(encoding="utf-8").strip(),
+        identity=servers,
+    )
+
+
+def _private(directory: Path, owner: Identity | None) -> None:
+    directory.mkdir(exist_ok=True)
+    directory.chmod(0o700)
+    if owner:
+        owner.own(directory)
+    elif os.geteuid() == 0:
+        os.chown(directory, 0, 0)
+
+
+def _store_once(file: Path, value: str, owner: Identity | None) -> None:
+    """Write a secret into `file` unless it has one; it is there whole or not at all."""
+    if not file.exists():
+        unfinished = file.with_suffix(".new")
+        unfinished.unlink(missing_ok=True)
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+            out.write(value + "\n")
+            out.flush()
+            os.fsync(descriptor)
+        unfinished.rename(file)
+    if owner:
+        owner.own(file)
+
+
+def _place_run_dir(data_dir: Path, servers: Identity | None) -> None:
+    """Make the directory of the sockets: in the data directory, or, when its path is too long for
+    a socket or closed to the servers' user, a short one elsewhere with a link to it."""
+    link = data_dir / "run"
+    own = data_dir.resolve() / "run"
+    fits = len(os.fsencode(own / _LONGEST_SOCKET)) <= _SOCKET_PATH_MAX
+    if fits and (servers is None or servers.reaches([("x", data_dir.resolve())])):
+        if link.is_symlink():
+            link.unlink()
+        _sockets(own, servers)
+        return
+    base = (
+        Path("/run/branchline")
+        if os.geteuid() == 0 and os.access("/run", os.W_OK)
+        else Path(f"/tmp/branchline-{os.geteuid()}")  # noqa: S108 - checked below: ours, not a link
+    )
+    base.mkdir(mode=0o711, exist_ok=True)
+    status = base.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        raise DataDirTrouble(
+            f"{base} belongs to somebody else or others may write to it; remove it, "
+            "or give a PBX_DATA_DIR with a path shorter than 80 characters"
+        )
+    elsewhere = base / hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:12]
+    _sockets(elsewhere, servers)
+    if link.is_symlink() or link.exists():
+        if link.is_symlink():
+            link.unlink()
+        else:
+            for stale in link.iterdir():
+                stale.unlink()
+            link.rmdir()
+    link.symlink_to(elsewhere)
+
+
+def _sockets(directory: Path, servers: Identity | None) -> None:
+    directory.mkdir(exist_ok=True)
+    # Others may pass through to a socket; the database asks them for a password, Valkey's is closed.
+    directory.chmod(0o711 if servers else 0o700)
+    if servers:
+        servers.own(directory)

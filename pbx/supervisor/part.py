@@ -1,0 +1,227 @@
+"""One part of the PBX: a process that is started, watched, started again, and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from pbx.supervisor.death import dies_with_parent
+from pbx.supervisor.log_file import LogFile
+
+CONFIGURATION_STATUS: Final = 2
+"""The exit status by which a part says that no restart will help: its configuration is wrong."""
+
+BACKOFF_FIRST: Final = 0.1
+BACKOFF_MAX: Final = 10.0  # a part that cannot live costs one start every ten seconds
+STEADY: Final = 20.0  # seconds of life after which a death counts as the first one again
+STARTS_AT_FIRST: Final = 4  # tries before READY; then the start has failed
+READY_DEADLINE: Final = 90.0  # seconds; a slow machine's first start with nothing in its cache
+
+
+class StartFailed(Exception):
+    """A part did not come up at the first start; the text says which and its last words."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartPlan:
+    """How to run a part.
+
+    `is_ready` is asked again and again until true. With `tells_ready` the process gets the number
+    of a pipe in READY_FD, writes a line to it when it is ready, and closes it.
+    """
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    log: Path
+    is_ready: Callable[[], Awaitable[bool]] | None = None
+    tells_ready: bool = False
+    popen: Mapping[str, Any] = field(default_factory=dict)
+    pass_fds: tuple[int, ...] = ()
+    stop_signal: signal.Signals = signal.SIGTERM
+    dies_by: signal.Signals = signal.SIGKILL
+    patience: float = 4.0  # seconds to stop in; with the servers' 3.5 it stays below ten
+    before_start: Callable[[], None] | None = None
+
+
+class Part:
+    """Keeps one process alive. `start` it once, `stop` it once."""
+
+    def __init__(self, plan: PartPlan, say: Callable[[str], None]) -> None:
+        self.plan = plan
+        self._say = say
+        self._process: subprocess.Popen[bytes] | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._first_ready: asyncio.Future[float] | None = None
+        self.restarts = 0
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    async def start(self) -> float:
+        """Start and wait for ready; returns the seconds it took. Raises `StartFailed`."""
+        self._first_ready = asyncio.get_running_loop().create_future()
+        self._keeper = asyncio.create_task(self._keep(), name=f"keeper of {self.plan.name}")
+        return await self._first_ready
+
+    async def stop(self) -> None:
+        """End the process: politely, after the plan's patience by force."""
+        self._stopping = True
+        process = self._process
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(self.plan.stop_signal)
+        if self._keeper is None:
+            return
+        done, _ = await asyncio.wait([self._keeper], timeout=self.plan.patience)
+        if not done:
+            self._say(f"{self.plan.name} does not stop; killing it")
+            self.kill()
+            done, _ = await asyncio.wait([self._keeper], timeout=1.0)
+            if not done:
+                self._keeper.cancel()
+
+    def kill(self) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    async def _keep(self) -> None:
+        delay, begun_first = BACKOFF_FIRST, time.monotonic()
+        failures = 0
+        while not self._stopping:
+            begun = time.monotonic()
+            try:
+                log, status = await self._live_once(begun_first)
+            except (OSError, subprocess.SubprocessError) as error:
+                self._fail(f"{self.plan.name} cannot be started: {error}")
+                return
+            if self._stopping:
+                return
+            lived = time.monotonic() - begun
+            failures = 1 if lived > STEADY else failures + 1
+            if self._waits_for_first_ready() and (
+                status == CONFIGURATION_STATUS or failures >= STARTS_AT_FIRST
+            ):
+                self._fail(_last_words(self.plan, status, log))
+                return
+            delay = BACKOFF_FIRST if failures == 1 else min(delay * 2, BACKOFF_MAX)
+            self.restarts += 1
+            self._say(
+                f"{self.plan.name} {_ending(status)} after {lived:.0f} s; "
+                f"starting it again in {delay:g} s (log: {self.plan.log})"
+            )
+            await asyncio.sleep(delay)
+
+    async def _live_once(self, begun: float) -> tuple[LogFile, int]:
+        """Start the process, tell when it is ready, wait for its end."""
+        if self.plan.before_start:
+            await asyncio.to_thread(self.plan.before_start)
+        loop = asyncio.get_running_loop()
+        log_reading, log_writing = os.pipe()
+        ready_reading, ready_writing = os.pipe()
+        try:
+            environment = {**self.plan.environment}
+            if self.plan.tells_ready:
+                environment["READY_FD"] = str(ready_writing)
+            options: dict[str, Any] = {"process_group": 0, "env": environment, "cwd": "/"}
+            options |= self.plan.popen
+            # In this thread: the kernel ties the child to the thread that forked it.
+            self._process = process = subprocess.Popen(
+                self.plan.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log_writing,
+                stderr=log_writing,
+                pass_fds=(
+                    *self.plan.pass_fds,
+                    *((ready_writing,) if self.plan.tells_ready else ()),
+                ),
+                preexec_fn=dies_with_parent(self.plan.dies_by),
+                **options,
+            )
+        except BaseException:
+            os.close(log_reading)
+            os.close(ready_reading)
+            raise
+        finally:
+            os.close(log_writing)
+            os.close(ready_writing)
+        _, log = await loop.connect_read_pipe(
+            lambda: LogFile(self.plan.log), os.fdopen(log_reading, "rb", buffering=0)
+        )
+        readiness = asyncio.create_task(self._await_ready(ready_reading, begun))
+        try:
+            status = await _ended(process)
+        finally:
+            readiness.cancel()
+            os.close(ready_reading)
+            self._process = None
+        with contextlib.suppress(TimeoutError):  # a grandchild may keep the pipe open
+            await asyncio.wait_for(log.ended.wait(), 1.0)
+        return log, status
+
+    async def _await_ready(self, ready_reading: int, begun: float) -> None:
+        if self.plan.tells_ready:
+            told = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            loop.add_reader(ready_reading, told.set)
+            try:
+                await told.wait()
+            finally:
+                loop.remove_reader(ready_reading)
+            if not os.read(ready_reading, 1):  # closed without a word: it ended
+                return
+        elif self.plan.is_ready is not None:
+            while not await self.plan.is_ready():
+                if self._waits_for_first_ready() and time.monotonic() - begun > READY_DEADLINE:
+                    self._fail(f"{self.plan.name} runs but does not answer; see {self.plan.log}")
+                    return
+                await asyncio.sleep(0.02)
+        if self._first_ready and not self._first_ready.done():
+            self._first_ready.set_result(time.monotonic() - begun)
+
+    def _waits_for_first_ready(self) -> bool:
+        return self._first_ready is not None and not self._first_ready.done()
+
+    def _fail(self, why: str) -> None:
+        if self._first_ready and not self._first_ready.done():
+            self._first_ready.set_exception(StartFailed(why))
+        else:
+            self._say(why)
+
+
+async def _ended(process: subprocess.Popen[bytes]) -> int:
+    """Wait for the end of a child by its pidfd: no thread, no polling."""
+    loop = asyncio.get_running_loop()
+    descriptor = os.pidfd_open(process.pid)
+    over = asyncio.Event()
+    loop.add_reader(descriptor, over.set)
+    try:
+        await over.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+    return process.wait()
+
+
+def _ending(status: int) -> str:
+    if status < 0:
+        return f"was ended by {signal.Signals(-status).name}"
+    return f"ended with status {status}"
+
+
+def _last_words(plan: PartPlan, status: int, log: LogFile) -> str:
+    if status == CONFIGURATION_STATUS and log.tail:
+        return log.tail[-1]
+    words = "\n".join(f"    {line}" for line in log.tail)
+    return f"{plan.name} {_ending(status)}; its log is {plan.log}, at its end:\n{words}"

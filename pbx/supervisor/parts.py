@@ -1,0 +1,169 @@
+"""Every part of the PBX: what it runs, what it needs, and when it counts as ready."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+from pbx.environment import PROJECT, Environment
+from pbx.supervisor import commands, readiness
+from pbx.supervisor.cluster import Cluster
+from pbx.supervisor.identity import Identity, popen_arguments
+from pbx.supervisor.part import PartPlan
+from pbx.supervisor.programs import valkey_program
+
+SERVERS: Final = ("postgres", "valkey")
+_SERVER_PATIENCE: Final = 3.5  # seconds; nobody talks to them any more when they are stopped
+NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "postgres": (),
+    "valkey": (),
+    "engine": ("postgres",),
+    "web": SERVERS,
+    "worker": SERVERS,
+    "beat": SERVERS,
+}
+"""Name of a part -> the embedded servers it needs. The order is that of starting."""
+
+
+class UnknownPart(Exception):
+    """`--only` names something that is no part."""
+
+
+def chosen(only: list[str], environment: Environment) -> list[str]:
+    """The parts to run, in the order of starting: those named (or all) and what they need.
+
+    A server that is given by URL is not ours to run.
+    """
+    unknown = [name for name in only if name not in NEEDS]
+    if unknown:
+        raise UnknownPart(
+            f"--only {','.join(unknown)}: no such part; the parts are {', '.join(NEEDS)}"
+        )
+    wanted = set(only or NEEDS)
+    wanted |= {server for name in wanted for server in NEEDS[name]}
+    if not environment.database_is_embedded:
+        wanted.discard("postgres")
+    if not environment.redis_is_embedded:
+        wanted.discard("valkey")
+    return [name for name in NEEDS if name in wanted]
+
+
+def child_variables(environment: Environment) -> dict[str, str]:
+    """The variables of every Python part."""
+    return {
+        **os.environ,
+        "PBX_DATA_DIR": str(environment.data_dir),
+        "DJANGO_SETTINGS_MODULE": "pbx.settings",
+        "PYTHONUNBUFFERED": "1",
+        "CELERY_SKIP_CHECKS": "true",  # Django's checks belong to the tests: half a second a start
+        "MALLOC_ARENA_MAX": "2",  # glibc's per-thread heaps cost 10-20 MB a threaded process
+    }
+
+
+def postgres(environment: Environment, cluster: Cluster) -> PartPlan:
+    async def is_ready() -> bool:
+        return cluster.is_ready
+
+    options = cluster.popen_options
+    return PartPlan(
+        name="postgres",
+        command=cluster.command(),
+        environment=options.pop("env"),
+        log=environment.data_dir / "log" / "postgres.log",
+        is_ready=is_ready,
+        popen={key: value for key, value in options.items() if key != "preexec_fn"},
+        stop_signal=signal.SIGINT,  # a fast stop: sessions end, nothing is lost
+        dies_by=signal.SIGINT,
+        patience=_SERVER_PATIENCE,
+        before_start=cluster.stop,
+    )
+
+
+def valkey(environment: Environment, identity: Identity | None) -> PartPlan:
+    path = environment.run_dir / "valkey.sock"
+
+    async def is_ready() -> bool:
+        return await readiness.valkey_answers(path)
+
+    def clear() -> None:
+        path.unlink(missing_ok=True)  # a killed server's socket would make clients wait for nobody
+
+    return PartPlan(
+        name="valkey",
+        command=[
+            str(valkey_program(identity)),
+            *("--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700", "--dir", "./"),
+            # Tasks that wait and failed logins outlive a crash but for the last second.
+            *("--save", "", "--appendonly", "yes", "--appendfsync", "everysec"),
+            *("--maxmemory", "256mb", "--maxmemory-policy", "volatile-lru", "--daemonize", "no"),
+        ],
+        environment={"PATH": os.defpath},
+        log=environment.data_dir / "log" / "valkey.log",
+        is_ready=is_ready,
+        popen={"cwd": str(environment.data_dir / "valkey"), **popen_arguments(identity)},
+        dies_by=signal.SIGTERM,
+        patience=_SERVER_PATIENCE,
+        before_start=clear,
+    )
+
+
+def engine(environment: Environment, identity: Identity | None) -> PartPlan:
+    host = _loopback_of(environment.bind)
+
+    async def is_ready() -> bool:
+        return await readiness.engine_answers(host, environment.sip_port)
+
+    return _python_part(environment, identity, "engine", commands.ENGINE, is_ready=is_ready)
+
+
+def web(
+    environment: Environment,
+    identity: Identity | None,
+    http: socket.socket,
+    https: socket.socket,
+) -> PartPlan:
+    host = _loopback_of(environment.bind)
+
+    async def is_ready() -> bool:
+        return await readiness.web_answers(
+            host, environment.http_port, tls=False
+        ) and await readiness.web_answers(host, environment.https_port, tls=True)
+
+    descriptors = (http.fileno(), https.fileno())
+    words = (*commands.WEB, "--fd", str(descriptors[0]), "--https-fd", str(descriptors[1]))
+    return _python_part(
+        environment, identity, "web", words, is_ready=is_ready, pass_fds=descriptors
+    )
+
+
+def worker(environment: Environment, identity: Identity | None) -> PartPlan:
+    return _python_part(environment, identity, "worker", commands.WORKER, tells_ready=True)
+
+
+def beat(environment: Environment, identity: Identity | None) -> PartPlan:
+    return _python_part(environment, identity, "beat", commands.BEAT, tells_ready=True)
+
+
+def _python_part(
+    environment: Environment,
+    identity: Identity | None,
+    name: str,
+    words: tuple[str, ...],
+    **more: object,
+) -> PartPlan:
+    return PartPlan(
+        name=name,
+        command=[sys.executable, *words],
+        environment=child_variables(environment),
+        log=environment.data_dir / "log" / f"{name}.log",
+        popen={"cwd": str(PROJECT), **popen_arguments(identity)},
+        **more,  # type: ignore[arg-type] - the fields of PartPlan, checked by its constructor
+    )
+
+
+def _loopback_of(bind: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)  # noqa: S104 - compared, not bound

@@ -1,0 +1,124 @@
+"""The web part: one uvicorn loop that serves HTTP and HTTPS, `python -m pbx.uvicorn`.
+
+Two servers in one process share one Django, which saves the memory of a second. The supervisor
+hands over listening sockets (`--fd`, `--https-fd`), so that a restart refuses no connection;
+without them the addresses of the environment are listened on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from typing import Any, Final
+
+import uvicorn
+
+from pbx.environment import BadEnvironment, Environment, current
+from pbx.supervisor.ports import Port, PortTrouble, listen
+
+_GRACE: Final = 3  # seconds for answers under way when it stops; live pages reconnect by themselves
+_POOL: Final = {
+    "min_size": 1,
+    "max_size": 8,
+    "timeout": 5,
+}  # threads of one process, 60 in the server
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the signals to the process that holds two of them."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m pbx.uvicorn")
+    parser.add_argument("--fd", type=int, help="inherited listening socket for HTTP")
+    parser.add_argument("--https-fd", type=int, help="inherited listening socket for HTTPS")
+    parser.add_argument("--no-https", action="store_true", help="HTTP only, as behind a proxy")
+    arguments = parser.parse_args()
+    try:
+        environment = current()
+        doors = _doors(environment, arguments)
+    except (BadEnvironment, PortTrouble) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return asyncio.run(_serve(doors))
+
+
+def _doors(
+    environment: Environment, arguments: argparse.Namespace
+) -> list[tuple[socket.socket, dict[str, Any]]]:
+    """Each listening socket with the options of the server behind it."""
+    tls = {
+        "ssl_certfile": environment.tls_cert or environment.data_dir / "tls" / "certificate.pem",
+        "ssl_keyfile": environment.tls_key or environment.data_dir / "tls" / "key.pem",
+    }
+    doors: list[tuple[socket.socket, dict[str, Any]]] = [
+        (_socket(environment, arguments.fd, "PBX_HTTP_PORT", environment.http_port), {})
+    ]
+    if not arguments.no_https:
+        doors.append(
+            (
+                _socket(environment, arguments.https_fd, "PBX_HTTPS_PORT", environment.https_port),
+                tls,
+            )
+        )
+    return doors
+
+
+def _socket(
+    environment: Environment, descriptor: int | None, variable: str, number: int
+) -> socket.socket:
+    if descriptor is not None:
+        return socket.socket(fileno=descriptor)
+    return listen(environment.bind, Port(variable, number, socket.SOCK_STREAM))
+
+
+async def _serve(doors: list[tuple[socket.socket, dict[str, Any]]]) -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pbx.settings")
+    from django.conf import settings
+
+    # Each request may run in another thread: they share connections instead of opening their own.
+    settings.DATABASES["default"]["OPTIONS"]["pool"] = _POOL
+    from pbx.asgi import application
+
+    servers = [
+        _Server(
+            uvicorn.Config(
+                application,
+                lifespan="off",
+                ws="websockets-sansio",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=_GRACE,
+                ws_max_size=65_536,  # pages send a few words, never more
+                **options,
+            )
+        )
+        for _, options in doors
+    ]
+
+    def leave() -> None:
+        for server in servers:
+            server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, leave)
+    await asyncio.gather(
+        *(server.serve([door]) for server, (door, _) in zip(servers, doors, strict=True))
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
