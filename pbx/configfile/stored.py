@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Final
+from typing import Any, Final
 
 from pbx.configfile.document import Device, Document, Extension, Rule
 from pbx.directory import models as directory
@@ -72,7 +72,8 @@ def _load_rules(domain: directory.Domain, document: Document) -> None:
         targets[name].append(destination)
     rules = routing.Rule.objects.filter(domain=domain).order_by("position", "id")
     for row in rules.values_list(*RULE_COLUMNS).iterator():
-        document.rules[row[0]] = Rule(*row, tuple(targets[row[0]]))
+        values: dict[str, Any] = dict(zip(RULE_COLUMNS, row, strict=True))
+        document.rules[row[0]] = Rule(**values, targets=tuple(targets[row[0]]))
 
 
 def _by_number(item: tuple[str, Extension]) -> tuple[int, str]:

@@ -59,9 +59,15 @@ def group_count(called: str) -> int:
 
 
 def validate_target_groups(called: str, destination: str) -> None:
-    """Refuse a target that uses a group which the rule's pattern does not have."""
+    """Refuse a target that uses a group which the rule's pattern does not have.
+
+    Says nothing of a pattern that is wrong itself: `validate_called` does.
+    """
     used = groups_in(destination)
-    count = group_count(called)
+    try:
+        count = group_count(called)
+    except ValueError:
+        return
     if not used or (min(used) >= 1 and max(used) <= count):
         return
     if count == 0:
