@@ -66,7 +66,7 @@ class ClientUser(Protocol):
 class InviteClient:
     """One INVITE on its way to one place. `request` is dropped once nobody will need it again."""
 
-    __slots__ = ("_ack", "_interval", "_layer", "_until", "branch", "due", "flow", "request", "state", "user")
+    __slots__ = ("_ack", "_interval", "_layer", "_until", "branch", "cancelling", "due", "flow", "request", "state", "user")
 
     def __init__(
         self, layer: TransactionLayer, user: ClientUser, branch: bytes, request: bytes, flow: Flow, now: float
@@ -78,11 +78,11 @@ class InviteClient:
         self.request = request
         self.flow = flow
         self.state = CALLING
+        self.cancelling = False  # a CANCEL is out: a response may be the CANCEL's
         self.due = 0.0
         self._ack = b""
         self._until = now + TIMER_B
-        layer.clients[branch] = self
-        layer.out.append((flow, request))
+        layer.begin(self)
         self._interval = TIMER_B if flow.reliable else T1
         layer.timers.start(self._interval, now, self)
 
@@ -96,6 +96,7 @@ class InviteClient:
         if action == ACK_AGAIN:
             self._layer.out.append((self.flow, self._ack))
             return
+        user = self.user
         if action == ACK_AND_PASS:
             self._ack = ack_of_failure(self.request, data)
             self._layer.out.append((self.flow, self._ack))
@@ -105,10 +106,11 @@ class InviteClient:
                 self._layer.timers.start(TIMER_D, now, self)
         elif self.state != before:
             if self.state == ACCEPTED:
+                self.request = b""
                 self._layer.timers.start(TIMER_B, now, self)  # Timer M (RFC 6026 §7.2)
             else:
                 self.due = 0.0  # §17.1.1.2: no more retransmissions; Timer C is the proxy's
-        self.user.on_response(status, data, now)
+        user.on_response(status, data, now)
 
     def on_timer(self, now: float) -> None:
         if self.state == CALLING and now >= self._until:
@@ -139,7 +141,7 @@ class InviteClient:
     def _end(self) -> None:
         self.state = TERMINATED
         self.due = 0.0
-        self._layer.clients.pop(self.branch, None)
+        self._layer.end(self)
 
 
 def ack_of_failure(request: bytes, response: bytes) -> bytes:

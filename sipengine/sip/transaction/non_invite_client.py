@@ -54,8 +54,7 @@ class NonInviteClient:
         self.state = TRYING
         self.due = 0.0
         self._until = now + TIMER_B
-        layer.clients[branch] = self
-        layer.out.append((flow, request))
+        layer.begin(self)
         self._interval = TIMER_B if flow.reliable else T1
         layer.timers.start(self._interval, now, self)
 
@@ -98,4 +97,4 @@ class NonInviteClient:
     def _end(self) -> None:
         self.state = TERMINATED
         self.due = 0.0
-        self._layer.clients.pop(self.branch, None)
+        self._layer.end(self)

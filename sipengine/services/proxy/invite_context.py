@@ -1,0 +1,369 @@
+"""The response context of one INVITE (RFC 3261 §16.7): its branches, their answers, its stages.
+
+A call rings in stages (services/routing.py); within a stage all targets ring at once. Each stage
+has a timeout shorter than Timer C, so that Timer C (§16.8) is this timeout here; an in-dialog
+INVITE has only Timer C itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sipengine.services.calls import Call, Leg
+from sipengine.services.explanation import number
+from sipengine.services.proxy.best_response import BestResponse
+from sipengine.services.proxy.forwarding import Outgoing, cancel_of
+from sipengine.services.proxy.targets import Target, flow_to_uri
+from sipengine.services.replies import reply
+from sipengine.services.routing import ANY, BUSY, NO_ANSWER, Stage
+from sipengine.sip.address import parse_address
+from sipengine.sip.errors import RemoteProtocolError
+from sipengine.sip.flow import Flow
+from sipengine.sip.message import Message, parse, tag_of
+from sipengine.sip.timers import TIMER_B, TIMER_C
+from sipengine.sip.transaction.invite_client import CALLING, InviteClient, header_line
+from sipengine.sip.transaction.invite_server import InviteServer
+from sipengine.sip.transaction.non_invite_client import NonInviteClient
+
+if TYPE_CHECKING:
+    from sipengine.services.proxy.proxy import Proxy
+
+ELSEWHERE: Final = 'Reason: SIP;cause=200;text="Call completed elsewhere"'
+"""RFC 3326 §2: phones that see this do not list a missed call."""
+MAX_REDIRECTS: Final = 10
+"""Contacts of 3xx answers that one call follows; more is a loop between servers."""
+
+
+class Nobody:
+    """The user of our CANCELs: whatever comes back, the INVITE's own answer decides (§9.1)."""
+
+    def on_response(self, status: int, data: bytes, now: float) -> None: ...
+
+    def on_timeout(self, now: float) -> None: ...
+
+    def on_transport_error(self, now: float) -> None: ...
+
+
+NOBODY: Final = Nobody()
+
+
+class Branch:
+    """One branch of an INVITE; the user of its client transaction."""
+
+    __slots__ = ("_context", "cancel_reason", "cancel_wanted", "client", "due", "given_up", "leg", "pending", "target")
+
+    def __init__(self, context: InviteContext, target: Target, leg: Leg | None) -> None:
+        self._context = context
+        self.target = target
+        self.leg = leg
+        self.client: InviteClient | None = None
+        self.pending = True  # no final answer yet
+        self.given_up = False  # its stage is over: only a 2xx still counts
+        self.cancel_wanted = False
+        self.cancel_reason = ""
+        self.due = 0.0
+
+    def on_response(self, status: int, data: bytes, now: float) -> None:
+        context = self._context
+        if status < 200:
+            if self.cancel_wanted:
+                self._send_cancel(now)
+            elif status > 100:
+                context.provisional(self, status, data, now)
+        elif status < 300:
+            context.success(self, data, now)
+        elif self.pending:
+            self.pending = False
+            context.failure(self, status, data, now)
+
+    def on_timeout(self, now: float) -> None:
+        if self.pending:
+            self.pending = False
+            self._context.failure(self, 408, b"", now)
+
+    def on_transport_error(self, now: float) -> None:
+        if self.pending:
+            self.pending = False
+            self._context.failure(self, 503, b"", now)
+
+    def cancel(self, reason: str, now: float) -> None:
+        """End this branch (§16.10): at once if it has answered provisionally, else when it does (§9.1)."""
+        client = self.client
+        if not self.pending or self.cancel_wanted or client is None:
+            return
+        self.cancel_wanted = True
+        self.cancel_reason = reason
+        if client.state != CALLING:
+            self._send_cancel(now)
+
+    def _send_cancel(self, now: float) -> None:
+        client = self.client
+        if client is None or client.cancelling or not client.request:
+            return
+        client.cancelling = True
+        layer = self._context.proxy.layer
+        cancel = cancel_of(client.request, self.cancel_reason)
+        NonInviteClient(layer, NOBODY, client.branch + b"|CANCEL", cancel, client.flow, now)
+        layer.timers.start(TIMER_B, now, self)
+
+    def on_timer(self, now: float) -> None:
+        """64*T1 after the CANCEL and still no final answer: the branch is considered cancelled (§9.1)."""
+        if self.pending and self.client is not None:
+            self.client.abandon()
+            self.on_timeout(now)
+
+
+class InviteContext:
+    """All branches of one INVITE. `call` is None for an INVITE within a dialog."""
+
+    __slots__ = (
+        "_best", "_branches", "_cancelled", "_done", "_follow", "_message", "_outgoing", "_pending",
+        "_redirects", "_server", "_source", "_stage", "_timed_out", "call", "due", "proxy",
+    )  # fmt: skip
+
+    def __init__(
+        self, proxy: Proxy, server: InviteServer, message: Message, outgoing: Outgoing, source: Flow, call: Call | None
+    ) -> None:
+        self.proxy = proxy
+        self.call = call
+        self.due = 0.0
+        self._server = server
+        self._message = message
+        self._outgoing = outgoing
+        self._source = source
+        self._branches: list[Branch] = []
+        self._pending = 0
+        self._best = BestResponse()
+        self._stage: Stage | None = None
+        self._follow = False
+        self._redirects = 0
+        self._timed_out = False
+        self._cancelled = False
+        self._done = False
+        server.user = self
+
+    # -- going out
+
+    def start(self, stage: Stage, follow_redirects: bool, now: float) -> None:
+        """Ring the first stage and, as they fail, those it leads on to."""
+        self._follow = follow_redirects
+        self._ring_stage(stage, now)
+
+    def relay(self, target: Target, now: float) -> None:
+        """Forward an INVITE of a dialog to the one place it goes to."""
+        self.proxy.layer.timers.start(TIMER_C, now, self)
+        self._ring(target, now)
+
+    def _ring_stage(self, stage: Stage | None, now: float) -> None:
+        while stage is not None:
+            self._stage = stage
+            self._timed_out = False
+            targets = self.proxy.targets(stage.destinations, now)
+            if targets:
+                self.proxy.layer.timers.start(float(stage.timeout), now, self)
+                for target in targets:
+                    self._ring(target, now)
+                return
+            self._unreachable(stage, now)
+            stage = stage.after(NO_ANSWER)
+        self._answer(now)
+
+    def _unreachable(self, stage: Stage, now: float) -> None:
+        self._best.offer(480, b"")
+        if self.call is not None:
+            for destination in stage.destinations:
+                name = destination.aor or destination.uri
+                leg = self.call.leg_started(name, "", "", now)
+                self.call.leg_ended(leg, 480, "failed", now)
+
+    def _ring(self, target: Target, now: float) -> None:
+        call = self.call
+        leg = None if call is None else call.leg_started(target.name, target.uri, target.device, now)
+        branch = Branch(self, target, leg)
+        self._branches.append(branch)
+        self._pending += 1
+        note = "" if call is None else self.proxy.record_route.lines(
+            call.call_id, call.caller_tag, self._source, target.flow
+        )  # fmt: skip
+        name, request = self._outgoing.to(target.uri, target.flow, note + target.routes)
+        branch.client = InviteClient(self.proxy.layer, branch, name, request, target.flow, now)
+
+    # -- coming back
+
+    def provisional(self, branch: Branch, status: int, data: bytes, now: float) -> None:
+        if self.call is not None and branch.leg is not None:
+            self.call.leg_ringing(branch.leg, status, now)
+        elif not self._done:
+            self.proxy.layer.timers.start(TIMER_C, now, self)  # §16.7 step 2
+        if not self._done and not self._cancelled:
+            self._server.respond(status, data, now)
+
+    def success(self, branch: Branch, data: bytes, now: float) -> None:
+        """A 2xx: every one goes back at once (§16.7 step 5), the first ends the others."""
+        if branch.pending:
+            branch.pending = False
+            if not branch.given_up:
+                self._pending -= 1
+        branch.due = 0.0
+        self._server.respond(200, data, now)
+        if branch.leg is not None and self.call is not None:
+            to = header_line(data, b"To", b"t")
+            tag = tag_of((to or b"").decode("latin-1"))
+            self.call.leg_answered(branch.leg, tag, branch.target.flow, now)
+        if not self._done:
+            self._done = True
+            self.due = 0.0
+            for other in self._branches:
+                other.cancel(ELSEWHERE, now)
+            if self._pending == 0:
+                self._branches = []
+
+    def failure(self, branch: Branch, status: int, data: bytes, now: float) -> None:
+        """A final answer other than 2xx, or none at all (`data` empty)."""
+        branch.due = 0.0
+        if branch.leg is not None and self.call is not None:
+            self.call.leg_ended(branch.leg, status, self._leg_result(branch, status), now)
+        if branch.given_up:
+            return
+        self._pending -= 1
+        if self._done:
+            if self._pending == 0:
+                self._branches = []
+            return
+        if 300 <= status < 400 and self._follow and not self._cancelled and data:
+            if self._follow_contacts(data, now):
+                return
+        self._best.offer(status, data)
+        if status >= 600:
+            for other in self._branches:
+                other.cancel("", now)  # §16.7 step 5
+        if self._pending == 0:
+            self._stage_over(now)
+
+    def _leg_result(self, branch: Branch, status: int) -> str:
+        if branch.cancel_wanted:
+            if self._done:
+                return "elsewhere"
+            return "no_answer" if branch.given_up else "cancelled"
+        return result_of(status)
+
+    def _follow_contacts(self, data: bytes, now: float) -> bool:
+        """Ring the Contacts of a 3xx instead (§16.7 step 4); whether there was one to ring."""
+        rung = False
+        for contact in parse(data).all("Contact"):
+            if self._redirects >= MAX_REDIRECTS:
+                break
+            try:
+                uri = parse_address(contact).uri_text
+                destinations = self.proxy.destinations_of_uri(uri)
+                targets = self.proxy.targets(destinations, now) if destinations else [
+                    Target(uri, flow_to_uri(uri, self.proxy.flows), uri)
+                ]
+            except RemoteProtocolError:
+                continue
+            self._redirects += 1
+            for target in targets:
+                self._ring(target, now)
+                rung = True
+        return rung
+
+    # -- coming to an end
+
+    def on_timer(self, now: float) -> None:
+        """The stage's time is over: whoever still rings is cancelled and the next stage begins."""
+        if self._done or self._cancelled:
+            return
+        self._timed_out = True
+        self._best.offer(480 if self.call is not None else 408, b"")
+        for branch in self._branches:
+            if branch.pending and not branch.given_up:
+                branch.given_up = True
+                self._pending -= 1
+                if branch.leg is not None and self.call is not None:
+                    self.call.leg_ended(branch.leg, 408, "no_answer", now)
+                branch.cancel("", now)
+        self._stage_over(now)
+
+    def on_cancel(self, reason: str, now: float) -> None:
+        """The caller gave up (§16.10); the branches' answers end the transaction."""
+        if self._done or self._cancelled:
+            return
+        self._cancelled = True
+        self.due = 0.0
+        for branch in self._branches:
+            branch.cancel(reason, now)
+        if self._pending == 0:
+            self._answer(now)
+
+    def _stage_over(self, now: float) -> None:
+        self.due = 0.0
+        stage = self._stage
+        if stage is None or self._cancelled or self._best.status >= 600 and self._outcome() != BUSY:
+            self._answer(now)
+            return
+        following = stage.after(self._outcome())
+        if following is None or (self._best.status >= 600 and stage.onward[0][0] == ANY):
+            self._answer(now)  # §16.7 step 5: after a 6xx nobody else is asked, but the busy forward is ours
+            return
+        self._ring_stage(following, now)
+
+    def _outcome(self) -> str:
+        status = self._best.status
+        if self._timed_out:
+            return NO_ANSWER
+        if status in (486, 600, 603):
+            return BUSY
+        return NO_ANSWER if status in (408, 480, 404, 410, 503) else ""
+
+    def _answer(self, now: float) -> None:
+        """Send the best response to the caller (§16.7 step 6) and close the call's row."""
+        if self._done:
+            return
+        self._done = True
+        self.due = 0.0
+        if self._pending == 0:
+            self._branches = []
+        status, data = (487, b"") if self._cancelled else self._best.final()
+        why = ""
+        if not data:
+            status = status or 480
+            data = reply(self._message, status, to_tag=self.proxy.local_tag(self._server.key))
+            why = self._why(status)
+        self._server.respond(status, data, now)
+        if self.call is not None:
+            result = "cancelled" if self._cancelled else result_of(status)
+            if status == 480 and not self._rang():
+                result = "failed"
+            if result == "redirected":
+                why = ", ".join(number(parse_address(c).uri_text) for c in parse(data).all("Contact")[:3])
+            by = "caller" if self._cancelled else "system" if why else "callee"
+            self.call.finish(result, status, by, now, why)
+
+    def _rang(self) -> bool:
+        return self.call is not None and any(leg.contact for leg in self.call.legs)
+
+    def _why(self, status: int) -> str:
+        """A clause for an answer that is our own."""
+        if self.call is None:
+            return ""
+        names = " and ".join(dict.fromkeys(number(leg.target) for leg in self.call.legs))
+        if status == 480 and not self._rang():
+            return f"{names or 'the called party'} has no phone registered"
+        if status == 500:
+            return f"the phone of {names} could not be reached"
+        if status == 408:
+            return f"the phone of {names} gave no sign of life"
+        return ""
+
+
+def result_of(status: int) -> str:
+    """The call log's word for a final status."""
+    if status in (486, 600):
+        return "busy"
+    if status in (603, 607, 608):
+        return "declined"
+    if status in (408, 480):
+        return "no_answer"
+    if status == 487:
+        return "cancelled"
+    return "redirected" if status < 400 else "failed"

@@ -1,0 +1,85 @@
+"""The response context of a request other than INVITE (RFC 3261 §16.7, RFC 4320 §4).
+
+It counts answers instead of keeping branches: nothing is ever cancelled here.
+"""
+
+from __future__ import annotations
+
+from sipengine.services.calls import Call
+from sipengine.services.proxy.best_response import BestResponse
+from sipengine.services.proxy.forwarding import Outgoing
+from sipengine.services.proxy.targets import Target
+from sipengine.services.replies import reply
+from sipengine.sip.message import Message
+from sipengine.sip.transaction.layer import TransactionLayer
+from sipengine.sip.transaction.non_invite_client import NonInviteClient
+from sipengine.sip.transaction.non_invite_server import NonInviteServer
+
+
+class NonInviteContext:
+    """One forwarded request. `call` is set for a BYE: its end is the end of the call."""
+
+    __slots__ = ("_best", "_by_caller", "_call", "_ended_at", "_message", "_pending", "_server", "_tag")
+
+    def __init__(
+        self, server: NonInviteServer, message: Message, tag: str, call: Call | None = None,
+        by_caller: bool = False, now: float = 0.0,
+    ) -> None:  # fmt: skip
+        self._server = server
+        self._message = message
+        self._tag = tag
+        self._call = call
+        self._by_caller = by_caller
+        self._ended_at = now
+        self._pending = 0
+        self._best: BestResponse | None = None
+
+    def send(
+        self, layer: TransactionLayer, outgoing: Outgoing, targets: list[Target], record_routes: list[str], now: float
+    ) -> None:
+        """Forward to all targets; `record_routes[i]` are the Record-Route lines for `targets[i]`."""
+        self._pending = len(targets)
+        for target, record_route in zip(targets, record_routes):
+            branch, request = outgoing.to(target.uri, target.flow, record_route + target.routes)
+            NonInviteClient(layer, self, branch, request, target.flow, now)
+
+    def on_response(self, status: int, data: bytes, now: float) -> None:
+        if status < 200:
+            return  # RFC 4320 §4.1: no provisional but 100, which is ours to send
+        self._pending -= 1
+        if status < 300 or (self._pending == 0 and self._best is None and status not in (401, 407, 503)):
+            self._server.respond(status, data, now)
+            self._close(status)
+            return
+        self._offer(status, data, now)
+
+    def on_timeout(self, now: float) -> None:
+        self._pending -= 1
+        if self._pending == 0:
+            self._finish(now)  # RFC 4320 §4.2: and no 408
+            self._close(408)
+
+    def on_transport_error(self, now: float) -> None:
+        self._pending -= 1
+        self._offer(503, b"", now)
+
+    def _offer(self, status: int, data: bytes, now: float) -> None:
+        if self._best is None:
+            self._best = BestResponse()
+        self._best.offer(status, data)
+        if self._pending == 0:
+            self._close(self._finish(now))
+
+    def _finish(self, now: float) -> int:
+        if self._best is None:
+            return 0
+        status, data = self._best.final()
+        self._server.respond(status, data or reply(self._message, status, to_tag=self._tag), now)
+        return status
+
+    def _close(self, status: int) -> None:
+        """The BYE has had its answer; these say that the dialog is gone (§15.1.1)."""
+        call = self._call
+        if call is not None and (status < 300 or status in (408, 481, 500)):
+            self._call = None
+            call.finish("answered", 200, "caller" if self._by_caller else "callee", self._ended_at)

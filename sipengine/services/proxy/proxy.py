@@ -1,0 +1,149 @@
+"""The stateful proxy (RFC 3261 §16): what the core hands on to be forwarded."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sipengine.services.calls import Call, Calls
+from sipengine.services.location import Location
+from sipengine.services.ports import Flows
+from sipengine.services.proxy.forwarding import Branches, Outgoing, push_strict_route
+from sipengine.services.proxy.invite_context import InviteContext
+from sipengine.services.proxy.non_invite_context import NonInviteContext
+from sipengine.services.proxy.record_route import Ends, RecordRoute
+from sipengine.services.proxy.targets import Target, flow_to_uri, targets_of
+from sipengine.services.replies import reply
+from sipengine.services.responsibility import Responsibility
+from sipengine.services.routing import Destination, Stage
+from sipengine.sip.flow import Flow
+from sipengine.sip.message import Message
+from sipengine.sip.transaction.invite_server import InviteServer
+from sipengine.sip.transaction.layer import TransactionLayer
+from sipengine.sip.transaction.non_invite_server import NonInviteServer
+from sipengine.sip.uri import parse_uri
+
+DIALOG_FORMING: Final = frozenset({"INVITE", "SUBSCRIBE", "REFER"})
+"""Requests that get a Record-Route (§16.6 step 4); others have no use for one."""
+
+
+class Proxy:
+    """Forwards requests. It owns no table itself: transactions, calls and bindings have their owners."""
+
+    def __init__(
+        self, layer: TransactionLayer, location: Location, flows: Flows, calls: Calls,
+        record_route: RecordRoute, branches: Branches, responsibility: Responsibility, tag_prefix: str,
+    ) -> None:  # fmt: skip
+        self.layer = layer
+        self.flows = flows
+        self.record_route = record_route
+        self._location = location
+        self._calls = calls
+        self._branches = branches
+        self._tag_prefix = tag_prefix
+        self._responsibility = responsibility
+
+    # -- out of a dialog
+
+    def invite(
+        self, server: InviteServer, message: Message, source: Flow, call: Call, stage: Stage,
+        follow_redirects: bool, loop_hash: int, now: float,
+    ) -> None:  # fmt: skip
+        """Ring `stage` for a new call. The caller of this has sent 100 Trying."""
+        outgoing = Outgoing(message, self._branches, loop_hash, call.domain)
+        InviteContext(self, server, message, outgoing, source, call).start(stage, follow_redirects, now)
+
+    def non_invite(
+        self, server: NonInviteServer, message: Message, source: Flow, destinations: tuple[Destination, ...],
+        realm: str, loop_hash: int, now: float,
+    ) -> None:  # fmt: skip
+        """Forward a request other than INVITE to all contacts of its destinations; 480 if there are none."""
+        targets = self.targets(destinations, now)
+        tag = self.local_tag(server.key)
+        if not targets:
+            server.respond(480, reply(message, 480, to_tag=tag), now)
+            return
+        outgoing = Outgoing(message, self._branches, loop_hash, realm)
+        notes = [
+            self.record_route.lines(message.call_id, message.from_tag, source, target.flow)
+            if message.method in DIALOG_FORMING
+            else ""
+            for target in targets
+        ]
+        NonInviteContext(server, message, tag).send(self.layer, outgoing, targets, notes, now)
+
+    # -- in a dialog
+
+    def in_dialog_target(self, message: Message, ends: Ends | None, call: Call | None, from_caller: bool) -> Target:
+        """Where a request of a dialog goes (§16.6 steps 6 and 7), its route set being cut already.
+
+        Raises `RemoteProtocolError` if that is no place this server can reach.
+        """
+        following = push_strict_route(message) if message.has("Route") else ""
+        if following:
+            return Target(message.uri, flow_to_uri(following, self.flows), message.uri)
+        heard: Flow | None = None
+        if call is not None:
+            heard = call.callee_flow if from_caller else call.caller_flow
+        side = None
+        if heard is not None:
+            side = (heard.transport, *heard.remote)
+        elif ends is not None:
+            side = ends.callee if from_caller else ends.caller
+        return Target(message.uri, self._flow_in_dialog(message.uri, heard, side), message.uri)
+
+    def _flow_in_dialog(self, uri_text: str, heard: Flow | None, side: tuple[str, str, int] | None) -> Flow:
+        """The flow to a dialog's remote target: its connection while that stands, else its address.
+
+        A remote target that names another host than the peer was heard from is behind NAT, so
+        that the flow it was heard on is the only way to it.
+        """
+        uri = parse_uri(uri_text)
+        if side is None:
+            return flow_to_uri(uri_text, self.flows)
+        transport, host, port = side
+        if transport == "UDP":
+            if uri.host == host and uri.transport == "UDP":
+                return flow_to_uri(uri_text, self.flows)
+            return heard if heard is not None else self.flows.flow_to("UDP", host, port)
+        if heard is not None and heard.open:
+            return heard
+        binding = self._location.binding_for_contact(uri_text)
+        if binding is not None:
+            flow = self._location.target_flow(binding)
+            if flow is not None:
+                return flow
+        return self.flows.flow_to(transport, uri.host, uri.port)
+
+    def relay_invite(self, server: InviteServer, message: Message, source: Flow, target: Target, loop_hash: int, now: float) -> None:
+        """Forward a re-INVITE."""
+        outgoing = Outgoing(message, self._branches, loop_hash, "")
+        InviteContext(self, server, message, outgoing, source, None).relay(target, now)
+
+    def relay(
+        self, server: NonInviteServer, message: Message, target: Target, loop_hash: int, call: Call | None,
+        from_caller: bool, now: float,
+    ) -> None:  # fmt: skip
+        """Forward any other request of a dialog; `call` is given for its BYE."""
+        outgoing = Outgoing(message, self._branches, loop_hash, "")
+        context = NonInviteContext(server, message, self.local_tag(server.key), call, from_caller, now)
+        context.send(self.layer, outgoing, [target], [""], now)
+
+    def forward_ack(self, message: Message, target: Target, loop_hash: int) -> None:
+        """An ACK of a 2xx goes on without any state (§16.11 last paragraph, §17)."""
+        _, data = Outgoing(message, self._branches, loop_hash, "").to(target.uri, target.flow, "")
+        self.layer.out.append((target.flow, data))
+
+    # -- for the contexts
+
+    def targets(self, destinations: tuple[Destination, ...], now: float) -> list[Target]:
+        return targets_of(destinations, self._location, self.flows, now)
+
+    def destinations_of_uri(self, uri: str) -> tuple[Destination, ...]:
+        """The extension that a URI at one of our domains names, for a 3xx that points back here."""
+        aor = self._responsibility.aor_of(parse_uri(uri))
+        return (Destination(aor=aor),) if aor else ()
+
+    def local_tag(self, key: str) -> str:
+        """A To tag of ours, the same for the same transaction."""
+        return f"{self._tag_prefix}{hash(key) & 0xFFFFFFFF:x}"
+
