@@ -147,19 +147,38 @@ def test_repeated_invite_after_the_200_is_absorbed_rfc6026_7_1(phones: Phones) -
 def test_cancel_that_crosses_the_200_leaves_a_call_to_be_ended_rfc3261_9_1(
     pbx: PbxProcess, phones: Phones
 ) -> None:
+    """The callee answers while the CANCEL is on its way to it: the call is up all the same."""
     alice, bob = phones.wire("2101"), phones.wire("2102")
     call = alice.call("2102")
     incoming = bob.incoming()
     incoming.ring()
     call.rings()
+    call.cancel()
+    cancel = bob.wire.receive_request("CANCEL")
     there = incoming.answer(acknowledged=False)
-    call.cancel()  # sent before the 200 is read
+    bob.reply(cancel, 200, "OK", tag=incoming.tag)
     dialog = call.answered()
+    bob.wire.receive_request("ACK")
     dialog.request("BYE")
     there.take_bye()
     assert alice.wire.receive_final("BYE").status == 200
     row = pbx.row_of(call.call_id)
     assert (row["result"], row["sip_status"]) == ("answered", 200)
+
+
+def test_cancel_after_the_200_changes_nothing_rfc3261_9_2(pbx: PbxProcess, phones: Phones) -> None:
+    alice, bob = phones.wire("2101"), phones.wire("2102")
+    call = alice.call("2102")
+    there = bob.incoming().answer(acknowledged=False)
+    dialog = call.answered()
+    bob.wire.receive_request("ACK")
+    call.cancel()
+    assert alice.wire.receive_final("CANCEL").status in (200, 481)
+    bob.wire.nothing("CANCEL", 0.2)
+    dialog.request("BYE")
+    there.take_bye()
+    assert alice.wire.receive_final("BYE").status == 200
+    assert pbx.row_of(call.call_id)["result"] == "answered"
 
 
 def test_cancel_of_nothing_481_rfc3261_9_2(phones: Phones) -> None:

@@ -84,12 +84,12 @@ def test_a_caller_may_not_speak_for_another(phones: Phones) -> None:
 
 def test_replayed_credentials_are_refused_rfc7616_5_6(phones: Phones) -> None:
     phone = phones.wire("1901", register=False)
-    challenged = phone._register(phone.contact, 300, "", "")
+    challenged = phone.send_register(phone.contact, 300)
     offer = choose(challenged.all("WWW-Authenticate"), "SHA-256")
     value = digest(offer, "1901", phone.password, "REGISTER", "sip:pbx.test")
     credentials = f"Authorization: {value}\n"
-    assert phone._register(phone.contact, 300, "", credentials).status == 200
-    replayed = phone._register(phone.contact, 300, "", credentials)
+    assert phone.send_register(phone.contact, 300, credentials).status == 200
+    replayed = phone.send_register(phone.contact, 300, credentials)
     assert replayed.status == 401
     later = digest(offer, "1901", phone.password, "REGISTER", "sip:pbx.test", count=2)
-    assert phone._register(phone.contact, 300, "", f"Authorization: {later}\n").status == 200
+    assert phone.send_register(phone.contact, 300, f"Authorization: {later}\n").status == 200

@@ -92,7 +92,7 @@ class Baresip:
         self.stop()
 
     def start(self) -> Baresip:
-        """Start the program and wait for its control port; it registers by itself."""
+        """Start the program and give it its account; with a server it begins to register."""
         self.recordings.mkdir(parents=True)
         control_port = free_port()
         rtp = free_block(RTP_PORTS)
@@ -107,7 +107,7 @@ class Baresip:
             recordings=self.recordings,
         )
         (self.home / "config").write_text(config)
-        (self.home / "accounts").write_text(self._account())
+        (self.home / "accounts").write_text("# given by uanew, so that no event is missed\n")
         self._process = child.start(["baresip", "-4", "-s", "-f", self.home], self.log)
         self._control = until(
             lambda: self._connect(control_port),
@@ -115,6 +115,7 @@ class Baresip:
             deadline=10,
             explain=lambda: child.tail(self.log),
         )
+        self.command("uanew", self._account())
         return self
 
     def stop(self) -> None:
@@ -204,7 +205,7 @@ class Baresip:
                 words.append(f'outbound="sip:{self.server};transport={self.transport}"')
         else:
             words.append("regint=0")
-        return ";".join(words) + "\n"
+        return ";".join(words)
 
     def _connect(self, port: int) -> socket.socket | None:
         assert self._process.poll() is None, f"{self.name} ended\n{child.tail(self.log)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from tests.support.wire import Address, Message, Wire, digest, parameter, uri_of
@@ -45,11 +46,16 @@ class WirePhone:
         self.device = device
         self.registration_id = token()
         self.cseq = 0
+        self.registered = False
 
     def __enter__(self) -> WirePhone:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Unregister, so that the next test's calls ring no phone that is gone."""
+        if self.registered:
+            with suppress(AssertionError, OSError):  # the server may be gone as well
+                self.register(contact="*", expires=0, deadline=1)
         self.wire.close()
 
     @property
@@ -74,17 +80,25 @@ class WirePhone:
         password: str = "",
         algorithm: str = "MD5",
         extra: str = "",
+        deadline: float = 5.0,
     ) -> Message:
         """REGISTER, answer the challenge, return the final response whatever it is."""
-        response = self._register(contact, expires, extra, "")
+        response = self.send_register(contact, expires, extra, deadline=deadline)
         if response.status != 401:
             return response
         challenge = choose(response.all("WWW-Authenticate"), algorithm)
         uri = f"sip:{self.domain}"
         value = digest(challenge, self.number, password or self.password, "REGISTER", uri)
-        return self._register(contact, expires, extra, f"Authorization: {value}\n")
+        lines = f"{extra}Authorization: {value}\n"
+        response = self.send_register(contact, expires, lines, deadline=deadline)
+        if response.status == 200:
+            self.registered = expires > 0
+        return response
 
-    def _register(self, contact: str, expires: int, extra: str, authorization: str) -> Message:
+    def send_register(
+        self, contact: str, expires: int, lines: str = "", *, deadline: float = 5.0
+    ) -> Message:
+        """One REGISTER with these header lines added, and its final response."""
         self.cseq += 1
         self.wire.send(
             f"REGISTER sip:{self.domain} SIP/2.0\n"
@@ -96,11 +110,11 @@ class WirePhone:
             f"CSeq: {self.cseq} REGISTER\n"
             f"Contact: {contact or self.contact}\n"
             f"Expires: {expires}\n"
-            f"{extra}{authorization}"
+            f"{lines}"
             f"User-Agent: {self.device}\n"
             "Content-Length: 0\n\n"
         )
-        return self.wire.receive_final("REGISTER")
+        return self.wire.receive_final("REGISTER", deadline)
 
     # ------------------------------------------------------------------ calling (§13)
 
