@@ -8,8 +8,8 @@ from typing import Any, cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pbx.settings")
 
-from asgiref.typing import ASGI3Application  # noqa: E402 - the settings must be named first
-from django.core.asgi import get_asgi_application  # noqa: E402
+from asgiref.typing import ASGI3Application
+from django.core.asgi import get_asgi_application
 
 _django = get_asgi_application()
 

@@ -10,9 +10,9 @@ from celery.signals import beat_init, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pbx.settings")
 
-from django.conf import settings  # noqa: E402 - the settings module must be named first
+from django.conf import settings
 
-from pbx.supervisor.ready import tell_ready  # noqa: E402
+from pbx.supervisor.ready import tell_ready
 
 app: Final = Celery("branchline")
 

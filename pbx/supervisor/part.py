@@ -137,7 +137,7 @@ class Part:
             options: dict[str, Any] = {"process_group": 0, "env": environment, "cwd": "/"}
             options |= self.plan.popen
             # In this thread: the kernel ties the child to the thread that forked it.
-            self._process = process = subprocess.Popen(
+            self._process = process = subprocess.Popen(  # noqa: ASYNC220
                 self.plan.command,
                 stdin=subprocess.DEVNULL,
                 stdout=log_writing,

@@ -84,8 +84,9 @@ class Supervisor:
             warn(f"The parts run as root: {placement.why_root}.")
         await self._start_stage(await self._servers(servers))
         prepared = await self._prepare(placement.identity)
+        _tell_secrets(prepared)
         await self._start_stage(self._python_parts(placement.identity))
-        self._tell(prepared)
+        self._tell_ready(prepared.domain)
 
     def _take_ports(self) -> None:
         """Find a taken port before anything runs; the web's are taken here and stay open."""
@@ -178,19 +179,8 @@ class Supervisor:
         demo = [(number, password) for number, password in facts["demo"]]
         return Prepared(facts["domain"], facts["admin_password"], demo)
 
-    def _tell(self, prepared: Prepared) -> None:
+    def _tell_ready(self, domain: str) -> None:
         environment = self._environment
-        if prepared.admin_password:
-            say(
-                f"First start: log in as admin with the one-time password {prepared.admin_password} "
-                "(you will choose your own then)"
-            )
-        for number, password in prepared.demo:
-            say(
-                f"Demo extension {number}: password {password}"
-                if password
-                else f"Demo extension {number} is there already; its password stays as it was"
-            )
         if not environment.guard:
             warn("PBX_GUARD=off: rate limits and bans are switched off; for load tests only.")
         address = environment.advertised_address
@@ -201,10 +191,24 @@ class Supervisor:
             words.append(f"https=https://{host}:{environment.https_port}")
         if "engine" in self._names:
             words.append(f"sip={host}:{environment.sip_port}")
-        say(" ".join([*words, f"domain={prepared.domain}"]))
+        say(" ".join([*words, f"domain={domain}"]))
 
     async def _stop(self) -> None:
         for stage in reversed(self._stages):
             await asyncio.gather(*(part.stop() for part in reversed(stage)))
         for opened in self._sockets:
             opened.close()
+
+
+def _tell_secrets(prepared: Prepared) -> None:
+    """Print what is stored nowhere, at once: a start that fails later must not lose it."""
+    if prepared.admin_password:
+        say(
+            f"First start: log in as admin with the one-time password {prepared.admin_password} "
+            "(you will choose your own then)"
+        )
+    for number, password in prepared.demo:
+        if password:
+            say(f"Demo extension {number}: password {password}")
+        else:
+            say(f"Demo extension {number} is there already; its password stays as it was")

@@ -20,4 +20,4 @@ class Command(BaseCommand):
         os.environ["PYTHONPATH"] = os.pathsep.join(
             filter(None, [str(PROJECT), os.environ.get("PYTHONPATH", "")])
         )
-        os.execv(sys.executable, [sys.executable, "-m", "pbx.supervisor", *argv[2:]])
+        os.execv(sys.executable, [sys.executable, "-P", "-m", "pbx.supervisor", *argv[2:]])  # noqa: S606
