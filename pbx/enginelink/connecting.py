@@ -36,5 +36,6 @@ def connect(database_url: str, purpose: str) -> psycopg.Connection:
 
 
 def sentence(error: psycopg.Error) -> str:
-    """What the database said, on one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """What the database said, on one line, without the values it was about."""
+    text = error.diag.message_primary or str(error)
+    return " ".join(text.split()).rstrip(".") or type(error).__name__

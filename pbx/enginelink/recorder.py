@@ -28,6 +28,7 @@ BACKLOG_BYTES: Final = 256 * 1024
 """So much left after a batch (some 600 lines) is a backlog: the next batch follows at once."""
 PACE_S: Final = 0.15
 """A commit costs about 0.6 ms of processor however many rows it has; 7 a second are unnoticeable."""
+COMPLAIN_EVERY_S: Final = 10.0
 RETRY_FIRST_S: Final = 0.1
 RETRY_LAST_S: Final = 2.0
 
@@ -49,6 +50,7 @@ class Recorder:
         self._connection: psycopg.Connection | None = None
         self._position = START
         self._committed_at = 0.0
+        self._complain_at = 0.0
         self._status: Status | None = None
         self._wake = threading.Event()
         self._closing = threading.Event()
@@ -177,7 +179,14 @@ class Recorder:
     def _skip(self, connection: psycopg.Connection, line: Line, reason: str) -> None:
         """Put `line` aside, then move past it: a crash in between puts it aside twice, at worst."""
         self._rejected.put_aside(line, reason)
-        logger.error("recorder: a journal line cannot be stored: %s", reason)
+        if time.monotonic() >= self._complain_at:
+            self._complain_at = time.monotonic() + COMPLAIN_EVERY_S
+            logger.error(
+                "recorder: %d journal lines so far cannot be stored and are in %s, the last: %s",
+                self._rejected.count,
+                self._rejected.path,
+                reason,
+            )
         with connection.transaction():
             self._move_on(connection, line.end)
         self._position = line.end
@@ -189,7 +198,7 @@ class Recorder:
             (*end, self._journal.id, *self._position),
         )
         if moved.rowcount != 1:
-            raise Overtaken
+            raise Overtaken("the position of the journal was moved by someone else")
 
     def _say_status(self, connection: psycopg.Connection) -> None:
         status = self._status

@@ -1,0 +1,101 @@
+"""After a restart the engine knows what was acknowledged: Postgres plus the journal's tail."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+from hypothesis import HealthCheck, given, settings
+
+from pbx.enginelink.publisher import Publisher
+from pbx.enginelink.recorder import Recorder
+from pbx.enginelink.restoring import restore
+from sipengine.api import Fact
+from sipengine.journal import Journal, Position, encode
+from tests.pbx.enginelink.facts import binding, call, fold, gone
+from tests.pbx.enginelink.test_recorder import FACTS
+
+
+def carry(url: str, journal: Journal) -> None:
+    recorder = Recorder(url, journal, Publisher(""))
+    recorder.start()
+    recorder.close(10.0)
+    assert recorder.counters()["journal_pending_bytes"] == 0
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(carried=FACTS, tail=FACTS)
+def test_postgres_and_the_tail_add_up_to_all_facts(
+    carried: list[Fact], tail: list[Fact], database_url: str, connection: psycopg.Connection
+) -> None:
+    connection.execute("TRUNCATE registrations_binding, calls_call, calls_leg")
+    facts: list[Fact] = []
+    seen: set[tuple[str, int]] = set()
+    with tempfile.TemporaryDirectory() as home:
+        journal = Journal.open(Path(home), segment_bytes=2_000)
+        for part in (carried, tail):
+            for fact in part:
+                key = (getattr(fact, "id", ""), getattr(fact, "revision", 0))
+                if key[0] and key in seen:
+                    continue
+                seen.add(key)
+                facts.append(fact)
+                journal.write([encode(fact)])
+            if part is carried:
+                carry(database_url, journal)
+        journal.close()
+        journal = Journal.open(Path(home))
+        restored = restore(journal, connection)
+        journal.close()
+    bindings, calls = fold(facts)
+    assert {(b.aor, b.contact): b for b in restored.bindings} == bindings
+    assert {c.id: c for c in restored.calls} == {
+        key: value for key, value in calls.items() if value.state != "ended"
+    }
+
+
+def test_expired_bindings_are_restored_so_that_they_can_be_reported_gone(
+    tmp_path: Path, database_url: str, connection: psycopg.Connection
+) -> None:
+    journal = Journal.open(tmp_path)
+    journal.write([encode(binding(1, expires_at=1.0)), encode(binding(2)), encode(gone(2))])
+    carry(database_url, journal)
+    assert restore(journal, connection).bindings == [binding(1, expires_at=1.0)]
+    journal.close()
+
+
+def test_a_journal_older_than_the_database_goes_on_after_it(
+    tmp_path: Path, database_url: str, connection: psycopg.Connection
+) -> None:
+    journal = Journal.open(tmp_path)
+    connection.execute(
+        "INSERT INTO enginelink_journalposition VALUES (%s, 41, 12345)", (journal.id,)
+    )
+    restore(journal, connection)
+    journal.write([encode(call(1, 1))])
+    assert journal.end > Position(41, 12345)
+    assert restore(journal, connection).calls == [call(1, 1)]
+    carry(database_url, journal)
+    assert connection.execute("SELECT count(*) FROM calls_call").fetchone() == (1,)
+    journal.close()
+
+
+def test_100_000_bindings_are_restored_in_a_few_seconds(
+    tmp_path: Path, database_url: str, connection: psycopg.Connection
+) -> None:
+    journal = Journal.open(tmp_path)
+    for start in range(0, 100_000, 1_000):
+        journal.write([encode(binding(number)) for number in range(start, start + 1_000)])
+        if start == 79_000:
+            carry(database_url, journal)
+    began = time.monotonic()
+    restored = restore(journal, connection)
+    took = time.monotonic() - began
+    print(f"restore of 80,000 rows and 20,000 journal lines: {took:.2f} s")
+    assert len(restored.bindings) == 100_000
+    assert took < 5
+    journal.close()
