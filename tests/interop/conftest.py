@@ -46,14 +46,21 @@ class Phones:
         phone = Baresip(number, self.directory, server=self.pbx.server, domain=DOMAIN, **more)
         return self.stack.enter_context(phone)
 
-    def wire(self, number: str, *, transport: str = "udp", register: bool = True) -> WirePhone:
+    def wire(
+        self,
+        number: str,
+        *,
+        transport: str = "udp",
+        register: bool = True,
+        domain: str = DOMAIN,
+    ) -> WirePhone:
         """A phone by hand; `register=False` for one that only calls."""
         phone = self.stack.enter_context(
             WirePhone(
                 number,
                 PASSWORD.format(number),
                 server=self.pbx.sip,
-                domain=DOMAIN,
+                domain=domain,
                 transport=transport,
                 device=f"wire-{number}",
             )

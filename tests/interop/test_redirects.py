@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.interop.conftest import Phones
 from tests.support.cast import extension
 from tests.support.pbx_process import PbxProcess
+from tests.support.wait import until
 from tests.support.wire import uri_of
 
 CONFIGURATION = {
@@ -116,3 +117,17 @@ def test_a_302_that_leads_back_ends_the_call(pbx: PbxProcess, phones: Phones) ->
     call.ack_failure(final)
     assert final.status >= 300
     assert pbx.row_of(call.call_id)["ended"]
+
+
+def test_a_redirecting_domain_sends_callers_to_the_registered_contacts_rfc3261_8_3(
+    pbx: PbxProcess, phones: Phones
+) -> None:
+    """Domain `moved.test` relays nothing; callers of another domain are told where its phones are."""
+    pbx.apply({"domain": "moved.test", "mode": "redirect", "extensions": [extension("1605")]})
+    bob = phones.wire("1605", domain="moved.test", register=False)
+    until(lambda: bob.register().status == 200, "the new domain's extension to register")
+    alice = phones.wire("1601")
+    call = alice.call("sip:1605@moved.test")
+    moved = call.fails(302)
+    assert [uri_of(value) for value in moved.all("Contact")] == [uri_of(bob.contact)]
+    assert pbx.row_of(call.call_id)["result"] == "redirected"

@@ -147,11 +147,7 @@ class PbxProcess:
         return [member for member in descendants(self.process.pid) if word in member.command]
 
     def engine(self) -> Process:
-        return until(
-            lambda: next(iter(self.parts("-m sipengine")), None),
-            "the engine's process",
-            deadline=15,
-        )
+        return until()
 
     def answers_options(self) -> bool:
         """Whether the engine answers OPTIONS over UDP, the question the health check asks."""
@@ -172,7 +168,9 @@ class PbxProcess:
         return next(member for member in members if member.parent not in pids)
 
     def tail(self, lines: int = 60) -> str:
-        return child.tail(self.log, lines)
+        """The ends of the product's output and of the engine's log."""
+        engine = self.root / "data" / "log" / "engine.log"
+        return f"{child.tail(self.log, lines)}\n{child.tail(engine, lines)}"
 
     @property
     def sip(self) -> tuple[str, int]:
@@ -225,7 +223,7 @@ class PbxProcess:
         url = Environment.load(self.environment).database_url
         try:
             with psycopg.connect(url, row_factory=dict_row, connect_timeout=3) as connection:
-                return connection.execute(sql, values or None).fetchall()  # type: ignore[arg-type]
+                return connection.execute(sql, values or None).fetchall()
         except psycopg.OperationalError:
             return []
 
