@@ -1,0 +1,65 @@
+"""Every page in light, dark and on a phone: nothing blocked, nothing broken, nothing sideways."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from pbx.calls.models import Call
+from pbx.directory.models import Extension, Person
+from tests.webui import office
+from tests.webui.conftest import Trouble
+
+PAGES = {
+    "live": "/",
+    "calls": "/calls/",
+    "filtered": "/calls/?q=mira&result=answered",
+    "call": "/calls/{call}/",
+    "phones": "/phones/",
+    "extensions": "/extensions/",
+    "routing": "/routing/",
+    "system": "/system/",
+    "password": "/password/",
+    "admin": "/admin/",
+    "admin-extensions": "/admin/directory/extension/",
+    "admin-extension": "/admin/directory/extension/{extension}/change/",
+    "admin-rule": "/admin/routing/rule/add/",
+    "admin-calls": "/admin/calls/call/",
+    "nothing": "/no/such/page/",
+}
+VIEWS = [("light", 1440), ("dark", 1440), ("light", 390), ("dark", 390)]
+
+
+@pytest.mark.parametrize(("theme", "width"), VIEWS, ids=lambda value: str(value))
+def test_pages_are_whole(
+    visit: Callable[..., Page], trouble: Trouble, alice: Person, theme: str, width: int
+) -> None:
+    office.whole_office()
+    told = Call.objects.get(rule="Team Sales", state="ended")
+    extension = Extension.objects.get(number="214")
+    window = visit(alice, width=width, height=844 if width < 500 else 900, theme=theme)
+    for name, path in PAGES.items():
+        answer = window.goto(path.format(call=told.pk, extension=extension.pk))
+        assert answer is not None
+        assert answer.status == (404 if name == "nothing" else 200), path
+        window.wait_for_load_state("networkidle")
+        picture(window, f"{name}-{theme}-{width}")
+        sideways = window.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        if not name.startswith("admin"):  # Django's own lists scroll by design
+            assert sideways <= 0, f"{path} scrolls {sideways} px sideways"
+        expected = [line for line in trouble.seen if "404" in line] if name == "nothing" else []
+        assert trouble.seen == expected, path
+        trouble.seen.clear()
+
+
+def picture(window: Page, name: str) -> None:
+    """Keep a picture of the page if PICTURES names a directory: for looking, not for comparing."""
+    directory = os.environ.get("PICTURES")
+    if directory:
+        window.screenshot(path=Path(directory) / f"{name}.png", full_page=True)

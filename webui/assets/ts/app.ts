@@ -1,0 +1,25 @@
+import Alpine from "@alpinejs/csp";
+import htmx from "htmx.org";
+
+import { openCallsBesideTheList } from "./call-pane";
+import { tickDurations } from "./durations";
+import { fold } from "./fold";
+import { LiveView } from "./live";
+import { tellFailedRequests } from "./request-errors";
+import { themeSwitch } from "./theme-switch";
+
+// An error page is not a list of calls: keep what is shown, and say so (request-errors.ts).
+htmx.config.noSwap = [204, 304, "4xx", "5xx"] as unknown as number[];
+htmx.config.includeIndicatorCSS = false;
+
+Alpine.data("themeSwitch", themeSwitch);
+Alpine.data("fold", fold);
+Alpine.start();
+
+tellFailedRequests();
+openCallsBesideTheList();
+tickDurations(document);
+setInterval(() => tickDurations(document), 1000);
+
+const live = document.getElementById("live");
+if (live) new LiveView(live).start();

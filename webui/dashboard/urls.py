@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from django.contrib.auth.views import LogoutView
+from django.urls import path
+from django.views.generic import RedirectView
+
+from webui.dashboard.views import account, calls, extensions, live, phones, rules, system
+
+urlpatterns = [
+    path("", live.live, name="live"),
+    path("live/now/", live.live_now, name="live-now"),
+    path("calls/", calls.call_log, name="calls"),
+    path("calls/calls.csv", calls.call_log_csv, name="calls-csv"),
+    path("calls/<uuid:call_id>/", calls.call, name="call"),
+    path("calls/<uuid:call_id>/pane/", calls.call_pane, name="call-pane"),
+    path("phones/", phones.phones, name="phones"),
+    path("extensions/", extensions.extensions, name="extensions"),
+    path("routing/", rules.routing, name="routing"),
+    path("system/", system.system, name="system"),
+    path("system/parts/", system.parts, name="system-parts"),
+    path("login/", account.LogIn.as_view(), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("password/", account.ChangePassword.as_view(), name="password"),
+    # One door only: the lock-out and the look of /login/ hold for the admin too.
+    path("admin/login/", RedirectView.as_view(pattern_name="login", query_string=True)),
+]

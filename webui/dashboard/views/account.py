@@ -1,0 +1,34 @@
+"""Log-in, log-out and the password of whoever is logged in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.views import LoginView, PasswordChangeView
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse_lazy
+
+from webui.dashboard.forms import NewPasswordForm
+
+
+class LogIn(LoginView):
+    template_name = "dashboard/login.html"
+    redirect_authenticated_user = True
+
+
+class ChangePassword(PasswordChangeView):
+    """A new password; after it the one-time password's duty is done."""
+
+    template_name = "dashboard/password.html"
+    form_class = NewPasswordForm
+    success_url = reverse_lazy("live")
+
+
+def locked_out(
+    request: HttpRequest, credentials: dict[str, Any], *args: Any, **kwargs: Any
+) -> HttpResponse:
+    """Axes' answer after too many wrong passwords (settings.AXES_LOCKOUT_CALLABLE)."""
+    minutes = round(settings.AXES_COOLOFF_TIME * 60)
+    return render(request, "dashboard/locked_out.html", {"minutes": minutes}, status=429)

@@ -1,0 +1,93 @@
+"""System: are the parts well, what runs where, and the reader's own account."""
+
+from __future__ import annotations
+
+import functools
+import platform
+import tomllib
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Final
+
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from pbx.enginelink.models import EngineStatus
+from pbx.environment import PROJECT
+from pbx.health.checks import check_all
+from webui.access import operator_required
+from webui.dashboard import states
+from webui.dashboard.states import State
+
+_PARTS: Final = {
+    "database": ("Database", "Postgres: configuration and call log"),
+    "engine": ("Phone engine", "registers phones and connects calls"),
+    "redis": ("Message broker", "Redis or Valkey: live pages and background work"),
+    "worker": ("Background worker", "work that may wait"),
+    "beat": ("Scheduler", "work at fixed times"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PartRow:
+    name: str
+    purpose: str
+    state: State
+    trouble: str
+
+
+@require_GET
+@never_cache
+@operator_required
+def system(request: HttpRequest) -> HttpResponse:
+    """The page at once; how the parts are comes a moment later, for asking them takes time."""
+    environment = settings.ENVIRONMENT
+    return render(
+        request,
+        "dashboard/system.html",
+        {
+            "page": "system",
+            "now": timezone.now(),
+            "engines": list(EngineStatus.objects.order_by("name")),
+            "address": environment.advertised_address,
+            "domain": environment.default_domain,
+            "sip_port": environment.sip_port,
+            "versions": _versions(),
+        },
+    )
+
+
+@require_GET
+@never_cache
+@operator_required
+def parts(request: HttpRequest) -> HttpResponse:
+    rows = [
+        PartRow(
+            *_PARTS.get(name, (name.capitalize(), "")),
+            state=states.PART_WORKS if health.ok else states.PART_FAILS,
+            trouble=health.trouble,
+        )
+        for name, health in check_all().items()
+    ]
+    return render(request, "dashboard/_parts.html", {"rows": rows})
+
+
+def _versions() -> list[tuple[str, str]]:
+    major, minor = divmod(connection.pg_version, 10000)
+    return [
+        ("Branchline", _own_version()),
+        ("Python", platform.python_version()),
+        ("Django", version("django")),
+        ("Postgres", f"{major}.{minor}"),
+    ]
+
+
+@functools.cache
+def _own_version() -> str:
+    with (PROJECT / "pyproject.toml").open("rb") as file:
+        return str(tomllib.load(file)["project"]["version"])
