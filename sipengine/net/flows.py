@@ -40,6 +40,8 @@ class Receiver(Protocol):
 
     dirty: list[ConnectedFlow]
     """Connections that have something to flush."""
+    finishing: list[ConnectedFlow]
+    """Connections to close when everything is flushed."""
     failed: list[Flow]
     """Flows that broke; told to the core at the end of the drain."""
 

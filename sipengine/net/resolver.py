@@ -41,10 +41,10 @@ class Resolver:
         self.failures = 0
 
     def lookup(self, host: str, answer: Answer) -> None:
-        """Call `answer` with the address of `host`, at once if it is known."""
+        """Call `answer` with the address of `host`, from the loop and never before this returns."""
         known = self._known.get(host)
         if known is not None and known[0] > monotonic():
-            answer(known[1])
+            self._loop.call_soon(answer, known[1])
             return
         waiting = self._waiting.get(host)
         if waiting is not None:
@@ -52,11 +52,13 @@ class Resolver:
             return
         if self._threads >= LOOKUPS:
             self.failures += 1
-            answer("")
+            self._loop.call_soon(answer, "")
             return
         self._waiting[host] = [answer]
         self._threads += 1
-        threading.Thread(target=self._ask, args=(host,), name=f"resolve {host}", daemon=True).start()
+        threading.Thread(
+            target=self._ask, args=(host,), name=f"resolve {host}", daemon=True
+        ).start()
         self._loop.call_later(TIMEOUT_S, self._answered, host, "")
 
     def _ask(self, host: str) -> None:

@@ -70,10 +70,10 @@ class UdpFlow(NetFlow):
 class UdpSocket:
     """One bound socket. `open` binds it, `serve` begins to read."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, receiver: Receiver, host: str, port: int) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, receiver: Receiver, host: str) -> None:
         self._loop = loop
         self._receiver = receiver
-        self.local: Address = (host, port)
+        self.local: Address = (host, 0)
         self.family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.socket(self.family, socket.SOCK_DGRAM)
         self.sendto: Callable[[bytes, SocketAddress], int] = self._socket.sendto
@@ -82,8 +82,8 @@ class UdpSocket:
         self._queue: deque[tuple[bytes, SocketAddress]] = deque()
         self.received = self.keep_alives = self.queue_drops = self.send_errors = self.bounced = 0
 
-    def open(self) -> None:
-        """Bind. Raises OSError (port taken, no such address)."""
+    def open(self, port: int) -> None:
+        """Bind to `port` (0: any). Raises OSError (port taken, no such address)."""
         sock = self._socket
         sock.setblocking(False)
         if self.family == socket.AF_INET6:
@@ -95,7 +95,7 @@ class UdpSocket:
         _enlarge(sock, socket.SO_RCVBUF, 33, RECEIVE_BUFFER)  # 33: SO_RCVBUFFORCE
         _enlarge(sock, socket.SO_SNDBUF, 32, SEND_BUFFER)  # 32: SO_SNDBUFFORCE
         # No SO_REUSEADDR: on a UDP socket it lets another process take our datagrams.
-        sock.bind(self.local)
+        sock.bind((self.local[0], port))
         self.local = sock.getsockname()[:2]
 
     def serve(self) -> None:
@@ -161,8 +161,9 @@ class UdpSocket:
                 self._read_errors()
         except OSError:
             self._read_errors()  # an earlier datagram of ours bounced; reading goes on next time
-        self.received += count
-        receiver.drain(now)
+        finally:  # a defect of ours in one message must not hold up what the others caused
+            self.received += count
+            receiver.drain(now)
 
     def _read_errors(self) -> None:
         """Empty the socket's error queue (ip(7), IP_RECVERR): which datagrams bounced, and why."""

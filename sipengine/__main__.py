@@ -1,0 +1,54 @@
+"""`python -m sipengine`: the SIP engine as a process of its own."""
+
+from __future__ import annotations
+
+import sys
+
+import structlog
+
+from pbx.enginelink.link import Link, LinkError
+from pbx.environment import BadEnvironment, Environment, current
+from sipengine.engine import Engine, EngineError, Settings
+from sipengine.observe import logs
+
+CANNOT_START = 2
+
+
+def main() -> int:
+    logs.configure()
+    try:
+        environment = current()
+        settings = settings_of(environment)
+        Engine(settings, Link.of(environment)).run()
+    except BadEnvironment as error:
+        return _refuse(*error.lines)
+    except (EngineError, LinkError) as error:
+        return _refuse(str(error))
+    return 0
+
+
+def settings_of(environment: Environment) -> Settings:
+    """What the engine needs of the environment. Raises `EngineError` if there is no secret yet."""
+    if not environment.secret_key:
+        raise EngineError(
+            "There is no secret key yet: start once with ./run, or give PBX_SECRET_KEY."
+        )
+    if not environment.guard:
+        structlog.get_logger().warning("PBX_GUARD is off: no limit of connections by address")
+    return Settings(
+        bind=environment.bind,
+        port=environment.sip_port,
+        advertised=environment.advertised_address,
+        guard=environment.guard,
+        secret=environment.secret_key,
+    )
+
+
+def _refuse(*lines: str) -> int:
+    for line in lines:
+        print(f"sipengine: {line}", file=sys.stderr)
+    return CANNOT_START
+
+
+if __name__ == "__main__":
+    sys.exit(main())

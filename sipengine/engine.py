@@ -1,0 +1,273 @@
+"""The engine put together, and its life: start, serve, stop.
+
+Order of the start: configuration and state from the link, ports bound (a taken one is known before
+anything else is done), the core made and its state restored, and only then the first message read.
+Order of the end: nothing new is read, the facts go to disk, the answers out, the sockets close;
+the link then ships what it can. An established call needs none of this: its state travels in its
+messages, and the next process goes on with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import resource
+import secrets
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from time import monotonic, time
+from typing import Any, Final, Protocol
+
+import structlog
+
+from sipengine.api import BindingRecord, CallRecord, ConfigSnapshot
+from sipengine.net.addresses import local_addresses
+from sipengine.net.connections import Limits
+from sipengine.net.endpoint import Endpoint
+from sipengine.net.facts import FactsBeat, JournalPort
+from sipengine.net.tcp import TcpFlow
+from sipengine.observe.logs import Scarce
+from sipengine.observe.metrics import collect
+from sipengine.services.core import Core
+
+STATUS_S: Final = 5.0
+"""Between two heartbeats in the status row; health calls an engine late after three."""
+
+FLUSH_S: Final = 2.0
+"""For the last facts to reach the disk when the engine stops; a commit takes milliseconds."""
+
+SHIP_S: Final = 5.0
+"""For the journal to reach the database then; what does not, waits on disk for the next start."""
+
+DROPS_S: Final = 1.0
+
+DESCRIPTORS: Final = 65_536
+"""File descriptors wanted: 20,000 connections with room to grow; the hard limit may be less."""
+
+SPARE_DESCRIPTORS: Final = 256
+"""Not for connections: sockets, database, journal."""
+
+
+class EngineError(Exception):
+    """The engine cannot start; the message is one sentence that says what to mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the engine must be told. `secret` is the installation's; the engine derives its own."""
+
+    bind: str
+    port: int
+    advertised: str
+    guard: bool
+    secret: str
+
+
+class Restored(Protocol):
+    @property
+    def bindings(self) -> list[BindingRecord]: ...
+    @property
+    def calls(self) -> list[CallRecord]: ...
+
+
+class Start(Protocol):
+    @property
+    def snapshot(self) -> ConfigSnapshot: ...
+    @property
+    def restored(self) -> Restored: ...
+
+
+class LinkPort(Protocol):
+    """The part of `pbx.enginelink.link.Link` that the engine uses."""
+
+    @property
+    def journal(self) -> JournalPort: ...
+    def start(self) -> Start: ...
+    def watch(self, on_change: Callable[[ConfigSnapshot], None]) -> None: ...
+    def notify_written(self) -> None: ...
+    def publish_status(self, counters: dict[str, int | float], generation: int = 0) -> None: ...
+    def counters(self) -> dict[str, int | float]: ...
+    def close(self, deadline_s: float = 3.0) -> None: ...
+
+
+class Engine:
+    """One engine process. `run` is its whole life."""
+
+    def __init__(self, settings: Settings, link: LinkPort) -> None:
+        self._settings = settings
+        self._link = link
+        self._log = structlog.get_logger()
+        self._misbehaving = Scarce()
+        self._dropped = Scarce()
+        self._undurable = Scarce(1)
+        self.defects = 0
+
+    def run(self) -> None:
+        """Start, serve until SIGTERM or SIGINT, stop. Raises `EngineError`, or what the link raises."""
+        raise_descriptor_limit()
+        start = self._link.start()
+        try:
+            loop = asyncio.new_event_loop()
+            try:
+                loop.run_until_complete(self._live(loop, start))
+            finally:
+                loop.close()
+        finally:
+            self._link.close(SHIP_S)
+
+    async def _live(self, loop: asyncio.AbstractEventLoop, start: Start) -> None:
+        settings = self._settings
+        loop.set_exception_handler(self._defect)
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        self.endpoint = Endpoint(loop, settings.bind, self._limits(), self._note)
+        try:
+            self._serve(loop, start, self._bind())
+            await stop.wait()
+            self._log.info("engine stopping")
+            self._ticking.cancel()
+            self.endpoint.pause()
+            try:
+                await asyncio.wait_for(self._facts.finish(), FLUSH_S)
+            except TimeoutError:
+                self._log.warning("the journal did not take the last facts in time")
+        finally:
+            self.endpoint.shut()
+
+    def _bind(self) -> int:
+        settings = self._settings
+        try:
+            return self.endpoint.open(settings.port)
+        except OSError as error:
+            raise EngineError(
+                f"SIP cannot listen on {settings.bind} port {settings.port}: {error.strerror}."
+                " End the program that uses it, or choose another PBX_SIP_PORT or PBX_BIND."
+            ) from error
+
+    def _serve(self, loop: asyncio.AbstractEventLoop, start: Start, port: int) -> None:
+        settings = self._settings
+        hosts = list(dict.fromkeys([settings.advertised, *local_addresses(settings.bind)]))
+        self.core = Core(
+            start.snapshot,
+            self.endpoint,
+            secret=derive_secret(settings.secret),
+            instance=secrets.token_hex(8),
+            listening=[(name, host, port) for host in hosts for name in ("UDP", "TCP")],
+            advertised=(settings.advertised, port),
+            now=monotonic(),
+            wall=time(),
+        )
+        self._facts = FactsBeat(
+            loop, self.endpoint, self._link.journal, self._link.notify_written, self._not_durable
+        )
+        self.endpoint.attach(self.core, self._facts)
+        restored = start.restored
+        self.core.restore(restored.bindings, restored.calls, monotonic(), time())
+        self._generation = start.snapshot.generation
+        self._link.watch(lambda snapshot: call_from_thread(loop, self._configure, snapshot))
+        settle_garbage_collector()
+        self.endpoint.serve()
+        self._ticking = loop.create_task(self._tick())
+        self._log.info(
+            "engine ready",
+            udp=f"{settings.bind}:{port}",
+            tcp=f"{settings.bind}:{port}",
+            advertised=f"{settings.advertised}:{port}",
+            bindings=len(restored.bindings),
+            calls=len(restored.calls),
+            generation=start.snapshot.generation,
+        )
+
+    def _limits(self) -> Limits:
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        usual = Limits()
+        return Limits(
+            total=max(SPARE_DESCRIPTORS, min(usual.total, soft - SPARE_DESCRIPTORS)),
+            per_source=usual.per_source if self._settings.guard else 0,
+        )
+
+    def _configure(self, snapshot: ConfigSnapshot) -> None:
+        now = monotonic()
+        self.core.set_config(snapshot, now)
+        self._generation = snapshot.generation
+        self.endpoint.drain(now)
+        self._log.info(
+            "configuration changed",
+            generation=snapshot.generation,
+            extensions=len(snapshot.extensions),
+            rules=len(snapshot.rules),
+        )
+
+    # ------------------------------------------------------------------ telling
+
+    async def _tick(self) -> None:
+        status_due = 0.0
+        while True:
+            for reason, peer, beginning in self.core.take_drops():
+                self._dropped.warning("message dropped", why=reason, peer=peer, beginning=beginning)
+            now = monotonic()
+            if now >= status_due:
+                status_due = now + STATUS_S
+                self._link.publish_status(self.counters(), self._generation)
+            await asyncio.sleep(DROPS_S)
+
+    def counters(self) -> dict[str, int | float]:
+        return collect(
+            self.core.counters(),
+            self.endpoint.counters(),
+            self._facts.counters(),
+            self._link.counters(),
+            {
+                "defects": self.defects,
+                "loop_lag_ms": round(self.endpoint.take_lag() * 1000, 1),
+                "commit_ms": round(self._facts.take_longest() * 1000, 1),
+            },
+        )
+
+    def _note(self, why: str, flow: TcpFlow) -> None:
+        self._misbehaving.warning(
+            "connection closed", why=why, peer=f"{flow.remote[0]}:{flow.remote[1]}"
+        )
+
+    def _not_durable(self, why: str) -> None:
+        self._undurable.warning("facts refused by the journal", why=why)
+
+    def _defect(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Something of ours raised in a callback: it ends that one message, never the engine."""
+        self.defects += 1
+        self._log.error(
+            "defect", what=context.get("message", ""), exc_info=context.get("exception")
+        )
+
+
+def call_from_thread(
+    loop: asyncio.AbstractEventLoop,
+    call: Callable[[ConfigSnapshot], None],
+    snapshot: ConfigSnapshot,
+) -> None:
+    """Have the loop call; nothing if it has ended meanwhile."""
+    try:
+        loop.call_soon_threadsafe(call, snapshot)
+    except RuntimeError:
+        return
+
+
+def derive_secret(installation: str) -> bytes:
+    """The engine's own 32 bytes: who learns what it signs learns nothing of the web side's key."""
+    return blake2b(installation.encode(), digest_size=32, person=b"sip engine").digest()
+
+
+def raise_descriptor_limit() -> None:
+    """Ask for as many file descriptors as wanted and allowed; one a connection is needed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def settle_garbage_collector() -> None:
+    gc.collect()
+    gc.freeze()

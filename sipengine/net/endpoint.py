@@ -1,0 +1,213 @@
+"""Joins the core to the loop: bytes in, bytes out, one timer, one beat for facts.
+
+It holds no SIP rule. The path of a message is short on purpose: a transport calls `receive` (the
+core's own method) for each message of a wake-up and `drain` once after the last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from time import monotonic
+from typing import Final, Protocol
+
+from sipengine.api import Fact
+from sipengine.net.connections import Connections, Limits
+from sipengine.net.facts import FactsBeat
+from sipengine.net.flows import ConnectedFlow, NetFlow
+from sipengine.net.named import NamedUdpFlow
+from sipengine.net.resolver import Resolver, family_of
+from sipengine.net.tcp import TcpFlow
+from sipengine.net.udp import UdpSocket
+from sipengine.sip.flow import Flow
+
+DEFAULT_PORT: Final = 5060
+
+GRAIN_S: Final = 0.01
+"""Timers that fall into the same hundredth of a second share one wake-up; SIP's shortest is T1, 0.5 s."""
+
+ROUNDS: Final = 8
+"""How often one drain goes round when telling the core of a failure makes it send more."""
+
+TICK_S: Final = 1.0
+
+
+class CorePort(Protocol):
+    """The part of `services.core.Core` that the endpoint drives; its docstrings are the contract."""
+
+    @property
+    def out(self) -> list[tuple[Flow, bytes]]: ...
+    @property
+    def facts_waiting(self) -> bool: ...
+    def receive(self, data: bytes, flow: Flow, now: float) -> None: ...
+    def flow_failed(self, flow: Flow, now: float) -> None: ...
+    def next_timer(self) -> float | None: ...
+    def handle_timers(self, now: float) -> None: ...
+    def take_facts(self, wall: float) -> tuple[list[Fact], list[tuple[Flow, bytes]]]: ...
+    def facts_lost(self, held: list[tuple[Flow, bytes]], now: float) -> None: ...
+
+
+class Endpoint:
+    """The sockets of one engine, and `ports.Flows` for its core.
+
+    Order: construct, `open` (binds, so that a taken port is known early), `attach` the core,
+    `serve`. To end: `pause`, then `shut`.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        bind: str,
+        limits: Limits,
+        note: Callable[[str, TcpFlow], None],
+    ) -> None:
+        """`bind` is one numeric address; `::` listens on IPv6 and IPv4 both, each by its own socket."""
+        self._loop = loop
+        hosts = ("::", "0.0.0.0") if bind == "::" else (bind,)  # noqa: S104
+        self._udp = {family_of(host): UdpSocket(loop, self, host) for host in hosts}
+        self._udp_sockets = tuple(self._udp.values())
+        self._resolver = Resolver(loop, tuple(self._udp))
+        self.connections = Connections(loop, self, self._resolver, hosts, limits, note)
+        self.dirty: list[ConnectedFlow] = []
+        self.finishing: list[ConnectedFlow] = []
+        self.failed: list[Flow] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = math.inf
+        self._rearm_below = math.inf
+        self._tick: asyncio.TimerHandle | None = None
+        self._lag = 0.0
+
+    def open(self, port: int) -> int:
+        """Bind all to `port` (0: a free one) and return it.
+
+        Raises OSError if it is taken or the address is not this machine's.
+        """
+        for udp in self._udp_sockets:
+            udp.open(port)
+            port = udp.local[1]
+        self.connections.open(port)
+        return port
+
+    def attach(self, core: CorePort, facts: FactsBeat) -> None:
+        self.core = core
+        self._facts = facts
+        self.receive = core.receive  # the core's own method: no call in between
+
+    def serve(self) -> None:
+        for udp in self._udp_sockets:
+            udp.serve()
+        self.connections.serve()
+        self._tick = self._loop.call_later(TICK_S, self._on_tick)
+        self.drain(monotonic())
+
+    def pause(self) -> None:
+        """Take no new datagrams and connections; answers still go out."""
+        for udp in self._udp_sockets:
+            udp.pause()
+        self.connections.pause()
+
+    def shut(self) -> None:
+        """Close everything. The core hears of nothing more."""
+        for timer in (self._timer, self._tick):
+            if timer is not None:
+                timer.cancel()
+        for udp in self._udp_sockets:
+            udp.close()
+        self.connections.close()
+        self.failed.clear()
+
+    # ------------------------------------------------------------------ ports.Flows
+
+    def flow_to(self, transport: str, host: str, port: int) -> NetFlow:
+        host = host.strip("[]")
+        port = port or DEFAULT_PORT
+        if transport == "TCP":
+            return self.connections.flow(host, port)
+        family = family_of(host)
+        udp = self._udp.get(family)
+        if udp is not None:
+            return udp.flow(host, port)
+        return NamedUdpFlow(self._udp, self._resolver, self, host, port)
+
+    def close(self, flow: Flow) -> None:
+        if isinstance(flow, TcpFlow):
+            flow.finish_later()
+
+    # ------------------------------------------------------------------ the drain
+
+    def drain(self, now: float) -> None:
+        core = self.core
+        for _ in range(ROUNDS):
+            out: list[tuple[NetFlow, bytes]] = core.out  # type: ignore[assignment]  # we made them
+            if out:
+                for flow, data in out:
+                    flow.send(data)
+                out.clear()
+            if self.dirty:
+                dirty = self.dirty
+                self.dirty = []
+                for connection in dirty:
+                    connection.flush()
+            if self.finishing:
+                finishing = self.finishing
+                self.finishing = []
+                for connection in finishing:
+                    connection.finish()
+            if not self.failed:
+                break
+            failed = self.failed
+            self.failed = []
+            for broken in failed:
+                core.flow_failed(broken, now)
+        due = core.next_timer()
+        if due is not None and due < self._rearm_below:
+            self._arm(due)
+        if core.facts_waiting:
+            self._facts.wanted(now)
+
+    def send(self, held: list[tuple[Flow, bytes]]) -> None:
+        """Send answers that waited for the disk; the drain that follows flushes them."""
+        flow: NetFlow
+        for flow, data in held:  # type: ignore[assignment]  # we made them
+            flow.send(data)
+
+    # ------------------------------------------------------------------ time
+
+    def _arm(self, due: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = (math.floor(due / GRAIN_S) + 1) * GRAIN_S
+        self._rearm_below = self._timer_at - GRAIN_S
+        self._timer = self._loop.call_at(self._timer_at, self._on_timer)
+
+    def _on_timer(self) -> None:
+        now = monotonic()
+        self._lag = max(self._lag, now - self._timer_at)
+        self._timer = None
+        self._rearm_below = math.inf
+        try:
+            self.core.handle_timers(now)
+        finally:
+            self.drain(now)
+
+    def _on_tick(self) -> None:
+        now = monotonic()
+        assert self._tick is not None
+        self._lag = max(self._lag, now - self._tick.when())
+        self._tick = self._loop.call_later(TICK_S, self._on_tick)
+        self.connections.sweep(now)
+        self.drain(now)
+
+    def take_lag(self) -> float:
+        """The longest that a timer was late since last asked, in seconds."""
+        lag = self._lag
+        self._lag = 0.0
+        return lag
+
+    def counters(self) -> dict[str, int]:
+        total: dict[str, int] = {"resolver_failures": self._resolver.failures}
+        for udp in self._udp_sockets:
+            for name, value in udp.counters().items():
+                total[name] = total.get(name, 0) + value
+        return total | self.connections.counters()

@@ -1,0 +1,108 @@
+"""The engine's log: one line an event, a constant message and fields, secrets never.
+
+    2026-11-22T13:40:08.123Z info     connection closed              peer=192.0.2.7:51123 why="too slow"
+
+Lines that a stranger can provoke go through `Scarce`, which lets a few a second pass and tells how
+many it kept back.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import MutableMapping
+from time import monotonic
+from typing import Any, Final, TextIO
+
+import structlog
+
+HIDDEN: Final = "[hidden]"
+
+_SECRET_FIELDS: Final = frozenset(
+    {
+        "authorization",
+        "proxy_authorization",
+        "ha1",
+        "ha1_md5",
+        "ha1_sha256",
+        "nonce",
+        "cnonce",
+        "response",
+        "password",
+        "secret",
+        "key",
+        "token",
+    }
+)
+# What a piece of a SIP message may give away: credentials, SRTP keys, ICE passwords, and the
+# password within a URL.
+_SECRET_TEXT: Final = re.compile(
+    r"""(
+        (?:proxy-)?authorization \s* : [ \t]*
+      | \b (?:response|nonce|cnonce|ha1) \s* = \s*
+      | \b inline:
+      | \b ice-pwd:
+      | :// [^\s/:@]* :
+    )
+    (?: (?<=:\ ) [^\r\n]* | "[^"]*" | [^\s,;@"]+ )""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def redact(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """The one redactor: hides what is secret by its field's name, and by its look within a text."""
+    for name, value in event.items():
+        if name.lower() in _SECRET_FIELDS:
+            event[name] = HIDDEN
+        elif isinstance(value, bytes):
+            event[name] = redact_text(value.decode("latin-1"))
+        elif isinstance(value, str):
+            event[name] = redact_text(value)
+    return event
+
+
+def redact_text(text: str) -> str:
+    return _SECRET_TEXT.sub(lambda match: match[1] + HIDDEN, text)
+
+
+def configure(stream: TextIO | None = None) -> None:
+    """Send all log lines to `stream` (standard error), as key=value."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            redact,
+            structlog.processors.LogfmtRenderer(
+                key_order=["timestamp", "level", "event"], bool_as_flag=False
+            ),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(stream or sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+class Scarce:
+    """Lets `per_second` lines of one kind pass in a second; the next one tells what was kept back."""
+
+    def __init__(self, per_second: int = 3) -> None:
+        self._per_second = per_second
+        self._second = 0
+        self._passed = 0
+        self._kept_back = 0
+
+    def warning(self, event: str, **fields: object) -> None:
+        second = int(monotonic())
+        if second != self._second:
+            self._second = second
+            self._passed = 0
+        if self._passed >= self._per_second:
+            self._kept_back += 1
+            return
+        self._passed += 1
+        if self._kept_back:
+            fields["kept_back"] = self._kept_back
+            self._kept_back = 0
+        structlog.get_logger().warning(event, **fields)

@@ -1,0 +1,61 @@
+"""Every counter of the engine, by name, in one flat dictionary for the status row.
+
+Prefixes say who counts: `udp_`, `tcp_` and `resolver_` the transports, `journal_` what goes to
+disk, `config_`, `ship_` and `hints_` the link to the database, the rest the core.
+docs/operations.md is where an operator reads about them; this file is what they mean here.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Mapping
+from time import process_time
+from typing import Final
+
+Counters = dict[str, int | float]
+
+MEANINGS: Final[dict[str, str]] = {
+    "cpu_seconds": "processor time of the engine since it started",
+    "memory_peak_kib": "most memory the engine ever held at once",
+    "defects": "messages or timers that ended in an error of the engine itself",
+    "loop_lag_ms": "longest that a timer was late since the last report",
+    "commit_ms": "longest from the start of a commit to its answers since the last report",
+    "udp_datagrams_received": "datagrams read, keep-alives among them",
+    "udp_keep_alives": "datagrams of empty lines or zero bytes",
+    "udp_bounced": "datagrams of ours that came back as unreachable (ICMP)",
+    "udp_send_errors": "datagrams that the kernel refused to send",
+    "udp_send_queue": "datagrams waiting for the kernel now",
+    "udp_send_queue_drops": "datagrams dropped because too many waited",
+    "udp_kernel_drops": "datagrams that found the receive buffer full",
+    "udp_flows": "remote addresses known now",
+    "tcp_connections": "connections now",
+    "tcp_accepted": "connections that peers made",
+    "tcp_connects": "connections that we began",
+    "tcp_connect_failures": "of these, refused or too slow",
+    "tcp_messages_received": "messages cut from streams",
+    "tcp_pings": "CRLF CRLF keep-alives answered",
+    "tcp_refused_total_limit": "connections refused because there were too many in all",
+    "tcp_refused_source_limit": "connections refused because one address had too many",
+    "tcp_accept_errors": "connections lost while accepting, or no file descriptor left",
+    "tcp_timed_out": "connections closed for silence or a message that never ended",
+    "tcp_slow_readers": "connections closed because the peer did not read",
+    "tcp_broken_streams": "connections closed because the stream was no SIP",
+    "tcp_unsent_bytes": "bytes waiting for slow readers now",
+    "tcp_unsent_messages": "messages dropped because a connection was gone or not made in time",
+    "resolver_failures": "host names without an address",
+    "journal_commits": "group commits",
+    "journal_facts": "facts handed to the journal",
+    "journal_facts_lost": "of these, refused because the disk did not take them",
+}
+"""The counters that the engine's shell adds; core and link name their own."""
+
+
+def collect(*parts: Mapping[str, int | float]) -> Counters:
+    """All parts together, with what the process itself knows."""
+    total: Counters = {
+        "cpu_seconds": round(process_time(), 3),
+        "memory_peak_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+    }
+    for part in parts:
+        total.update(part)
+    return total

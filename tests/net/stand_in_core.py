@@ -1,0 +1,54 @@
+"""A core for tests of the sockets: it answers what it is told to, and remembers what it was told."""
+
+from __future__ import annotations
+
+from sipengine.api import BindingGone, Fact
+from sipengine.sip.flow import Flow
+
+Out = tuple[Flow, bytes]
+
+
+class StandInCore:
+    """Echoes each message; `FACT n` is answered only when a fact about it is durable."""
+
+    def __init__(self) -> None:
+        self.out: list[Out] = []
+        self.received: list[tuple[bytes, Flow]] = []
+        self.failed: list[Flow] = []
+        self.facts: list[Fact] = []
+        self.held: list[Out] = []
+        self.timers: list[float] = []
+        self.fired: list[float] = []
+        self.silent = False
+
+    @property
+    def facts_waiting(self) -> bool:
+        return bool(self.facts)
+
+    def receive(self, data: bytes, flow: Flow, now: float) -> None:
+        if data.startswith(b"BUG"):
+            raise ZeroDivisionError("a defect")
+        self.received.append((data, flow))
+        if data.startswith(b"FACT"):
+            self.facts.append(BindingGone("1001@test", data.decode("latin-1"), "removed", 0.0))
+            self.held.append((flow, b"durable " + data))
+        elif not self.silent:
+            self.out.append((flow, data))
+
+    def flow_failed(self, flow: Flow, now: float) -> None:
+        self.failed.append(flow)
+
+    def next_timer(self) -> float | None:
+        return min(self.timers, default=None)
+
+    def handle_timers(self, now: float) -> None:
+        self.fired += [due for due in self.timers if due <= now]
+        self.timers = [due for due in self.timers if due > now]
+
+    def take_facts(self, wall: float) -> tuple[list[Fact], list[Out]]:
+        facts, held = self.facts, self.held
+        self.facts, self.held = [], []
+        return facts, held
+
+    def facts_lost(self, held: list[Out], now: float) -> None:
+        self.out += [(flow, b"lost " + data) for flow, data in held]
