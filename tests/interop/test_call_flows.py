@@ -8,7 +8,7 @@ import pytest
 
 from tests.interop.conftest import Phones
 from tests.support.cast import PASSWORD, extension
-from tests.support.pbx_process import DOMAIN, PbxProcess
+from tests.support.pbx_process import DOMAIN, PbxProcess, Row
 from tests.support.sipp import Result, Sipp, credentials
 from tests.support.wait import until
 
@@ -84,7 +84,7 @@ def calls_to(pbx: PbxProcess, number: str) -> int:
     )
 
 
-def ended_calls_to(pbx: PbxProcess, number: str, count: int) -> list[dict[str, object]]:
+def ended_calls_to(pbx: PbxProcess, number: str, count: int) -> list[Row]:
     """All ended calls to that number, newest first; [] until there are `count`."""
     rows = pbx.query(
         "SELECT * FROM calls_call WHERE called LIKE %s AND state = 'ended' ORDER BY started DESC",

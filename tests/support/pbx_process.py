@@ -147,7 +147,7 @@ class PbxProcess:
         return [member for member in descendants(self.process.pid) if word in member.command]
 
     def engine(self) -> Process:
-        return until()
+        return until(lambda: self.parts("-m sipengine"), "the engine's process", deadline=15)[0]
 
     def answers_options(self) -> bool:
         """Whether the engine answers OPTIONS over UDP, the question the health check asks."""
