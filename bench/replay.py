@@ -20,9 +20,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from sipengine.api import ConfigSnapshot, Domain, Extension, Rule  # noqa: E402
-from sipengine.services.core import Core  # noqa: E402
-from sipengine.sip.flow import Flow  # noqa: E402
+from sipengine.api import ConfigSnapshot, Domain, Extension, Rule
+from sipengine.services.core import Core
+from sipengine.sip.flow import Flow
 
 DOMAIN = "bench.test"
 SERVER = ("127.0.0.1", 5150)
@@ -58,9 +58,7 @@ class Replay:
 
     def __init__(self, transport: str = "UDP") -> None:
         numbers = [str(n) for n in range(100000, 100100)]
-        extensions = {
-            f"{n}@{DOMAIN}": Extension(n, DOMAIN, ha1_md5=ha1(n, "pw")) for n in numbers
-        }
+        extensions = {f"{n}@{DOMAIN}": Extension(n, DOMAIN, ha1_md5=ha1(n, "pw")) for n in numbers}
         rules = (Rule("moved", DOMAIN, "300000", "redirect", ("sip:elsewhere@127.0.0.1:9",)),)
         snapshot = ConfigSnapshot(1, DOMAIN, {DOMAIN: Domain(DOMAIN)}, extensions, rules)
         self.flows = Flows()
@@ -99,7 +97,9 @@ class Replay:
         text = answer.decode()
         nonce = text.partition('nonce="')[2].partition('"')[0]
         ha2 = hashlib.md5(f"{method}:{uri}".encode()).hexdigest()
-        response = hashlib.md5(f"{ha1(user, 'pw')}:{nonce}:00000001:abcd:auth:{ha2}".encode()).hexdigest()
+        response = hashlib.md5(
+            f"{ha1(user, 'pw')}:{nonce}:00000001:abcd:auth:{ha2}".encode()
+        ).hexdigest()
         return (
             f'{header}: Digest username="{user}",realm="{DOMAIN}",uri="{uri}",nonce="{nonce}",'
             f'response="{response}",algorithm=MD5,cnonce="abcd",qop=auth,nc=00000001\r\n'
@@ -120,9 +120,11 @@ class Replay:
         )
         sent = self.give("REGISTER -> 401", head + self.via() + rest.format(1, ""), self.callee)
         auth = self.authorization("Authorization", sent[0], user, "REGISTER", "sip:127.0.0.1:5150")
-        sent = self.give(f"REGISTER -> 200 {kind}", head + self.via() + rest.format(2, auth), self.callee)
+        sent = self.give(
+            f"REGISTER -> 200 {kind}", head + self.via() + rest.format(2, auth), self.callee
+        )
         sent += self.beat()
-        assert sent and sent[0].startswith(b"SIP/2.0 200"), sent
+        assert sent[0].startswith(b"SIP/2.0 200"), sent
 
     def options(self) -> None:
         sent = self.give(
@@ -143,7 +145,9 @@ class Replay:
             f"Content-Type: application/sdp\r\nContent-Length: {len(SDP)}\r\n\r\n{SDP}"
         )
         via = self.via()
-        sent = self.give("INVITE -> 407", f"INVITE {uri} SIP/2.0\r\n{via}{rest.format(1, '')}", self.caller)
+        sent = self.give(
+            "INVITE -> 407", f"INVITE {uri} SIP/2.0\r\n{via}{rest.format(1, '')}", self.caller
+        )
         to = next(line for line in sent[0].decode().split("\r\n") if line.startswith("To:"))
         self.give(
             "ACK of 407",
@@ -178,7 +182,14 @@ class Replay:
             if line.startswith(("Via:", "From:", "To:", "Call-ID:", "CSeq:", "Record-Route:"))
         ]
         return "\r\n".join(
-            [f"SIP/2.0 {status}", *kept, *([contact] if contact else []), f"Content-Length: {len(body)}", "", body]
+            [
+                f"SIP/2.0 {status}",
+                *kept,
+                *([contact] if contact else []),
+                f"Content-Length: {len(body)}",
+                "",
+                body,
+            ]
         )
 
     def call(self) -> None:
@@ -194,9 +205,15 @@ class Replay:
             f"{route}Max-Forwards: 70\r\nFrom: <sip:100001@{DOMAIN}>;tag=1u7\r\nTo: <sip:100002@{DOMAIN}>;tag=uas1\r\n"
             f"Call-ID: {call_id}\r\nCSeq: {{}} {{}}\r\nContent-Length: 0\r\n\r\n"
         )
-        self.give("ACK of 200", f"ACK sip:100002@127.0.0.1:6100 SIP/2.0\r\n{self.via()}{tail.format(2, 'ACK')}", self.caller)
+        self.give(
+            "ACK of 200",
+            f"ACK sip:100002@127.0.0.1:6100 SIP/2.0\r\n{self.via()}{tail.format(2, 'ACK')}",
+            self.caller,
+        )
         sent = self.give(
-            "BYE", f"BYE sip:100002@127.0.0.1:6100 SIP/2.0\r\n{self.via()}{tail.format(3, 'BYE')}", self.caller
+            "BYE",
+            f"BYE sip:100002@127.0.0.1:6100 SIP/2.0\r\n{self.via()}{tail.format(3, 'BYE')}",
+            self.caller,
         )
         assert sent[0].startswith(b"BYE"), sent
         self.give("200 of BYE", self.answer(sent[0].decode(), "200 OK"), self.callee)
@@ -225,7 +242,9 @@ def main() -> None:
             before = sum(sum(v) for v in replay.cost.values()) if at % 50 == 0 else 0.0
             play()
             if at % 50 == 0:
-                totals.setdefault(name, []).append(sum(sum(v) for v in replay.cost.values()) - before)
+                totals.setdefault(name, []).append(
+                    sum(sum(v) for v in replay.cost.values()) - before
+                )
     if profile:
         profile.disable()
         pstats.Stats(profile).sort_stats("tottime").print_stats(35)

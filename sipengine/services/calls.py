@@ -30,7 +30,17 @@ FORGOTTEN_AFTER: Final = 12 * 3600.0
 class Leg:
     """One branch of a call, as it goes on."""
 
-    __slots__ = ("answered", "contact", "device", "ended", "result", "ringing", "started", "status", "target")
+    __slots__ = (
+        "answered",
+        "contact",
+        "device",
+        "ended",
+        "result",
+        "ringing",
+        "started",
+        "status",
+        "target",
+    )
 
     def __init__(self, target: str, contact: str, device: str, now: float) -> None:
         self.target = target
@@ -218,7 +228,10 @@ class Calls:
         for record in records:
             tags = [*record.tags, "", ""]
             call = self.begin(
-                record.id, record.call_ids[0] if record.call_ids else "", tags[0], record.started - self.offset
+                record.id,
+                record.call_ids[0] if record.call_ids else "",
+                tags[0],
+                record.started - self.offset,
             )
             call.callee_tag = tags[1]
             call.revision = record.revision
@@ -246,7 +259,13 @@ class Calls:
                 for leg in call.legs:
                     if not leg.ended:
                         leg.ended, leg.result = now, "failed"
-                call.finish("failed", 0, "system", now, "the telephone system restarted while it was ringing")
+                call.finish(
+                    "failed",
+                    0,
+                    "system",
+                    now,
+                    "the telephone system restarted while it was ringing",
+                )
 
     def _leg(self, record: LegRecord) -> Leg:
         leg = Leg(record.target, record.contact, record.device, record.started - self.offset)

@@ -84,19 +84,22 @@ class Core:
         self._layer = TransactionLayer()
         self.out = self._layer.out
         self._held: list[tuple[Flow, bytes, Message]] = []
-        self._unacknowledged: list[tuple[Flow, bytes, Message]] = []
+        self._taken: tuple[list[Fact], list[tuple[Flow, bytes, Message]]] = [], []
         self._facts: list[Fact] = []
         self._flows = flows
         self._unique = unique
         self._tag_prefix = f"{unique[:8]}-"
-        self._instance_key = hashlib.blake2s(b"nonce" + instance.encode(), key=secret[:32]).digest()
         self._offset = wall - now
         self._responsibility = Responsibility(listening, advertised)
-        self._authenticator = Authenticator(self._instance_key)
+        self._authenticator = Authenticator(
+            hashlib.blake2s(f"nonce {instance} {wall}".encode(), key=secret[:32]).digest()
+        )
         self._location = Location(flows, self._facts)
         self._registrar = Registrar(self._location)
         self._calls = Calls(self._layer.timers, self._offset)
-        self._record_route = RecordRoute(hashlib.blake2s(b"route", key=secret[:32]).digest(), advertised)
+        self._record_route = RecordRoute(
+            hashlib.blake2s(b"route", key=secret[:32]).digest(), advertised
+        )
         self._branches = Branches(unique[:6], advertised)
         self._proxy = Proxy(
             self._layer, self._location, flows, self._calls, self._record_route, self._branches,
@@ -152,18 +155,23 @@ class Core:
         facts: list[Fact] = list(self._facts)
         self._facts.clear()
         facts += self._calls.take_records()
-        held = [(flow, data) for flow, data, _ in self._held]
-        self._unacknowledged = self._held
+        self._taken = facts, self._held
         self._held = []
-        return facts, held
+        return facts, [(flow, data) for flow, data, _ in self._taken[1]]
 
     def facts_lost(self, held: list[tuple[Flow, bytes]], now: float) -> None:
-        """The facts taken last could not be made durable: nothing of it may be acknowledged."""
-        for flow, _, message in self._unacknowledged:
-            self.out.append(
-                (flow, reply(message, 503, to_tag=self._tag(message), extra=["Retry-After: 30"]))
-            )
-        self._unacknowledged = []
+        """The facts taken last could not be made durable: nothing of it may be acknowledged.
+
+        Rows of calls are tried again with the next facts; bindings when their phones come back.
+        """
+        facts, unacknowledged = self._taken
+        for flow, _, message in unacknowledged:
+            extra = ["Retry-After: 30"]
+            self.out.append((flow, reply(message, 503, to_tag=self._tag(message), extra=extra)))
+        self._location.lost(facts)
+        rows = [fact for fact in facts if isinstance(fact, CallRecord)]
+        self._facts += rows[: max(0, MAX_CALLS - len(self._facts))]
+        self._taken = [], []
         self._count("registrations_not_stored", len(held))
 
     def set_config(self, snapshot: ConfigSnapshot, now: float) -> None:
@@ -208,7 +216,9 @@ class Core:
         branch, rest = found
         client = self._layer.clients.get(branch)
         if client is None or not 100 <= status < 700:
-            self._drop("stray response", flow, data)  # §16.7 step 1 with RFC 6026 §7.3: not forwarded
+            self._drop(
+                "stray response", flow, data
+            )  # §16.7 step 1 with RFC 6026 §7.3: not forwarded
             return
         if getattr(client, "cancelling", False) and _is_for_cancel(rest):
             client = self._layer.clients.get(branch + b"|CANCEL")
@@ -309,22 +319,32 @@ class Core:
 
     # -- to the server itself
 
-    def _for_the_server(self, message: Message, reply_flow: Flow, flow: Flow, host: str, port: int, now: float) -> None:
+    def _for_the_server(
+        self, message: Message, reply_flow: Flow, flow: Flow, host: str, port: int, now: float
+    ) -> None:
         """A request whose Request-URI is this server (§10.3, §11.2)."""
         if message.method == "OPTIONS":
             extra = [ALLOW, "Accept: application/sdp", "Supported: path"]
-            self.out.append((reply_flow, reply(message, 200, to_tag=self._tag(message), extra=extra)))
+            self.out.append(
+                (reply_flow, reply(message, 200, to_tag=self._tag(message), extra=extra))
+            )
             self._count("options_answered")
         elif message.method == "REGISTER":
             if message.has("Require"):
                 raise RemoteProtocolError(420, "Bad Extension")
-            self._register(message, reply_flow, flow, self._responsibility.domain_of(host, port), now)
+            self._register(
+                message, reply_flow, flow, self._responsibility.domain_of(host, port), now
+            )
         else:
             extra = [ALLOW]
-            self.out.append((reply_flow, reply(message, 405, to_tag=self._tag(message), extra=extra)))
+            self.out.append(
+                (reply_flow, reply(message, 405, to_tag=self._tag(message), extra=extra))
+            )
 
-    def _register(self, message: Message, reply_flow: Flow, flow: Flow, domain: str, now: float) -> None:
-        who = self._authenticator.check(message, False, self._snapshot, domain, now)
+    def _register(
+        self, message: Message, reply_flow: Flow, flow: Flow, domain: str, now: float
+    ) -> None:
+        who = self._authenticator.check(message, False, self._snapshot, domain, now, flow)
         if not isinstance(who, Extension):
             self._challenge(message, reply_flow, domain, False, who, now)
             return
@@ -337,22 +357,36 @@ class Core:
         self._count("registrations" if done.status < 300 else "registrations_refused")
 
     def _challenge(
-        self, message: Message, reply_flow: Flow, domain: str, proxy: bool, refusal: Refusal, now: float
+        self,
+        message: Message,
+        reply_flow: Flow,
+        domain: str,
+        proxy: bool,
+        refusal: Refusal,
+        now: float,
     ) -> None:
         """401 or 407 (§22.2, §22.3); the same whether the user or the password is wrong."""
         if refusal is Refusal.MALFORMED:
             raise RemoteProtocolError(400, "Bad Request: broken credentials")
-        stale = refusal is Refusal.STALE
-        lines = self._authenticator.challenge(domain, proxy, stale, now)
+        agent = message.value("User-Agent") or ""
+        lines = self._authenticator.challenge(domain, proxy, refusal is Refusal.STALE, now, agent)
         status = 407 if proxy else 401
-        self.out.append((reply_flow, reply(message, status, to_tag=self._tag(message), extra=lines)))
+        self.out.append(
+            (reply_flow, reply(message, status, to_tag=self._tag(message), extra=lines))
+        )
         if refusal is Refusal.WRONG:
             self._count("credentials_wrong")
 
     # -- out of a dialog
 
     def _out_of_dialog(
-        self, message: Message, flow: Flow, reply_flow: Flow, key: str, hash_of_loop: int, now: float
+        self,
+        message: Message,
+        flow: Flow,
+        reply_flow: Flow,
+        key: str,
+        hash_of_loop: int,
+        now: float,
     ) -> None:
         caller = parse_address(message.value("From") or "")
         realm = self._snapshot.default_domain
@@ -369,7 +403,9 @@ class Core:
         uri = parse_uri(message.uri)
         called = self._responsibility.aor_of(uri)
         if message.method == "INVITE":
-            self._invite(message, flow, reply_flow, key, who, caller.display, called, hash_of_loop, now)
+            self._invite(
+                message, flow, reply_flow, key, who, caller.display, called, hash_of_loop, now
+            )
             return
         server = NonInviteServer(self._layer, key, reply_flow, now)
         if called:
@@ -402,7 +438,14 @@ class Core:
         if decision.kind == RING and decision.stage is not None:
             server.respond(100, reply(message, 100), now)
             self._proxy.invite(
-                server, message, flow, call, decision.stage, decision.follow_redirects, hash_of_loop, now
+                server,
+                message,
+                flow,
+                call,
+                decision.stage,
+                decision.follow_redirects,
+                hash_of_loop,
+                now,
             )
             return
         self._answer_by_rule(message, server, call, decision, now)
@@ -454,7 +497,9 @@ class Core:
         ends = self._ends(message, route, to_tag) if found is None else None
         if found is None and ends is None:
             raise RemoteProtocolError(481, "Call/Transaction Does Not Exist")
-        call, from_caller = found if found is not None else (None, ends is not None and ends.from_caller)
+        call, from_caller = (
+            found if found is not None else (None, ends is not None and ends.from_caller)
+        )
         if call is not None:
             if from_caller:
                 call.caller_flow = flow
@@ -466,12 +511,18 @@ class Core:
             server.respond(100, reply(message, 100), now)
             self._proxy.relay_invite(server, message, flow, target, hash_of_loop, now)
             return
-        ending = call if message.method == "BYE" and self._ends_call(message, call, from_caller, to_tag) else None
+        ending = (
+            call
+            if message.method == "BYE" and self._ends_call(message, call, from_caller, to_tag)
+            else None
+        )
         self._proxy.relay(
             NonInviteServer(self._layer, key, reply_flow, now), message, target, hash_of_loop, ending, from_caller, now
         )  # fmt: skip
 
-    def _ends_call(self, message: Message, call: Call | None, from_caller: bool, to_tag: str) -> bool:
+    def _ends_call(
+        self, message: Message, call: Call | None, from_caller: bool, to_tag: str
+    ) -> bool:
         """Whether a BYE ends the call itself, not a second dialog of its fork."""
         if call is None:
             return False
@@ -502,12 +553,16 @@ class Core:
         if found is None and ends is None:
             self._count("stray_acks")
             return
-        call, from_caller = found if found is not None else (None, ends is not None and ends.from_caller)
+        call, from_caller = (
+            found if found is not None else (None, ends is not None and ends.from_caller)
+        )
         hash_of_loop = self._check(message)
         target = self._proxy.in_dialog_target(message, ends, call, from_caller)
         self._proxy.forward_ack(message, target, hash_of_loop)
 
-    def _receive_cancel(self, message: Message, branch: str, sent_by: str, reply_flow: Flow, now: float) -> None:
+    def _receive_cancel(
+        self, message: Message, branch: str, sent_by: str, reply_flow: Flow, now: float
+    ) -> None:
         """CANCEL (§9.2, §16.10): 200 to itself, and the INVITE's branches are cancelled."""
         invite = self._layer.servers.get(server_key(branch, sent_by, "INVITE"))
         status = 481
@@ -543,7 +598,9 @@ class Core:
     def _drop(self, reason: str, flow: Flow, data: bytes) -> None:
         self._count("messages_broken" if "stray" not in reason else "stray_responses")
         if len(self._drops) < MAX_DROP_SAMPLES:
-            self._drops.append((reason, f"{flow.transport} {flow.remote[0]}:{flow.remote[1]}", data[:200]))
+            self._drops.append(
+                (reason, f"{flow.transport} {flow.remote[0]}:{flow.remote[1]}", data[:200])
+            )
 
     def _count(self, name: str, by: int = 1) -> None:
         self._counts[name] = self._counts.get(name, 0) + by
@@ -562,6 +619,6 @@ def _is_for_cancel(response: bytes) -> bool:
 def _to_outside(uri: str) -> Decision:
     """A call to a URI of somebody else's domain, by one of our own users."""
     stage = Stage((Destination(uri=uri),), OUTSIDE_TIMEOUT)
-    return Decision(RING, stage=stage, trace=(f"{uri} is outside, so the call goes straight there.",))
-
-
+    return Decision(
+        RING, stage=stage, trace=(f"{uri} is outside, so the call goes straight there.",)
+    )

@@ -30,7 +30,9 @@ def explain(call: Call, why: str = "") -> str:
         who = number(call.answered_by)
         after = duration(call.answered - call.started)
         talked = duration(call.ended - call.answered)
-        text = f"{caller} called {called}. {who} answered after {after} and they talked for {talked}."
+        text = (
+            f"{caller} called {called}. {who} answered after {after} and they talked for {talked}."
+        )
         if call.hangup_by == "caller":
             return f"{text} The caller hung up."
         if call.hangup_by == "callee":

@@ -7,7 +7,11 @@ from sipengine.sip.status import reason_phrase
 
 
 def reply(
-    message: Message, status: int, reason: str = "", to_tag: str = "", extra: list[str] | tuple[str, ...] = ()
+    message: Message,
+    status: int,
+    reason: str = "",
+    to_tag: str = "",
+    extra: list[str] | tuple[str, ...] = (),
 ) -> bytes:
     """The bytes of an answer to `message`: its Vias, From, To, Call-ID and CSeq, then `extra` lines.
 
@@ -19,7 +23,7 @@ def reply(
     if message.names.count("Via") == 1:
         out.append(lines[first["Via"]])
     else:
-        out += [line for line, name in zip(lines, message.names) if name == "Via"]
+        out += [line for line, name in zip(lines, message.names, strict=True) if name == "Via"]
     out.append(lines[first["From"]])
     to = lines[first["To"]]
     if to_tag and not tag_of(to):

@@ -222,9 +222,7 @@ class RoutingTable:
                 trace += onward.trace
                 if onward.stage is not None:
                     onward_stages.append((condition, onward.stage))
-        return Decision(
-            RING, stage=Stage((me,), timeout, tuple(onward_stages)), trace=tuple(trace)
-        )
+        return Decision(RING, stage=Stage((me,), timeout, tuple(onward_stages)), trace=tuple(trace))
 
     def _by_rule(
         self,
@@ -250,7 +248,10 @@ class RoutingTable:
             trace.append("It tells the caller the registered contacts.")
             found = self._group(targets or (called,), domain, seen, trace)
             return Decision(
-                REPLY_REGISTERED, stage=Stage(found, rule.timeout), rule=rule.name, trace=tuple(trace)
+                REPLY_REGISTERED,
+                stage=Stage(found, rule.timeout),
+                rule=rule.name,
+                trace=tuple(trace),
             )
         assert rule.action == ACTION_FORWARD, rule.action
         stage: Stage | None = None
@@ -273,7 +274,11 @@ class RoutingTable:
                 REPLY_STATUS, status=404, reason="Not Found", rule=rule.name, trace=tuple(trace)
             )
         return Decision(
-            RING, stage=stage, rule=rule.name, follow_redirects=rule.follow_redirects, trace=tuple(trace)
+            RING,
+            stage=stage,
+            rule=rule.name,
+            follow_redirects=rule.follow_redirects,
+            trace=tuple(trace),
         )
 
     def _onward(self, target: str, domain: str, seen: tuple[str, ...]) -> Decision:
@@ -303,7 +308,9 @@ class RoutingTable:
                     found.update(dict.fromkeys(stage.destinations))
                     stage = stage.onward[0][1] if stage.onward else None
             else:
-                trace.append(f"Target {target} is no extension and no rule's number; it is left out.")
+                trace.append(
+                    f"Target {target} is no extension and no rule's number; it is left out."
+                )
         return tuple(found)
 
 

@@ -10,7 +10,8 @@ from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.uri import SipUri, parse_uri
 
 _NAME_ADDR: Final = re.compile(
-    r"\s*(?:\"(?P<quoted>(?:[^\"\\]|\\.)*)\"|(?P<token>[^<\",;]*?))\s*<(?P<uri>[^<>]*)>\s*(?P<rest>.*)", re.DOTALL
+    r"\s*(?:\"(?P<quoted>(?:[^\"\\]|\\.)*)\"|(?P<token>[^<\",;]*?))\s*<(?P<uri>[^<>]*)>\s*(?P<rest>.*)",
+    re.DOTALL,
 )
 
 

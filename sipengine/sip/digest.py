@@ -8,11 +8,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from _md5 import md5  # type: ignore[import-not-found]  # half the cost of hashlib's, and not barred by FIPS settings
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
-
-from _md5 import md5  # type: ignore[import-not-found]  # half the cost of hashlib's, and not barred by FIPS settings
 
 from sipengine.sip.errors import RemoteProtocolError
 
@@ -23,10 +22,11 @@ MAX_CREDENTIALS: Final = 2048
 """A longer Authorization value is an attack: real ones have 200 to 400 characters."""
 
 _KNOWN: Final = frozenset(
-    "username realm nonce uri response algorithm cnonce opaque qop nc".split()
+    ["username", "realm", "nonce", "uri", "response", "algorithm", "cnonce", "opaque", "qop", "nc"]
 )
 _FIELD: Final = re.compile(
-    r"[\s,]*([A-Za-z0-9.!%*_+`'~-]+)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s,\"]*))\s*(?=,|$)", re.DOTALL
+    r"[\s,]*([A-Za-z0-9.!%*_+`'~-]+)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s,\"]*))\s*(?=,|$)",
+    re.DOTALL,
 )
 _QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
 

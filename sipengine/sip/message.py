@@ -20,6 +20,7 @@ _FOLD: Final = re.compile(r"[ \t]*\r\n[ \t]+")
 _SINGLE: Final = ("From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length", "Content-Type")
 _REQUEST_LINE: Final = re.compile(r"([A-Za-z0-9.!%*_+`'~-]+) (\S+) SIP/2\.0")
 _STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9][0-9]) ?(.*)")
+_VERSION: Final = re.compile(r"SIP/[0-9]+\.[0-9]+")
 _METHOD_AND_NUMBER: Final = re.compile(r"[0-9]{1,10}[ \t]+[A-Za-z0-9.!%*_+`'~-]+")
 
 
@@ -54,7 +55,7 @@ class Message:
     def _index(self) -> None:
         # Backwards, so that the first of several lines of one name wins.
         names = self.names
-        self._first = dict(zip(reversed(names), range(len(names) - 1, -1, -1)))
+        self._first = dict(zip(reversed(names), range(len(names) - 1, -1, -1), strict=True))
 
     def has(self, name: str) -> bool:
         """Whether a header of this name is there at all."""
@@ -75,7 +76,7 @@ class Message:
         if self.names.count(name) == 1:
             return split_list(self.lines[at].partition(":")[2])
         out: list[str] = []
-        for line, other in zip(self.lines, self.names):
+        for line, other in zip(self.lines, self.names, strict=True):
             if other == name:
                 out += split_list(line.partition(":")[2])
         return out
@@ -86,7 +87,7 @@ class Message:
             return []
         return [
             line.partition(":")[2].strip()
-            for line, other in zip(self.lines, self.names)
+            for line, other in zip(self.lines, self.names, strict=True)
             if other == name
         ]
 
@@ -212,9 +213,9 @@ def parse(data: bytes, stream: bool = False) -> Message:
 
 def _broken_request_line(line: str) -> RemoteProtocolError:
     parts = line.rsplit(" ", 1)
-    if len(parts) == 2 and re.fullmatch(r"SIP/[0-9]+\.[0-9]+", parts[1], re.IGNORECASE):
-        if parts[1].upper() != "SIP/2.0":
-            return RemoteProtocolError(505, "Version Not Supported")
+    version = parts[-1].upper()
+    if len(parts) == 2 and version != "SIP/2.0" and _VERSION.fullmatch(version):
+        return RemoteProtocolError(505, "Version Not Supported")
     return RemoteProtocolError(400, "Bad Request: broken request line")
 
 
@@ -270,7 +271,7 @@ def salvage(data: bytes) -> Message | None:
     if not method or method.startswith("SIP/") or method == "ACK":
         return None
     names = ["/"] + [NAMES[line.partition(":")[0]] for line in lines[1:]]
-    kept = [(line, name) for line, name in zip(lines, names) if name]
+    kept = [(line, name) for line, name in zip(lines, names, strict=True) if name]
     message = Message([k[0] for k in kept], [k[1] for k in kept], "", method, "", 0)
     if all(message.value(name) for name in ("Via", "From", "To", "Call-ID", "CSeq")):
         return message

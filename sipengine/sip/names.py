@@ -27,19 +27,86 @@ COMPACT_FORMS: Final[dict[str, str]] = {
     "y": "Identity",
 }
 
-_SPELLINGS: Final = """Accept Accept-Contact Accept-Encoding Accept-Language Alert-Info Allow
-Allow-Events Authentication-Info Authorization Call-ID Call-Info Contact Content-Disposition
-Content-Encoding Content-Language Content-Length Content-Type CSeq Date Diversion Error-Info Event
-Expires From History-Info Identity Identity-Info In-Reply-To Join Max-Breadth Max-Forwards
-MIME-Version Min-Expires Min-SE Organization P-Asserted-Identity P-Preferred-Identity Path Priority
-Privacy Proxy-Authenticate Proxy-Authorization Proxy-Require RAck Reason Record-Route Refer-To
-Referred-By Reject-Contact Replaces Reply-To Request-Disposition Require Retry-After Route RSeq
-Server Service-Route Session-Expires Session-ID SIP-ETag SIP-If-Match Subject
-Subscription-State Supported Timestamp To Unsupported User-Agent Via Warning WWW-Authenticate""".split()
+_SPELLINGS: Final = [
+    "Accept",
+    "Accept-Contact",
+    "Accept-Encoding",
+    "Accept-Language",
+    "Alert-Info",
+    "Allow",
+    "Allow-Events",
+    "Authentication-Info",
+    "Authorization",
+    "Call-ID",
+    "Call-Info",
+    "Contact",
+    "Content-Disposition",
+    "Content-Encoding",
+    "Content-Language",
+    "Content-Length",
+    "Content-Type",
+    "CSeq",
+    "Date",
+    "Diversion",
+    "Error-Info",
+    "Event",
+    "Expires",
+    "From",
+    "History-Info",
+    "Identity",
+    "Identity-Info",
+    "In-Reply-To",
+    "Join",
+    "Max-Breadth",
+    "Max-Forwards",
+    "MIME-Version",
+    "Min-Expires",
+    "Min-SE",
+    "Organization",
+    "P-Asserted-Identity",
+    "P-Preferred-Identity",
+    "Path",
+    "Priority",
+    "Privacy",
+    "Proxy-Authenticate",
+    "Proxy-Authorization",
+    "Proxy-Require",
+    "RAck",
+    "Reason",
+    "Record-Route",
+    "Refer-To",
+    "Referred-By",
+    "Reject-Contact",
+    "Replaces",
+    "Reply-To",
+    "Request-Disposition",
+    "Require",
+    "Retry-After",
+    "Route",
+    "RSeq",
+    "Server",
+    "Service-Route",
+    "Session-Expires",
+    "Session-ID",
+    "SIP-ETag",
+    "SIP-If-Match",
+    "Subject",
+    "Subscription-State",
+    "Supported",
+    "Timestamp",
+    "To",
+    "Unsupported",
+    "User-Agent",
+    "Via",
+    "Warning",
+    "WWW-Authenticate",
+]
 
 _CANONICAL: Final[dict[str, str]] = {name.lower(): name for name in _SPELLINGS} | COMPACT_FORMS
 
-_TOKEN: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~")
+_TOKEN: Final = frozenset(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~"
+)
 
 _MEMO_LIMIT: Final = 4096
 """Spellings remembered; a peer that invents more than these costs itself the slow way."""

@@ -50,7 +50,17 @@ NOBODY: Final = Nobody()
 class Branch:
     """One branch of an INVITE; the user of its client transaction."""
 
-    __slots__ = ("_context", "cancel_reason", "cancel_wanted", "client", "due", "given_up", "leg", "pending", "target")
+    __slots__ = (
+        "_context",
+        "cancel_reason",
+        "cancel_wanted",
+        "client",
+        "due",
+        "given_up",
+        "leg",
+        "pending",
+        "target",
+    )
 
     def __init__(self, context: InviteContext, target: Target, leg: Leg | None) -> None:
         self._context = context
@@ -122,7 +132,13 @@ class InviteContext:
     )  # fmt: skip
 
     def __init__(
-        self, proxy: Proxy, server: InviteServer, message: Message, outgoing: Outgoing, source: Flow, call: Call | None
+        self,
+        proxy: Proxy,
+        server: InviteServer,
+        message: Message,
+        outgoing: Outgoing,
+        source: Flow,
+        call: Call | None,
     ) -> None:
         self.proxy = proxy
         self.call = call
@@ -178,7 +194,9 @@ class InviteContext:
 
     def _ring(self, target: Target, now: float) -> None:
         call = self.call
-        leg = None if call is None else call.leg_started(target.name, target.uri, target.device, now)
+        leg = (
+            None if call is None else call.leg_started(target.name, target.uri, target.device, now)
+        )
         branch = Branch(self, target, leg)
         self._branches.append(branch)
         self._pending += 1
@@ -230,9 +248,9 @@ class InviteContext:
             if self._pending == 0:
                 self._branches = []
             return
-        if 300 <= status < 400 and self._follow and not self._cancelled and data:
-            if self._follow_contacts(data, now):
-                return
+        follow = self._follow and 300 <= status < 400 and not self._cancelled and bool(data)
+        if follow and self._follow_contacts(data, now):
+            return
         self._best.offer(status, data)
         if status >= 600:
             for other in self._branches:
@@ -256,9 +274,11 @@ class InviteContext:
             try:
                 uri = parse_address(contact).uri_text
                 destinations = self.proxy.destinations_of_uri(uri)
-                targets = self.proxy.targets(destinations, now) if destinations else [
-                    Target(uri, flow_to_uri(uri, self.proxy.flows), uri)
-                ]
+                targets = (
+                    self.proxy.targets(destinations, now)
+                    if destinations
+                    else [Target(uri, flow_to_uri(uri, self.proxy.flows), uri)]
+                )
             except RemoteProtocolError:
                 continue
             self._redirects += 1
@@ -298,12 +318,18 @@ class InviteContext:
     def _stage_over(self, now: float) -> None:
         self.due = 0.0
         stage = self._stage
-        if stage is None or self._cancelled or self._best.status >= 600 and self._outcome() != BUSY:
+        if (
+            stage is None
+            or self._cancelled
+            or (self._best.status >= 600 and self._outcome() != BUSY)
+        ):
             self._answer(now)
             return
         following = stage.after(self._outcome())
         if following is None or (self._best.status >= 600 and stage.onward[0][0] == ANY):
-            self._answer(now)  # §16.7 step 5: after a 6xx nobody else is asked, but the busy forward is ours
+            self._answer(
+                now
+            )  # §16.7 step 5: after a 6xx nobody else is asked, but the busy forward is ours
             return
         self._ring_stage(following, now)
 
@@ -335,7 +361,9 @@ class InviteContext:
             if status == 480 and not self._rang():
                 result = "failed"
             if result == "redirected":
-                why = ", ".join(number(parse_address(c).uri_text) for c in parse(data).all("Contact")[:3])
+                why = ", ".join(
+                    number(parse_address(c).uri_text) for c in parse(data).all("Contact")[:3]
+                )
             by = "caller" if self._cancelled else "system" if why else "callee"
             self.call.finish(result, status, by, now, why)
 

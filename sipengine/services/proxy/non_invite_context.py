@@ -19,7 +19,16 @@ from sipengine.sip.transaction.non_invite_server import NonInviteServer
 class NonInviteContext:
     """One forwarded request. `call` is set for a BYE: its end is the end of the call."""
 
-    __slots__ = ("_best", "_by_caller", "_call", "_ended_at", "_message", "_pending", "_server", "_tag")
+    __slots__ = (
+        "_best",
+        "_by_caller",
+        "_call",
+        "_ended_at",
+        "_message",
+        "_pending",
+        "_server",
+        "_tag",
+    )
 
     def __init__(
         self, server: NonInviteServer, message: Message, tag: str, call: Call | None = None,
@@ -35,11 +44,16 @@ class NonInviteContext:
         self._best: BestResponse | None = None
 
     def send(
-        self, layer: TransactionLayer, outgoing: Outgoing, targets: list[Target], record_routes: list[str], now: float
+        self,
+        layer: TransactionLayer,
+        outgoing: Outgoing,
+        targets: list[Target],
+        record_routes: list[str],
+        now: float,
     ) -> None:
         """Forward to all targets; `record_routes[i]` are the Record-Route lines for `targets[i]`."""
         self._pending = len(targets)
-        for target, record_route in zip(targets, record_routes):
+        for target, record_route in zip(targets, record_routes, strict=True):
             branch, request = outgoing.to(target.uri, target.flow, record_route + target.routes)
             NonInviteClient(layer, self, branch, request, target.flow, now)
 
@@ -47,7 +61,9 @@ class NonInviteContext:
         if status < 200:
             return  # RFC 4320 §4.1: no provisional but 100, which is ours to send
         self._pending -= 1
-        if status < 300 or (self._pending == 0 and self._best is None and status not in (401, 407, 503)):
+        if status < 300 or (
+            self._pending == 0 and self._best is None and status not in (401, 407, 503)
+        ):
             self._server.respond(status, data, now)
             self._close(status)
             return

@@ -50,7 +50,9 @@ class Proxy:
     ) -> None:  # fmt: skip
         """Ring `stage` for a new call. The caller of this has sent 100 Trying."""
         outgoing = Outgoing(message, self._branches, loop_hash, call.domain)
-        InviteContext(self, server, message, outgoing, source, call).start(stage, follow_redirects, now)
+        InviteContext(self, server, message, outgoing, source, call).start(
+            stage, follow_redirects, now
+        )
 
     def non_invite(
         self, server: NonInviteServer, message: Message, source: Flow, destinations: tuple[Destination, ...],
@@ -73,7 +75,9 @@ class Proxy:
 
     # -- in a dialog
 
-    def in_dialog_target(self, message: Message, ends: Ends | None, call: Call | None, from_caller: bool) -> Target:
+    def in_dialog_target(
+        self, message: Message, ends: Ends | None, call: Call | None, from_caller: bool
+    ) -> Target:
         """Where a request of a dialog goes (§16.6 steps 6 and 7), its route set being cut already.
 
         Raises `RemoteProtocolError` if that is no place this server can reach.
@@ -91,7 +95,9 @@ class Proxy:
             side = ends.callee if from_caller else ends.caller
         return Target(message.uri, self._flow_in_dialog(message.uri, heard, side), message.uri)
 
-    def _flow_in_dialog(self, uri_text: str, heard: Flow | None, side: tuple[str, str, int] | None) -> Flow:
+    def _flow_in_dialog(
+        self, uri_text: str, heard: Flow | None, side: tuple[str, str, int] | None
+    ) -> Flow:
         """The flow to a dialog's remote target: its connection while that stands, else its address.
 
         A remote target that names another host than the peer was heard from is behind NAT, so
@@ -114,7 +120,15 @@ class Proxy:
                 return flow
         return self.flows.flow_to(transport, uri.host, uri.port)
 
-    def relay_invite(self, server: InviteServer, message: Message, source: Flow, target: Target, loop_hash: int, now: float) -> None:
+    def relay_invite(
+        self,
+        server: InviteServer,
+        message: Message,
+        source: Flow,
+        target: Target,
+        loop_hash: int,
+        now: float,
+    ) -> None:
         """Forward a re-INVITE."""
         outgoing = Outgoing(message, self._branches, loop_hash, "")
         InviteContext(self, server, message, outgoing, source, None).relay(target, now)
@@ -125,7 +139,9 @@ class Proxy:
     ) -> None:  # fmt: skip
         """Forward any other request of a dialog; `call` is given for its BYE."""
         outgoing = Outgoing(message, self._branches, loop_hash, "")
-        context = NonInviteContext(server, message, self.local_tag(server.key), call, from_caller, now)
+        context = NonInviteContext(
+            server, message, self.local_tag(server.key), call, from_caller, now
+        )
         context.send(self.layer, outgoing, [target], [""], now)
 
     def forward_ack(self, message: Message, target: Target, loop_hash: int) -> None:
@@ -146,4 +162,3 @@ class Proxy:
     def local_tag(self, key: str) -> str:
         """A To tag of ours, the same for the same transaction."""
         return f"{self._tag_prefix}{hash(key) & 0xFFFFFFFF:x}"
-

@@ -44,10 +44,14 @@ def targets_of(
                 if binding.path:
                     flow = flow_to_uri(parse_address(binding.path[0]).uri_text, flows)
                     routes = "".join(f"Route: {hop}\r\n" for hop in binding.path)
-                found.append(Target(binding.contact, flow, destination.aor, binding.user_agent, routes))
+                found.append(
+                    Target(binding.contact, flow, destination.aor, binding.user_agent, routes)
+                )
         else:
             try:
-                found.append(Target(destination.uri, flow_to_uri(destination.uri, flows), destination.uri))
+                found.append(
+                    Target(destination.uri, flow_to_uri(destination.uri, flows), destination.uri)
+                )
             except RemoteProtocolError:
                 continue  # a URI that no transport of ours reaches: as if nobody were there
     if len(found) > 1:

@@ -66,10 +66,28 @@ class ClientUser(Protocol):
 class InviteClient:
     """One INVITE on its way to one place. `request` is dropped once nobody will need it again."""
 
-    __slots__ = ("_ack", "_interval", "_layer", "_until", "branch", "cancelling", "due", "flow", "request", "state", "user")
+    __slots__ = (
+        "_ack",
+        "_interval",
+        "_layer",
+        "_until",
+        "branch",
+        "cancelling",
+        "due",
+        "flow",
+        "request",
+        "state",
+        "user",
+    )
 
     def __init__(
-        self, layer: TransactionLayer, user: ClientUser, branch: bytes, request: bytes, flow: Flow, now: float
+        self,
+        layer: TransactionLayer,
+        user: ClientUser,
+        branch: bytes,
+        request: bytes,
+        flow: Flow,
+        now: float,
     ) -> None:
         """Sends the INVITE. `branch` is the one of its top Via."""
         self._layer = layer

@@ -40,10 +40,26 @@ TRANSITIONS: Final = (
 class NonInviteClient:
     """One request other than INVITE on its way to one place."""
 
-    __slots__ = ("_interval", "_layer", "_until", "branch", "due", "flow", "request", "state", "user")
+    __slots__ = (
+        "_interval",
+        "_layer",
+        "_until",
+        "branch",
+        "due",
+        "flow",
+        "request",
+        "state",
+        "user",
+    )
 
     def __init__(
-        self, layer: TransactionLayer, user: ClientUser, branch: bytes, request: bytes, flow: Flow, now: float
+        self,
+        layer: TransactionLayer,
+        user: ClientUser,
+        branch: bytes,
+        request: bytes,
+        flow: Flow,
+        now: float,
     ) -> None:
         """Sends the request. `branch` is the one of its top Via."""
         self._layer = layer

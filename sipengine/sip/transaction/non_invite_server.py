@@ -60,7 +60,9 @@ class NonInviteServer:
 
     def respond(self, status: int, data: bytes, now: float) -> bool:
         """Send an answer. False if the transaction has had its final answer already."""
-        action, self.state = TRANSITIONS[self.state][SEND_PROVISIONAL if status < 200 else SEND_FINAL]
+        action, self.state = TRANSITIONS[self.state][
+            SEND_PROVISIONAL if status < 200 else SEND_FINAL
+        ]
         if action != SEND:
             return False
         self._layer.out.append((self.flow, data))
