@@ -127,7 +127,8 @@ class Journal:
         self._lock_fd = lock_fd
         self._segment_bytes = segment_bytes
         self._limit_bytes = limit_bytes
-        self._guard = threading.Lock()  # of _sizes and of the writer
+        self._writing = threading.Lock()  # held over a disk flush: for the writer alone
+        self._guard = threading.Lock()  # of _sizes and _end: held for moments only
         self._fd = -1
         self._unclean = False  # the active segment may hold bytes after its synced end
         number = max(segments, default=0)
@@ -190,8 +191,8 @@ class Journal:
         data = b"".join(lines)
         if not data:
             return self._end
-        with self._guard:
-            held = sum(self._sizes.values())
+        with self._writing:
+            held = self.pending_bytes(START)
             if held + len(data) > self._limit_bytes:
                 raise JournalFull(
                     f"The journal holds {held} bytes that the database has not taken,"
@@ -207,10 +208,14 @@ class Journal:
                     f"The journal {self.directory} cannot be written: {error.strerror}."
                 ) from error
             number, offset = self._end
-            self._sizes[number] = offset + len(data)
-            self._end = Position(number, offset + len(data))
+            self._set_end(Position(number, offset + len(data)))
             self.lines_written += len(lines)
             return self._end
+
+    def _set_end(self, end: Position) -> None:
+        with self._guard:
+            self._sizes[end.segment] = end.offset
+            self._end = end
 
     def _append(self, data: bytes) -> None:
         self._unclean = True
@@ -255,15 +260,14 @@ class Journal:
         if self._fd >= 0:
             os.close(self._fd)
         self._fd = fd
-        self._sizes[number] = 0
-        self._end = Position(number, 0)
+        self._set_end(Position(number, 0))
 
     def move_past(self, position: Position) -> None:
         """Go on after `position` if the journal ends before it (it came from an older backup).
 
         Without this, new lines would take positions that count as carried already.
         """
-        with self._guard:
+        with self._writing:
             if self._end < position:
                 try:
                     self._start_segment(position.segment + 1)
@@ -337,15 +341,16 @@ class Journal:
     def release(self, position: Position) -> None:
         """Remove the segments that lie wholly before `position`. Raises `JournalError`."""
         with self._guard:
-            for number in sorted(self._sizes):
-                if number >= position.segment or number == self._end.segment:
-                    break
-                try:
-                    (self.directory / _name(number)).unlink(missing_ok=True)
-                except OSError as error:
-                    raise JournalError(
-                        f"A journal segment cannot be removed: {error.strerror}."
-                    ) from error
+            keep = min(position.segment, self._end.segment)
+            carried = sorted(number for number in self._sizes if number < keep)
+        for number in carried:
+            try:
+                (self.directory / _name(number)).unlink(missing_ok=True)
+            except OSError as error:
+                raise JournalError(
+                    f"A journal segment cannot be removed: {error.strerror}."
+                ) from error
+            with self._guard:
                 del self._sizes[number]
 
     def pending_bytes(self, position: Position) -> int:
@@ -365,7 +370,7 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the files. What was written is on disk already."""
-        with self._guard:
+        with self._writing:
             for fd in (self._fd, self._lock_fd):
                 if fd >= 0:
                     os.close(fd)

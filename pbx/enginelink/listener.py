@@ -7,7 +7,6 @@ says that something was missed, there is a full load.
 
 from __future__ import annotations
 
-import logging
 import os
 import select
 import threading
@@ -16,6 +15,7 @@ from collections.abc import Callable
 from typing import Final
 
 import psycopg
+import structlog
 
 from pbx.enginelink.connecting import connect, sentence
 from pbx.enginelink.snapshot import Changes, epoch, load, refresh
@@ -29,7 +29,7 @@ RETRY_FIRST_S: Final = 0.1
 RETRY_LAST_S: Final = 2.0
 """The longest a database that is back goes unnoticed."""
 
-logger = logging.getLogger(__name__)
+logger = structlog.get_logger()
 
 
 class Listener:
@@ -90,16 +90,18 @@ class Listener:
                 if self._connection is None:
                     self.open()
                     self._announce()
-                    logger.info("configuration: the database is back")
+                    logger.info("configuration followed again")
                 retry_s = RETRY_FIRST_S
                 self._follow(self._connection)
             except psycopg.Error as error:
                 if self._connection is not None or retry_s == RETRY_FIRST_S:
-                    logger.warning("configuration: the database is away: %s", sentence(error))
+                    logger.warning(
+                        "configuration not followed, the database is away", why=sentence(error)
+                    )
                 self._failed()
             except Exception:
                 # The thread's root: whatever it was, a fresh connection and a full load mend it.
-                logger.exception("configuration: cannot follow changes, starting over")
+                logger.exception("configuration not followed, starting over")
                 self._failed()
             self._closing.wait(retry_s)
             retry_s = min(retry_s * 2, RETRY_LAST_S)
@@ -118,7 +120,7 @@ class Listener:
                 else:
                     check_at = time.monotonic() + self._check_every_s
                     if epoch(connection) != self._snapshot.generation:
-                        logger.warning("configuration: a change was missed, loading it all")
+                        logger.warning("configuration change missed, loading everything")
                         changes.everything = True
             if changes and not self._closing.is_set():
                 _collect(connection, changes, COALESCE_S)

@@ -8,13 +8,13 @@ minor version, and tests/pbx/enginelink/test_publisher.py has its layer receive 
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 import redis
+import structlog
 
 from sipengine.journal import KIND_CALL, Line
 
@@ -25,7 +25,7 @@ MOST_KEYS: Final = 100
 RETRY_S: Final = 1.0
 ANSWER_S: Final = 2.0
 
-logger = logging.getLogger(__name__)
+logger = structlog.get_logger()
 
 
 class _Key(msgspec.Struct):
@@ -109,7 +109,7 @@ class Publisher:
             self._client.publish(REDIS_CHANNEL, msgspec.msgpack.encode(message))
         except (redis.RedisError, OSError) as error:
             if self.failures == 0 or self.published:
-                logger.warning("live hints: Redis does not take them: %s", error)
+                logger.warning("live hints not taken by Redis", why=str(error))
             self.failures += 1
             with self._guard:
                 self._calls = _merged(self._calls, calls)

@@ -7,12 +7,12 @@ connection can neither be repeated nor overtaken. While the database is away the
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from typing import Final
 
 import psycopg
+import structlog
 
 from pbx.enginelink.connecting import connect, sentence
 from pbx.enginelink.publisher import Publisher
@@ -32,7 +32,7 @@ COMPLAIN_EVERY_S: Final = 10.0
 RETRY_FIRST_S: Final = 0.1
 RETRY_LAST_S: Final = 2.0
 
-logger = logging.getLogger(__name__)
+logger = structlog.get_logger()
 
 
 class Overtaken(Exception):
@@ -85,12 +85,12 @@ class Recorder:
     def counters(self) -> dict[str, int | float]:
         """Lines and batches carried, lines put aside, bytes still to carry, failures."""
         return {
-            "recorder_connected": int(self.connected),
-            "recorder_lines": self.lines,
-            "recorder_batches": self.batches,
-            "recorder_rejected": self._rejected.count,
-            "recorder_failures": self.failures,
-            "recorder_cpu_s": self.cpu_s,
+            "ship_connected": int(self.connected),
+            "ship_lines": self.lines,
+            "ship_batches": self.batches,
+            "ship_rejected": self._rejected.count,
+            "ship_failures": self.failures,
+            "ship_cpu_s": self.cpu_s,
             "journal_pending_bytes": self._journal.pending_bytes(self._position),
         }
 
@@ -107,7 +107,7 @@ class Recorder:
                 self._failed(error, first=retry_s == RETRY_FIRST_S)
             except Exception:
                 # The thread's root: it must not end while the engine lives.
-                logger.exception("recorder: cannot carry the journal, trying again")
+                logger.exception("journal cannot be shipped, trying again")
                 self._failed(None, first=False)
             else:
                 retry_s = RETRY_FIRST_S
@@ -182,10 +182,10 @@ class Recorder:
         if time.monotonic() >= self._complain_at:
             self._complain_at = time.monotonic() + COMPLAIN_EVERY_S
             logger.error(
-                "recorder: %d journal lines so far cannot be stored and are in %s, the last: %s",
-                self._rejected.count,
-                self._rejected.path,
-                reason,
+                "journal lines cannot be stored and were put aside",
+                file=str(self._rejected.path),
+                so_far=self._rejected.count,
+                last=reason,
             )
         with connection.transaction():
             self._move_on(connection, line.end)
@@ -223,7 +223,7 @@ class Recorder:
         self.failures += 1
         if first and error is not None:
             text = sentence(error) if isinstance(error, psycopg.Error) else str(error)
-            logger.warning("recorder: facts wait in the journal: %s", text)
+            logger.warning("facts wait in the journal", why=text)
         self._disconnect()
 
     def _disconnect(self) -> None:

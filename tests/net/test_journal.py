@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -255,7 +256,6 @@ def test_a_full_disk_refuses_the_whole_write_and_leaves_nothing_half(tmp_path: P
     journal.close()
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux")
 def test_no_space_left_is_full_and_the_journal_goes_on_afterwards(tmp_path: Path) -> None:
     journal = opened(tmp_path)
     journal.write([encode(binding(0, cseq=0))])
@@ -267,6 +267,33 @@ def test_no_space_left_is_full_and_the_journal_goes_on_afterwards(tmp_path: Path
     journal._fd = fine
     journal.write([encode(binding(2, cseq=2))])
     assert numbers(journal) == [0, 2]
+    journal.close()
+
+
+def test_a_slow_disk_holds_up_the_writer_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine's loop asks for counters, the recorder reads, while a flush is under way."""
+    journal = opened(tmp_path)
+    journal.write([encode(binding(0, cseq=0))])
+    flushing, go_on = threading.Event(), threading.Event()
+    flush = os.fdatasync
+
+    def slow(fd: int) -> None:
+        flushing.set()
+        assert go_on.wait(10)
+        flush(fd)
+
+    monkeypatch.setattr(os, "fdatasync", slow)
+    writer = threading.Thread(target=journal.write, args=([encode(binding(1, cseq=1))],))
+    writer.start()
+    assert flushing.wait(10)
+    assert numbers(journal) == [0]
+    assert journal.counters()["journal_lines_written"] == 1
+    journal.release(journal.end)
+    go_on.set()
+    writer.join()
+    assert numbers(journal) == [0, 1]
     journal.close()
 
 

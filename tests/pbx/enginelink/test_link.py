@@ -52,7 +52,7 @@ def test_from_start_to_close(
     link.notify_written()
     link.close(5.0)
     assert tables(connection) == fold(facts)
-    assert link.counters()["recorder_lines"] == 3
+    assert link.counters()["ship_lines"] == 3
 
     again = Link(database_url, tmp_path / "journal")
     assert again.start().restored.bindings == [binding(1)]
@@ -65,11 +65,11 @@ def test_counters_say_where_everything_stands(tmp_path: Path, database_url: str)
     link.start()
     link.journal.write([encode(binding(1))])
     link.notify_written()
-    until(lambda: link.counters()["recorder_lines"] == 1, "the line")
+    until(lambda: link.counters()["ship_lines"] == 1, "the line")
     counters = link.counters()
     assert counters["journal_lines_written"] == 1
-    assert counters["journal_pending_bytes"] == counters["recorder_rejected"] == 0
-    assert counters["recorder_connected"] == 1
+    assert counters["journal_pending_bytes"] == counters["ship_rejected"] == 0
+    assert counters["ship_connected"] == 1
     link.close()
 
 

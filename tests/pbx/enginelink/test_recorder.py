@@ -210,7 +210,7 @@ def test_a_line_that_cannot_be_stored_is_put_aside_and_blocks_nothing(
     aside = [
         json.loads(line) for line in (journal.directory / "rejected.jsonl").read_text().splitlines()
     ]
-    assert len(aside) == len(POISON) == recorder.counters()["recorder_rejected"]
+    assert len(aside) == len(POISON) == recorder.counters()["ship_rejected"]
     assert all(entry["reason"] for entry in aside)
     assert (journal.directory / "rejected.jsonl").stat().st_mode & 0o777 == 0o600
 
