@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.forms import BaseInlineFormSet
 
 from pbx.routing.actions import check_targets
+from pbx.routing.validators import validate_target_groups
 
 
 class TargetFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
@@ -20,3 +21,5 @@ class TargetFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
             if form.cleaned_data.get("destination") and not form.cleaned_data.get("DELETE")
         ]
         check_targets(self.instance.action, destinations)
+        for destination in destinations:  # a new rule is not stored yet, so Target.clean cannot
+            validate_target_groups(self.instance.called, destination)

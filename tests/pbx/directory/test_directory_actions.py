@@ -123,7 +123,13 @@ def test_operators_rights() -> None:
     names = {permission.codename for permission in group.permissions.all()}
     assert {"view_call", "view_binding", "view_person", "view_domain"} <= names
     assert {"add_extension", "change_rule", "delete_target", "change_credential"} <= names
-    assert not names & {"change_person", "add_person", "change_domain", "change_call", "add_binding"}
+    assert not names & {
+        "change_person",
+        "add_person",
+        "change_domain",
+        "change_call",
+        "add_binding",
+    }
     group.permissions.clear()
     actions.ensure_roles()
     assert not Group.objects.get().permissions.exists(), "what an admin took away stays away"
