@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from pbx.environment import PROJECT, Environment
@@ -153,15 +153,20 @@ def _python_part(
     identity: Identity | None,
     name: str,
     words: tuple[str, ...],
-    **more: object,
+    *,
+    is_ready: Callable[[], Awaitable[bool]] | None = None,
+    tells_ready: bool = False,
+    pass_fds: tuple[int, ...] = (),
 ) -> PartPlan:
     return PartPlan(
         name=name,
         command=[sys.executable, *words],
         environment=child_variables(environment),
         log=environment.data_dir / "log" / f"{name}.log",
+        is_ready=is_ready,
+        tells_ready=tells_ready,
         popen={"cwd": str(PROJECT), **popen_arguments(identity)},
-        **more,  # type: ignore[arg-type] - the fields of PartPlan, checked by its constructor
+        pass_fds=pass_fds,
     )
 
 

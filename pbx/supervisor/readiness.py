@@ -7,7 +7,7 @@ import contextlib
 import secrets
 import ssl
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 _ANSWER_DEADLINE: Final = 1.0  # seconds; asked again afterwards
 
@@ -71,13 +71,13 @@ class _OptionsAsker(asyncio.DatagramProtocol):
         self.answered = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
+        asking = cast(asyncio.DatagramTransport, transport)
         host, port = transport.get_extra_info("sockname")[:2]
         here = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         there = transport.get_extra_info("peername")[:2]
         to = f"[{there[0]}]:{there[1]}" if ":" in there[0] else f"{there[0]}:{there[1]}"
         mark = secrets.token_hex(8)
-        transport.sendto(
+        asking.sendto(
             f"OPTIONS sip:{to} SIP/2.0\r\n"
             f"Via: SIP/2.0/UDP {here};branch=z9hG4bK{mark};rport\r\n"
             "Max-Forwards: 1\r\n"

@@ -36,3 +36,10 @@ def migrate() -> bool:
         finally:
             cursor.execute("SELECT pg_advisory_unlock(hashtext('branchline.migrate'))")
     return True
+
+
+def server_version() -> int:
+    """The major version of the Postgres that Django's connection reaches."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version_num")
+        return int(cursor.fetchone()[0]) // 10000

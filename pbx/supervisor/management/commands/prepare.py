@@ -25,7 +25,7 @@ from pbx.settings import REDIS_URL
 from pbx.supervisor import data_dir, schema
 from pbx.supervisor.certificate import ensure_certificate
 
-_POSTGRES_OLDEST: Final = 140000
+_POSTGRES_OLDEST: Final = 14
 _DEMO: Final = (("1001", "Alice"), ("1002", "Bob"), ("1003", "Charlie"))
 
 
@@ -45,7 +45,7 @@ class Command(BaseCommand):
             connection.ensure_connection()
         except (OperationalError, psycopg.OperationalError) as error:
             raise CommandError(_unreachable(error)) from error
-        if connection.pg_version < _POSTGRES_OLDEST:
+        if schema.server_version() < _POSTGRES_OLDEST:
             raise CommandError(
                 "DATABASE_URL: this Postgres is too old; give one of version 14 or later"
             )

@@ -1,0 +1,140 @@
+"""A part's process: ready, restarted, stopped. Stand-ins are small shell scripts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pbx.supervisor.part import STARTS_AT_FIRST, Part, PartPlan, StartFailed
+
+
+def plan(tmp_path: Path, script: str, **more: Any) -> PartPlan:
+    return PartPlan(
+        name="stand-in",
+        command=["/bin/sh", "-c", script],
+        environment={"PATH": os.defpath},
+        log=tmp_path / "stand-in.log",
+        **more,
+    )
+
+
+TELLING = 'echo ready > "/dev/fd/$READY_FD"; '
+
+
+async def started(part: Part) -> int:
+    await asyncio.wait_for(part.start(), 10)
+    assert part.pid is not None
+    return part.pid
+
+
+async def until_pid_other_than(part: Part, old: int) -> int:
+    async with asyncio.timeout(10):
+        while part.pid in (None, old):
+            await asyncio.sleep(0.01)
+    assert part.pid is not None
+    return part.pid
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+async def test_a_part_that_tells_is_ready_when_it_told(tmp_path: Path) -> None:
+    part = Part(plan(tmp_path, TELLING + "exec sleep 60", tells_ready=True), print)
+    pid = await started(part)
+    assert is_alive(pid)
+    await part.stop()
+    assert not is_alive(pid)
+
+
+async def test_a_killed_part_is_started_again(tmp_path: Path) -> None:
+    said: list[str] = []
+    part = Part(plan(tmp_path, TELLING + "exec sleep 60", tells_ready=True), said.append)
+    pid = await started(part)
+    os.kill(pid, signal.SIGKILL)
+    again = await until_pid_other_than(part, pid)
+    assert is_alive(again)
+    assert part.restarts == 1
+    assert "stand-in was ended by SIGKILL" in said[0]
+    await part.stop()
+    assert not is_alive(again)
+
+
+async def test_a_part_that_never_comes_up_fails_the_start_with_its_last_words(
+    tmp_path: Path,
+) -> None:
+    marks = tmp_path / "marks"
+    script = f"echo x >> {marks}; echo the disk is full >&2; exit 1"
+    part = Part(plan(tmp_path, script, tells_ready=True), print)
+    with pytest.raises(StartFailed, match="the disk is full"):
+        await asyncio.wait_for(part.start(), 10)
+    assert len(marks.read_text().split()) == STARTS_AT_FIRST
+    await part.stop()
+
+
+async def test_wrong_configuration_fails_the_start_at_once(tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+    script = f"echo x >> {marks}; echo PBX_X=1: wrong, give 2 >&2; exit 2"
+    part = Part(plan(tmp_path, script, tells_ready=True), print)
+    with pytest.raises(StartFailed) as caught:
+        await asyncio.wait_for(part.start(), 10)
+    assert str(caught.value) == "PBX_X=1: wrong, give 2"
+    assert len(marks.read_text().split()) == 1
+    await part.stop()
+
+
+async def test_a_program_that_does_not_exist_fails_the_start(tmp_path: Path) -> None:
+    missing = PartPlan("stand-in", ["/nonexistent/program"], {}, tmp_path / "log")
+    part = Part(missing, print)
+    with pytest.raises(StartFailed, match="stand-in cannot be started"):
+        await asyncio.wait_for(part.start(), 10)
+    await part.stop()
+
+
+async def test_a_part_that_does_not_listen_to_sigterm_is_killed(tmp_path: Path) -> None:
+    script = "trap '' TERM; " + TELLING + "while :; do sleep 60; done"
+    part = Part(plan(tmp_path, script, tells_ready=True, patience=0.3), print)
+    pid = await started(part)
+    begun = time.monotonic()
+    await part.stop()
+    assert not is_alive(pid)
+    assert time.monotonic() - begun < 3
+
+
+async def test_the_log_holds_what_the_part_said(tmp_path: Path) -> None:
+    part = Part(plan(tmp_path, "echo hello; " + TELLING + "exec sleep 60", tells_ready=True), print)
+    await started(part)
+    await part.stop()
+    assert (tmp_path / "stand-in.log").read_text() == "hello\n"
+
+
+def test_a_child_ends_with_its_parent_however_that_ends() -> None:
+    program = (
+        "import signal, subprocess, time\n"
+        "from pbx.supervisor.death import dies_with_parent\n"
+        "child = subprocess.Popen(['sleep', '60'], preexec_fn=dies_with_parent(signal.SIGKILL))\n"
+        "print(child.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    assert is_alive(child)
+    parent.kill()
+    parent.communicate()
+    deadline = time.monotonic() + 5
+    while is_alive(child) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not is_alive(child)
