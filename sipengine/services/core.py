@@ -132,7 +132,8 @@ class Core:
                 self._answer(message, flow, error.status, error.reason)
 
     def flow_failed(self, flow: Flow, now: float) -> None:
-        self._layer.flow_failed(flow, now)
+        for client in list(flow.clients):  # §17.1.4
+            client.fail(now)
         self._location.flow_closed(flow)
 
     def next_timer(self) -> float | None:

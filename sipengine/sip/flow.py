@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
 RELIABLE: Final = frozenset({"TCP", "TLS", "WS", "WSS"})
+
+
+class Failing(Protocol):
+    """Something that waits for an answer on a flow and must hear when the flow fails."""
+
+    def fail(self, now: float) -> None: ...
 
 
 class Flow:
@@ -15,7 +21,16 @@ class Flow:
     flow stays open. Two flows are the same only if they are one object.
     """
 
-    __slots__ = ("__weakref__", "local", "open", "packed", "reliable", "remote", "transport")
+    __slots__ = (
+        "__weakref__",
+        "clients",
+        "local",
+        "open",
+        "packed",
+        "reliable",
+        "remote",
+        "transport",
+    )
 
     def __init__(self, transport: str, local: tuple[str, int], remote: tuple[str, int]) -> None:
         self.transport = transport
@@ -23,6 +38,7 @@ class Flow:
         self.local = local
         self.remote = remote
         self.open = True
+        self.clients: set[Failing] = set()  # client transactions that wait for an answer on it
         self.packed = ""  # how services.proxy.record_route writes it, once it has
 
     def __repr__(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 from typing import Final, Protocol
 
 T1: Final = 0.5
@@ -44,15 +45,18 @@ class TimerQueue:
     to something else and its entry means nothing when it comes up.
     """
 
-    __slots__ = ("_queues",)
+    __slots__ = ("_queues", "_soonest")
 
     def __init__(self) -> None:
+        self._soonest = inf
         self._queues: dict[float, deque[tuple[float, Timed]]] = {}
 
     def start(self, duration: float, now: float, who: Timed) -> None:
         """Wake `who` once, `duration` seconds after `now`; replaces the timer it waited for."""
         due = now + duration
         who.due = due
+        if due < self._soonest:
+            self._soonest = due
         queue = self._queues.get(duration)
         if queue is None:
             queue = self._queues[duration] = deque()
@@ -60,8 +64,7 @@ class TimerQueue:
 
     def next_due(self) -> float | None:
         """When the next entry comes up (perhaps one that means nothing any more)."""
-        heads = [queue[0][0] for queue in self._queues.values() if queue]
-        return min(heads) if heads else None
+        return None if self._soonest == inf else self._soonest
 
     def expire(self, now: float) -> None:
         """Wake everybody whose time has come."""
@@ -70,6 +73,7 @@ class TimerQueue:
                 due, who = queue.popleft()
                 if who.due == due:
                     who.on_timer(now)
+        self._soonest = min((queue[0][0] for queue in self._queues.values() if queue), default=inf)
 
     def __len__(self) -> int:
         return sum(len(queue) for queue in self._queues.values())

@@ -24,38 +24,24 @@ class TransactionLayer:
     A CANCEL has the branch of its INVITE (§9.1), so its client is kept under branch + b"|CANCEL".
     """
 
-    __slots__ = ("_by_flow", "clients", "out", "servers", "timers")
+    __slots__ = ("clients", "out", "servers", "timers")
 
     def __init__(self) -> None:
         self.clients: dict[bytes, InviteClient | NonInviteClient] = {}
         self.servers: dict[str, InviteServer | NonInviteServer] = {}
         self.timers = TimerQueue()
         self.out: list[tuple[Flow, bytes]] = []
-        self._by_flow: dict[Flow, set[InviteClient | NonInviteClient]] = {}
 
     def begin(self, client: InviteClient | NonInviteClient) -> None:
         """Take a client transaction in and send its request."""
         self.clients[client.branch] = client
-        flow = client.flow
-        if flow.reliable:
-            self._by_flow.setdefault(flow, set()).add(client)
-        self.out.append((flow, client.request))
+        client.flow.clients.add(client)
+        self.out.append((client.flow, client.request))
 
     def end(self, client: InviteClient | NonInviteClient) -> None:
         """Take a client transaction out."""
         self.clients.pop(client.branch, None)
-        flow = client.flow
-        if flow.reliable:
-            others = self._by_flow.get(flow)
-            if others is not None:
-                others.discard(client)
-                if not others:
-                    del self._by_flow[flow]
-
-    def flow_failed(self, flow: Flow, now: float) -> None:
-        """A connection broke or could not be made: its client transactions fail (§17.1.4)."""
-        for client in list(self._by_flow.get(flow, ())):
-            client.fail(now)
+        client.flow.clients.discard(client)
 
 
 def server_key(branch: str, sent_by: str, method: str) -> str:
