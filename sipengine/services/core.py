@@ -95,7 +95,7 @@ class Core:
             hashlib.blake2s(f"nonce {instance} {wall}".encode(), key=secret[:32]).digest()
         )
         self._location = Location(flows, self._facts)
-        self._registrar = Registrar(self._location)
+        self._registrar = Registrar(self._location, self._responsibility)
         self._calls = Calls(self._layer.timers, self._offset)
         self._record_route = RecordRoute(
             hashlib.blake2s(b"route", key=secret[:32]).digest(), advertised

@@ -12,7 +12,9 @@ class Responsibility:
     __slots__ = ("_domains", "_fallback", "_hosts", "_ports")
 
     def __init__(self, listening: list[tuple[str, str, int]], advertised: tuple[str, int]) -> None:
-        self._hosts = frozenset({host.lower() for _, host, _ in listening} | {advertised[0].lower()})
+        self._hosts = frozenset(
+            {host.lower() for _, host, _ in listening} | {advertised[0].lower()}
+        )
         self._ports = frozenset({port for _, _, port in listening} | {advertised[1], 0})
         self._domains: frozenset[str] = frozenset()
         self._fallback = ""
