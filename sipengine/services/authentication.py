@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import re
 from typing import Final
 
@@ -21,51 +22,41 @@ _NO_SECRET: Final = {digest.MD5: "0" * 32, digest.SHA_256: "0" * 64}
 
 _COUNT: Final = re.compile(r"[0-9a-fA-F]{1,8}")
 
-# Interop: baresip before 3.11 gives up at a challenge that it does not know, wherever it stands
-# (tests/services/test_authentication.py). It gets MD5 alone.
-_MD5_ONLY: Final = re.compile(r"baresip v(?:[0-2]\.|3\.(?:[0-9]|10)\.)")
+_BOTH: Final = (digest.MD5, digest.SHA_256)
+"""Interop: MD5 stands first, against RFC 8760 §2.4 (the preferred one first), because SIPp 3.6, pjsip
+before 2.11, Twinkle and old desk phones look at the first challenge only and know no SHA-256."""
+
+_EXCEPTIONS: Final = (
+    # Interop: baresip before 3.11 gives up at any challenge it does not know, wherever it stands.
+    (re.compile(r"baresip v(?:[0-2]\.|3\.(?:[0-9]|10)\.)"), (digest.MD5,)),
+    # Interop: Linphone 5.1 knows SHA-256 and takes whatever stands first.
+    (re.compile(r"Linphone"), (digest.SHA_256, digest.MD5)),
+)
+
 _MAX_MEMO: Final = 1024
 
 
-class Refusal:
-    """Why a request is not let through. `kind` is one of the constants below, `reason` for a 400."""
+class Refusal(enum.Enum):
+    """Why a request is not let through."""
 
-    __slots__ = ("kind", "reason")
-
-    def __init__(self, kind: int, reason: str = "") -> None:
-        self.kind = kind
-        self.reason = reason
-
-    def __repr__(self) -> str:
-        return f"<Refusal {self.kind} {self.reason}>"
-
-
-NO_CREDENTIALS: Final = 1
-"""None for our realm: challenge."""
-STALE: Final = 2
-"""Right password, but the nonce is old or was used before: challenge with stale=true."""
-WRONG: Final = 3
-"""No such user or a wrong password, which nobody can tell apart: challenge, and count it."""
-MALFORMED: Final = 4
-"""400 with `reason`."""
-
-_NO_CREDENTIALS: Final = Refusal(NO_CREDENTIALS)
-_STALE: Final = Refusal(STALE)
-_WRONG: Final = Refusal(WRONG)
+    NO_CREDENTIALS = "no credentials for this realm"
+    STALE = "right password, but the nonce is old or was used before"
+    WRONG = "no such user or a wrong password, which nobody can tell apart"
+    MALFORMED = "broken credentials"
 
 
 class Authenticator:
-    """Challenges and checks. `key` is secret; `started` is when this process began (wall clock).
+    """Challenges and checks.
 
-    `md5` tells whether MD5 is offered beside SHA-256, and taken.
+    `key` (at least 16 bytes) is secret and another in every process: which nonces were used is
+    forgotten with the process, so that those of an earlier one must be stale. `md5` tells whether
+    MD5 is offered beside SHA-256, and taken.
     """
 
-    def __init__(
-        self, key: bytes, started: float, *, lifetime: int = LIFETIME, md5: bool = True
-    ) -> None:
-        self.nonces = Nonces(key, started, lifetime)
+    def __init__(self, key: bytes, *, lifetime: int = LIFETIME, md5: bool = True) -> None:
+        self.nonces = Nonces(key, lifetime)
         self._md5 = md5
-        self._lines: dict[tuple[str, bool, bool, bool], list[tuple[str, str]]] = {}
+        self._lines: dict[tuple[str, bool, bool, str], list[tuple[str, str]]] = {}
         self._lines_second = -1
 
     def check(
@@ -86,14 +77,14 @@ class Authenticator:
         for text in message.whole_lines("Proxy-Authorization" if proxy else "Authorization"):
             try:
                 fields = digest.parse_credentials(text)
-            except RemoteProtocolError as error:
-                return Refusal(MALFORMED, error.reason)
+            except RemoteProtocolError:
+                return Refusal.MALFORMED
             if fields is None or fields.get("realm") != domain:
                 continue
             algorithm = fields.get("algorithm", digest.MD5).upper()
             if algorithm == digest.SHA_256 or (algorithm == digest.MD5 and self._md5):
                 return self._verify(fields, algorithm, message, snapshot, domain, now, flow)
-        return _NO_CREDENTIALS
+        return Refusal.NO_CREDENTIALS
 
     def _verify(
         self,
@@ -110,15 +101,15 @@ class Authenticator:
         uri = fields.get("uri")
         username = fields.get("username")
         if not nonce or not given or not uri or not username:
-            return Refusal(MALFORMED, "Bad Request: incomplete credentials")
+            return Refusal.MALFORMED
         count = 1  # without a qop a nonce serves once
         if "qop" in fields:
             nc = fields.get("nc", "")
             if fields["qop"] != "auth" or not fields.get("cnonce") or not _COUNT.fullmatch(nc):
-                return Refusal(MALFORMED, "Bad Request: unusable qop, nc or cnonce in credentials")
+                return Refusal.MALFORMED
             count = int(nc, 16)
         if uri != message.uri and not _same_target(uri, message.uri):
-            return Refusal(MALFORMED, "Bad Request: credentials are for another Request-URI")
+            return Refusal.MALFORMED
 
         extension = snapshot.extensions.get(f"{username}@{domain}")
         ha1 = ""
@@ -128,12 +119,12 @@ class Authenticator:
             algorithm, ha1 or _NO_SECRET[algorithm], message.method, fields
         )
         if not digest.same_response(given, expected) or extension is None or not ha1:
-            return _WRONG
+            return Refusal.WRONG
         request = 0
         if flow is not None and not flow.reliable:
             request = hash((flow.remote, message.body, *message.lines))
         if not self.nonces.use(nonce, domain, count, request, now):
-            return _STALE
+            return Refusal.STALE
         return extension
 
     def challenge(
@@ -141,39 +132,40 @@ class Authenticator:
     ) -> list[str]:
         """The header lines of a 401, or of a 407 if `proxy`: one challenge an algorithm.
 
-        `user_agent` is the request's, for phones that cannot bear two challenges.
+        `user_agent` is the request's: not every phone can bear two challenges.
         """
-        # Interop: MD5 stands first against RFC 8760 §2.4 (the preferred one first), because SIPp
-        # 3.6, pjsip before 2.11, Twinkle and old desk phones look at the first challenge only.
-        # Phones that know both choose by strength or take MD5.
         second = int(now)
         if second != self._lines_second or len(self._lines) > _MAX_MEMO:
             self._lines.clear()
             self._lines_second = second
-        alone = self._md5 and "baresip" in user_agent and _MD5_ONLY.match(user_agent) is not None
-        halves = self._lines.get((domain, proxy, stale, alone))
+        halves = self._lines.get((domain, proxy, stale, user_agent))
         if halves is None:
-            halves = self._lines[domain, proxy, stale, alone] = self._halves(
-                domain, proxy, stale, alone, second
-            )
+            halves = self._halves(domain, proxy, stale, user_agent, second)
+            self._lines[domain, proxy, stale, user_agent] = halves
         serial = self.nonces.serial()
         return [f"{before}{serial}{after}" for before, after in halves]
 
     def _halves(
-        self, domain: str, proxy: bool, stale: bool, alone: bool, second: int
+        self, domain: str, proxy: bool, stale: bool, user_agent: str, second: int
     ) -> list[tuple[str, str]]:
-        """What stands before and after the serial number of the nonce, for each algorithm."""
+        """What stands before and after the serial number of the nonce, for each challenge."""
         header = "Proxy-Authenticate" if proxy else "WWW-Authenticate"
-        algorithms = [digest.MD5] if self._md5 else []
-        if not alone:
-            algorithms.append(digest.SHA_256)
         nonce = self.nonces.head(domain, second) + "\n"
         halves = []
-        for algorithm in algorithms:
+        for algorithm in self._offered(user_agent):
             value = digest.challenge(domain, nonce, algorithm, stale)
             before, _, after = value.partition("\n")
             halves.append((f"{header}: {before}", after))
         return halves
+
+    def _offered(self, user_agent: str) -> tuple[str, ...]:
+        """The algorithms to challenge with, in the order that this kind of phone needs."""
+        if not self._md5:
+            return (digest.SHA_256,)
+        for pattern, algorithms in _EXCEPTIONS:
+            if pattern.match(user_agent):
+                return algorithms
+        return _BOTH
 
 
 def _same_target(uri: str, request_uri: str) -> bool:

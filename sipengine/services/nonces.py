@@ -30,15 +30,13 @@ class Nonces:
     second and the realm, then a serial number. The serial is not signed: one who has a second's
     signature can make more nonces of that second, which are as good as those he could ask for.
 
-    `key` is secret. `started` (wall-clock seconds) goes into the signature, so that the nonces of
-    an earlier process, whose counts are forgotten, are stale; so do those of before a reboot.
+    `key` must be another in every process: the counts are forgotten with the process, so that the
+    nonces of an earlier one must be unknown.
     """
 
-    def __init__(self, key: bytes, started: float, lifetime: int) -> None:
+    def __init__(self, key: bytes, lifetime: int) -> None:
         self.lifetime = lifetime
-        self._keyed = blake2s(
-            repr(started).encode("ascii"), key=key[:32], person=b"nonce", digest_size=8
-        )
+        self._keyed = blake2s(key=key[:32], person=b"nonce", digest_size=8)
         self._serial = count(1)
         self._used: dict[int, dict[int, int]] = {}  # second -> serial -> counts seen
         self._count = 0

@@ -1,0 +1,329 @@
+"""The location service: which contacts an AOR has, and the way to each (RFC 3261 §10, §16.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from heapq import heappop, heappush
+from math import ceil
+from sys import intern
+from typing import Final
+
+from sipengine.api import BindingGone, BindingRecord, Fact
+from sipengine.services.ports import Flows
+from sipengine.sip.errors import RemoteProtocolError
+from sipengine.sip.flow import RELIABLE, Flow
+from sipengine.sip.uri import host_port, parse_uri
+
+REMOVED: Final = "removed"
+EXPIRED: Final = "expired"
+REPLACED: Final = "replaced"
+
+MAX_EXPIRED_AT_ONCE: Final = 500
+"""Bindings that one call of `expire` ends, about 2 ms; more are due at once and wait for the next."""
+
+MAX_FACTS_KEPT: Final = 10_000
+"""Removals that could not be stored and are tried again, about 3 MB. What is beyond would come back
+with a restart and end there by its own expiry."""
+
+
+class Binding:
+    """One contact of one AOR; fields as in `api.BindingRecord`, and the way to it.
+
+    `expires` is monotonic. `flow` is the one its latest REGISTER came on; None when that is not
+    known any more (restored, or its connection closed). `unsaved`: storing it failed.
+    """
+
+    __slots__ = (
+        "aor", "bucket", "call_id", "contact", "cseq", "expires", "flow", "instance", "local",
+        "params", "path", "q", "received", "reg_id", "registered_at", "target", "transport",
+        "unsaved", "updated_at", "user_agent",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        aor: str,
+        contact: str,
+        params: str,
+        q: float,
+        instance: str,
+        reg_id: int,
+        registered_at: float,
+    ) -> None:
+        self.aor = aor
+        self.contact = contact
+        self.params = params
+        self.q = q
+        self.instance = instance
+        self.reg_id = reg_id
+        self.registered_at = registered_at
+        self.updated_at = registered_at
+        self.expires = 0.0
+        self.call_id = ""
+        self.cseq = 0
+        self.path: tuple[str, ...] = ()
+        self.transport = ""
+        self.received = ""
+        self.local = ""
+        self.user_agent = ""
+        self.flow: Flow | None = None
+        self.target: Flow | None = None  # where a UDP contact is reached, once worked out
+        self.bucket = 0
+        self.unsaved = False
+
+    def __repr__(self) -> str:
+        return f"<Binding {self.aor} at {self.contact}>"
+
+    def record(self, now: float, wall: float) -> BindingRecord:
+        """The fact of this binding as it is now."""
+        return BindingRecord(
+            self.aor,
+            self.contact,
+            self.params,
+            self.q,
+            wall + self.expires - now,
+            self.call_id,
+            self.cseq,
+            list(self.path),
+            self.transport,
+            self.received,
+            self.local,
+            self.user_agent,
+            self.instance,
+            self.reg_id,
+            self.registered_at,
+            self.updated_at,
+        )
+
+
+class Location:
+    """AOR -> bindings, in memory. Every change appends its fact to `facts`.
+
+    Expiry is one structure for all: bindings stand in the bucket of the second they expire in, a
+    heap holds the seconds. A refresh that prolongs leaves the binding where it is; when that
+    bucket is due it moves on. So a binding ends at most one second late.
+    """
+
+    def __init__(self, flows: Flows, facts: list[Fact]) -> None:
+        self._flows = flows
+        self._facts = facts
+        self._of_aor: dict[str, tuple[Binding, ...]] = {}
+        self._of_contact: dict[str, Binding] = {}
+        self._on_connection: dict[Flow, set[Binding]] = {}
+        self._buckets: dict[int, set[Binding]] = {}
+        self._seconds: list[int] = []
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    # ------------------------------------------------------------------ asked by proxy and registrar
+
+    def contacts(self, aor: str, now: float) -> tuple[Binding, ...]:
+        """The bindings of an AOR that have not expired: highest q first, then the newest."""
+        bindings = self._of_aor.get(aor, ())
+        for binding in bindings:
+            if binding.expires <= now:
+                return tuple(b for b in bindings if b.expires > now)
+        return bindings
+
+    def binding_for_contact(self, uri_text: str) -> Binding | None:
+        """The binding whose contact is exactly this URI.
+
+        Of several AORs with the same contact the first keeps it, so that nobody can draw another
+        phone's requests to himself by registering that phone's contact.
+        """
+        return self._of_contact.get(uri_text)
+
+    def target_flow(self, binding: Binding) -> Flow | None:
+        """The way to a contact, None if there is none until the phone comes back.
+
+        A contact at the host its REGISTER came from is reached at its own address, as is one on
+        this very host. Any other is behind NAT: over UDP the way back is the address the REGISTER
+        came from, over a connection only that connection.
+        """
+        target = binding.target
+        if target is not None:
+            return target
+        flow = binding.flow
+        if binding.transport in RELIABLE:
+            if flow is not None and flow.open:
+                return flow
+            return self._flow_to_contact(binding)
+        target = self._flow_to_contact(binding)
+        if target is None:
+            target = flow
+        if target is None:
+            host, port = _split(binding.received)
+            target = self._flows.flow_to(binding.transport, host, port)
+        if not target.reliable:
+            binding.target = target
+        return target
+
+    def _flow_to_contact(self, binding: Binding) -> Flow | None:
+        try:
+            uri = parse_uri(binding.contact)
+        except RemoteProtocolError:
+            return None
+        transport = uri.transport
+        source, port = _split(binding.received)
+        if transport not in ("UDP", "TCP"):
+            return None
+        if uri.host != source and source != _split(binding.local)[0]:
+            return None
+        flow = binding.flow
+        its_source = transport == "UDP" and uri.host == source and (uri.port or 5060) == port
+        if its_source and flow is not None and not flow.reliable:
+            return flow
+        return self._flows.flow_to(transport, uri.host, uri.port)
+
+    # ------------------------------------------------------------------ changed by the registrar
+
+    def add(self, binding: Binding, now: float, wall: float) -> None:
+        """Take in a binding that is complete."""
+        self._insert(binding)
+        self._facts.append(binding.record(now, wall))
+
+    def refresh(self, binding: Binding, reordered: bool, now: float, wall: float) -> None:
+        """Take note that fields of a binding have changed, `reordered` if its q is among them."""
+        if ceil(binding.expires) < binding.bucket:
+            self._buckets[binding.bucket].discard(binding)
+            self._file(binding)
+        if reordered:
+            self._of_aor[binding.aor] = _in_order(self._of_aor[binding.aor])
+        self._of_contact.setdefault(binding.contact, binding)
+        self._facts.append(binding.record(now, wall))
+
+    def remove(self, binding: Binding, why: str, wall: float) -> None:
+        """End a binding; `why` is REMOVED, EXPIRED or REPLACED."""
+        left = tuple(b for b in self._of_aor[binding.aor] if b is not binding)
+        if left:
+            self._of_aor[binding.aor] = left
+        else:
+            del self._of_aor[binding.aor]
+        if self._of_contact.get(binding.contact) is binding:
+            del self._of_contact[binding.contact]
+        self._buckets[binding.bucket].discard(binding)
+        self._leave_connection(binding)
+        self._count -= 1
+        self._facts.append(BindingGone(binding.aor, binding.contact, why, wall))
+
+    def came_by(self, binding: Binding, flow: Flow) -> bool:
+        """Note the flow of a REGISTER; True if that is another way than the one known."""
+        if flow is binding.flow:
+            return False
+        self._leave_connection(binding)
+        received = host_port(*flow.remote)
+        moved = received != binding.received or flow.transport != binding.transport
+        binding.received = received
+        binding.transport = intern(flow.transport)
+        binding.local = intern(host_port(*flow.local))
+        binding.flow = flow
+        binding.target = None
+        if flow.reliable:
+            self._on_connection.setdefault(flow, set()).add(binding)
+        return moved
+
+    def _leave_connection(self, binding: Binding) -> None:
+        flow = binding.flow
+        others = self._on_connection.get(flow) if flow is not None and flow.reliable else None
+        if flow is not None and others is not None:
+            others.discard(binding)
+            if not others:
+                del self._on_connection[flow]
+
+    def flow_closed(self, flow: Flow) -> None:
+        """A connection has gone: its bindings stay, reachable only as `target_flow` says."""
+        for binding in self._on_connection.pop(flow, ()):
+            binding.flow = None
+
+    def lost(self, facts: Iterable[Fact]) -> None:
+        """These facts could not be made durable. Bindings are stored with their next REGISTER, which
+        then has to wait for it; removals are tried again."""
+        for fact in facts:
+            if not isinstance(fact, (BindingRecord, BindingGone)):
+                continue
+            there = [b for b in self._of_aor.get(fact.aor, ()) if b.contact == fact.contact]
+            for binding in there:
+                binding.unsaved = True
+            if not there and isinstance(fact, BindingGone) and len(self._facts) < MAX_FACTS_KEPT:
+                self._facts.append(fact)
+
+    # ------------------------------------------------------------------ time
+
+    def next_expiry(self) -> float | None:
+        """When `expire` wants to be called, in monotonic seconds."""
+        seconds = self._seconds
+        while seconds and not self._buckets[seconds[0]]:
+            del self._buckets[heappop(seconds)]
+        return float(seconds[0]) if seconds else None
+
+    def expire(self, now: float, wall: float) -> None:
+        """End what has expired, at most MAX_EXPIRED_AT_ONCE; `next_expiry` tells if more is due."""
+        seconds = self._seconds
+        left = MAX_EXPIRED_AT_ONCE
+        while seconds and seconds[0] <= now:
+            bucket = self._buckets[seconds[0]]
+            while bucket:
+                if left == 0:
+                    return
+                left -= 1
+                binding = bucket.pop()
+                if binding.expires <= now:
+                    self.remove(binding, EXPIRED, wall)
+                else:
+                    self._file(binding)
+            del self._buckets[heappop(seconds)]
+
+    def _file(self, binding: Binding) -> None:
+        second = ceil(binding.expires)
+        bucket = self._buckets.get(second)
+        if bucket is None:
+            bucket = self._buckets[second] = set()
+            heappush(self._seconds, second)
+        bucket.add(binding)
+        binding.bucket = second
+
+    # ------------------------------------------------------------------ start
+
+    def restore(self, records: Iterable[BindingRecord], now: float, wall: float) -> None:
+        """Take in what an earlier process knew, before any message is received.
+
+        UDP contacts are reached as before. Connections died with that process: see `target_flow`.
+        What has expired meanwhile ends with the first `expire`.
+        """
+        for record in records:
+            binding = Binding(
+                record.aor, record.contact, record.params, record.q, record.instance,
+                record.reg_id, record.registered_at,
+            )  # fmt: skip
+            binding.updated_at = record.updated_at
+            binding.expires = now + record.expires_at - wall
+            binding.call_id = record.call_id
+            binding.cseq = record.cseq
+            binding.path = tuple(record.path)
+            binding.transport = intern(record.transport)
+            binding.received = record.received
+            binding.local = intern(record.local)
+            binding.user_agent = intern(record.user_agent)
+            self._insert(binding)
+
+    def _insert(self, binding: Binding) -> None:
+        others = self._of_aor.get(binding.aor)
+        if others is None:
+            self._of_aor[binding.aor] = (binding,)
+        else:
+            binding.aor = others[0].aor  # one string for all
+            self._of_aor[binding.aor] = _in_order((binding, *others))
+        self._of_contact.setdefault(binding.contact, binding)
+        self._file(binding)
+        self._count += 1
+
+
+def _in_order(bindings: tuple[Binding, ...]) -> tuple[Binding, ...]:
+    return tuple(sorted(bindings, key=lambda b: (-b.q, -b.registered_at)))
+
+
+def _split(address: str) -> tuple[str, int]:
+    """`host:port` apart; IPv6 loses its brackets."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port) if port.isdigit() else 0

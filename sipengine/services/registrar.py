@@ -1,0 +1,307 @@
+"""The registrar: what a REGISTER of an authenticated user does to his bindings (RFC 3261 §10.3).
+
+Rules beyond the RFC's own:
+- A contact of the same `+sip.instance` and `reg-id` replaces the earlier one (RFC 5626 §6), also
+  without `reg-id`: a phone that restarts at another port is the same phone.
+- So does one at the same user and host, from the same User-Agent, when the connection that the
+  earlier one came on has closed: a phone without instance id that connects anew.
+- Otherwise more contacts than the extension may have are refused, and the ones there stay.
+"""
+
+from __future__ import annotations
+
+from sys import intern
+from typing import Final
+
+from sipengine.api import Extension
+from sipengine.services.location import REMOVED, REPLACED, Binding, Location
+from sipengine.services.responsibility import Responsibility
+from sipengine.sip.address import parse_address, readable
+from sipengine.sip.contact import DEFAULT_EXPIRES, ContactParameters, delta_seconds, parse_contact
+from sipengine.sip.errors import RemoteProtocolError
+from sipengine.sip.flow import RELIABLE, Flow
+from sipengine.sip.message import Message
+from sipengine.sip.uri import SipUri, parse_uri, same_uri
+
+MIN_EXPIRES: Final = 60
+"""Shorter is 423: under it a thousand phones would send more than 30 requests a second for nothing."""
+MAX_EXPIRES: Final = 7200
+"""Longer is cut to this, so that a phone that vanished is not called for days."""
+
+MAX_CONTACT: Final = 1024
+MAX_CALL_ID: Final = 512
+MAX_USER_AGENT: Final = 200
+MAX_PATH: Final = 2048
+MAX_VALUES: Final = 50
+"""Contacts in one REGISTER. With the limits above a binding holds at most about 5 kB."""
+
+
+class Registered:
+    """The answer to a REGISTER. `lines` are the header lines that belong to it alone.
+
+    `durable`: the answer must wait until all facts so far are on disk. That may be so without a
+    fact of its own: a retransmission must not be acknowledged before the request itself is.
+    """
+
+    __slots__ = ("durable", "lines", "reason", "status")
+
+    def __init__(self, status: int, reason: str, lines: list[str], durable: bool = False) -> None:
+        self.status = status
+        self.reason = reason
+        self.lines = lines
+        self.durable = durable
+
+
+class _Change:
+    """One Contact of the request and what it will do. `seconds` 0 removes."""
+
+    __slots__ = ("binding", "contact", "parameters", "seconds")
+
+    def __init__(
+        self, binding: Binding | None, contact: str, parameters: ContactParameters, seconds: int
+    ) -> None:
+        self.binding = binding
+        self.contact = contact
+        self.parameters = parameters
+        self.seconds = seconds
+
+
+class Registrar:
+    """Takes REGISTER requests whose sender is known.
+
+    `responsibility` tells which hosts mean which domain in the To header.
+    """
+
+    def __init__(self, location: Location, responsibility: Responsibility) -> None:
+        self._location = location
+        self._responsibility = responsibility
+
+    def register(
+        self, message: Message, extension: Extension, flow: Flow, now: float, wall: float
+    ) -> Registered:
+        """Do what the REGISTER says, wholly or not at all, and say what to answer."""
+        try:
+            return self._register(message, extension, flow, now, wall)
+        except RemoteProtocolError as error:
+            return Registered(error.status, error.reason, [])
+
+    def _register(
+        self, message: Message, extension: Extension, flow: Flow, now: float, wall: float
+    ) -> Registered:
+        aor = extension.aor
+        self._check_to(message, aor)
+        values = message.all("Contact")
+        current = self._location.contacts(aor, now)
+        if not values:
+            return self._answer(message, aor, now, False)
+        call_id = message.call_id
+        if len(call_id) > MAX_CALL_ID or "\0" in call_id:
+            raise RemoteProtocolError(400, "Bad Request: unusable Call-ID header")
+        cseq = message.cseq
+        if "*" in values:
+            return self._remove_all(message, aor, current, values, call_id, cseq, now, wall)
+
+        expires = message.value("Expires")
+        default = DEFAULT_EXPIRES if expires is None else delta_seconds(expires)
+        changes = self._changes(message, values, default, current)
+        for change in changes:
+            if 0 < change.seconds < MIN_EXPIRES:
+                return Registered(423, "Interval Too Brief", [f"Min-Expires: {MIN_EXPIRES}"])
+            binding = change.binding
+            if binding is not None and binding.call_id == call_id and cseq <= binding.cseq:
+                if cseq < binding.cseq:  # §10.3 step 7
+                    raise RemoteProtocolError(500, "Server Internal Error: CSeq out of order")
+                return self._answer(message, aor, now, True)
+        self._check_count(extension, current, changes)
+        return self._apply(message, aor, changes, call_id, cseq, flow, now, wall)
+
+    # ------------------------------------------------------------------ what is asked
+
+    def _check_to(self, message: Message, aor: str) -> None:
+        """The To header must name the user's own AOR (§10.3 steps 4 and 5)."""
+        value = message.value("To") or ""
+        uri_text = value.partition("<")[2].partition(">")[0]
+        if uri_text[4:] == aor and uri_text[:4] == "sip:":
+            return
+        named = self._responsibility.aor_of(parse_address(value).uri)
+        if not named:
+            raise RemoteProtocolError(404, "Not Found: To names no user of this server")
+        if named != aor:
+            raise RemoteProtocolError(403, "Forbidden: To is not the authenticated user")
+
+    def _changes(
+        self, message: Message, values: list[str], default: int, current: tuple[Binding, ...]
+    ) -> list[_Change]:
+        """What each Contact asks for; of two that mean the same binding the later one."""
+        if len(values) > MAX_VALUES:
+            raise RemoteProtocolError(400, "Bad Request: too many Contact headers")
+        changes: dict[str, _Change] = {}
+        for value in values:
+            contact, parameters = parse_contact(value)
+            asked = parameters.expires
+            seconds = min(default if asked is None else asked, MAX_EXPIRES)
+            changes[contact] = _Change(_find(contact, current), contact, parameters, seconds)
+        for change in changes.values():
+            if change.binding is None:
+                self._place(change, changes, message, current)
+        return list(changes.values())
+
+    def _place(
+        self,
+        change: _Change,
+        changes: dict[str, _Change],
+        message: Message,
+        current: tuple[Binding, ...],
+    ) -> None:
+        """Check a contact that is not known by its text, and find the binding it means, if any."""
+        contact = change.contact
+        uri = parse_uri(contact)
+        kept = change.parameters.kept
+        if len(contact) > MAX_CONTACT or len(kept) > MAX_CONTACT or "\0" in contact + kept:
+            raise RemoteProtocolError(400, "Bad Request: unusable Contact header")
+        if not current:
+            return
+        claimed = {id(c.binding) for c in changes.values()}
+        free = [b for b in current if id(b) not in claimed]
+        for binding in free:
+            if same_uri(parse_uri(binding.contact), uri):
+                change.binding = binding
+                return
+        if change.seconds:
+            for binding in free:
+                if _same_phone(binding, uri, change.parameters, message):
+                    change.binding = binding
+                    return
+
+    def _check_count(
+        self, extension: Extension, current: tuple[Binding, ...], changes: list[_Change]
+    ) -> None:
+        added = [c for c in changes if c.seconds and c.binding is None]
+        if added:
+            removed = {id(c.binding) for c in changes if not c.seconds and c.binding is not None}
+            if len(current) - len(removed) + len(added) > extension.max_contacts:
+                raise RemoteProtocolError(
+                    403, f"Forbidden: at most {extension.max_contacts} contacts at once"
+                )
+
+    # ------------------------------------------------------------------ what is done
+
+    def _remove_all(
+        self,
+        message: Message,
+        aor: str,
+        current: tuple[Binding, ...],
+        values: list[str],
+        call_id: str,
+        cseq: int,
+        now: float,
+        wall: float,
+    ) -> Registered:
+        """`Contact: *` (§10.3 step 6)."""
+        if len(values) > 1 or message.value("Expires") != "0":
+            raise RemoteProtocolError(400, "Bad Request: Contact * needs Expires 0 and stands alone")
+        if any(b.call_id == call_id and cseq <= b.cseq for b in current):
+            raise RemoteProtocolError(500, "Server Internal Error: CSeq out of order")
+        for binding in current:
+            self._location.remove(binding, REMOVED, wall)
+        return self._answer(message, aor, now, True)
+
+    def _apply(
+        self,
+        message: Message,
+        aor: str,
+        changes: list[_Change],
+        call_id: str,
+        cseq: int,
+        flow: Flow,
+        now: float,
+        wall: float,
+    ) -> Registered:
+        path = tuple(message.all("Path"))
+        if path and (sum(map(len, path)) > MAX_PATH or any("\0" in hop for hop in path)):
+            raise RemoteProtocolError(400, "Bad Request: unusable Path header")
+        agent = _user_agent(message)
+        location = self._location
+        durable = False
+        for change in changes:
+            binding = change.binding
+            parameters = change.parameters
+            if not change.seconds:
+                durable = True
+                if binding is not None:
+                    location.remove(binding, REMOVED, wall)
+                continue
+            if binding is not None and binding.contact != change.contact:
+                location.remove(binding, REPLACED, wall)
+                binding = None
+            new = binding is None
+            reordered = False
+            if binding is None:
+                durable = True
+                binding = Binding(
+                    aor, change.contact, parameters.kept, parameters.q, parameters.instance,
+                    parameters.reg_id, wall,
+                )  # fmt: skip
+            elif binding.params != parameters.kept:
+                durable = True
+                reordered = binding.q != parameters.q
+                binding.params = parameters.kept
+                binding.q = parameters.q
+                binding.instance = parameters.instance
+                binding.reg_id = parameters.reg_id
+            if location.came_by(binding, flow):
+                durable = True
+            if path != binding.path:
+                durable = True
+                binding.path = path
+            binding.call_id = call_id
+            binding.cseq = cseq
+            binding.user_agent = agent
+            binding.updated_at = wall
+            binding.expires = now + change.seconds
+            if binding.unsaved:
+                durable = True
+                binding.unsaved = False
+            if new:
+                location.add(binding, now, wall)
+            else:
+                location.refresh(binding, reordered, now, wall)
+        return self._answer(message, aor, now, durable)
+
+    def _answer(self, message: Message, aor: str, now: float, durable: bool) -> Registered:
+        """200 with every current contact and how long it has left (§10.3 step 8)."""
+        lines = [
+            f"Contact: <{b.contact}>{b.params};expires={int(b.expires - now + 0.5) or 1}"
+            for b in self._location.contacts(aor, now)
+        ]
+        if message.has("Path") and "path" in [s.lower() for s in message.all("Supported")]:
+            lines += [f"Path: {hop}" for hop in message.all("Path")]  # RFC 3327 §5.3
+        return Registered(200, "OK", lines, durable)
+
+
+def _find(contact: str, bindings: tuple[Binding, ...]) -> Binding | None:
+    for binding in bindings:
+        if binding.contact == contact:
+            return binding
+    return None
+
+
+def _same_phone(
+    binding: Binding, uri: SipUri, parameters: ContactParameters, message: Message
+) -> bool:
+    """Whether a contact that is new is a known phone's; the rules stand at the top of this file."""
+    if parameters.instance or binding.instance:
+        return (binding.instance, binding.reg_id) == (parameters.instance, parameters.reg_id)
+    if binding.transport not in RELIABLE or (binding.flow is not None and binding.flow.open):
+        return False
+    old = parse_uri(binding.contact)
+    agent = _user_agent(message)
+    return (old.user, old.host, binding.user_agent) == (uri.user, uri.host, agent)
+
+
+def _user_agent(message: Message) -> str:
+    """The User-Agent for people to read, one string for all phones that send it."""
+    agent = (message.value("User-Agent") or "")[:MAX_USER_AGENT]
+    if not agent.isascii() or "\0" in agent:
+        agent = readable(agent).replace("\0", "")
+    return intern(agent)
