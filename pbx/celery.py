@@ -51,6 +51,14 @@ def _fill_schedule(sender: Celery, **_: Any) -> None:
 
 
 @worker_ready.connect
+def _worker_is_ready(**_: Any) -> None:
+    tell_ready()
+
+
 @beat_init.connect
-def _tell_ready(**_: Any) -> None:
+def _beat_is_ready(**_: Any) -> None:
+    """Send the first task at once: health need not wait a period to see the schedule alive."""
+    from pbx.health.tasks import note_beat
+
+    note_beat.apply_async(expires=60)
     tell_ready()

@@ -76,6 +76,8 @@ def is_trusted(request: HttpRequest) -> bool:
 def _fresh_checks() -> dict[str, Health]:
     global _last
     with _lock:
-        if _last is None or time.monotonic() - _last[0] > _FRESH:
+        # What was wrong a moment ago is asked again: whoever waits for a start sees its end.
+        stale = _last is None or time.monotonic() - _last[0] > _FRESH
+        if _last is None or stale or not all(state.ok for state in _last[1].values()):
             _last = (time.monotonic(), check_all())
         return _last[1]

@@ -112,7 +112,7 @@ def valkey(environment: Environment, identity: Identity | None) -> PartPlan:
 
 
 def engine(environment: Environment, identity: Identity | None) -> PartPlan:
-    host = _loopback_of(environment.bind)
+    host = readiness.loopback_of(environment.bind)
 
     async def is_ready() -> bool:
         return await readiness.engine_answers(host, environment.sip_port)
@@ -126,7 +126,7 @@ def web(
     http: socket.socket,
     https: socket.socket,
 ) -> PartPlan:
-    host = _loopback_of(environment.bind)
+    host = readiness.loopback_of(environment.bind)
 
     async def is_ready() -> bool:
         return await readiness.web_answers(
@@ -168,7 +168,3 @@ def _python_part(
         popen={"cwd": str(PROJECT), **popen_arguments(identity)},
         pass_fds=pass_fds,
     )
-
-
-def _loopback_of(bind: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)  # noqa: S104 - compared, not bound

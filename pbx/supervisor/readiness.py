@@ -12,6 +12,11 @@ from typing import Final, cast
 _ANSWER_DEADLINE: Final = 1.0  # seconds; asked again afterwards
 
 
+def loopback_of(bind: str) -> str:
+    """Where a part that listens on `bind` is reached from this machine."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)  # noqa: S104 - compared, not bound
+
+
 async def valkey_answers(socket: Path) -> bool:
     try:
         async with asyncio.timeout(_ANSWER_DEADLINE):
@@ -24,8 +29,10 @@ async def valkey_answers(socket: Path) -> bool:
     return answer.startswith(b"+PONG")
 
 
-async def web_answers(host: str, port: int, *, tls: bool) -> bool:
-    """Whether `GET /healthz/web` is answered with 200."""
+async def web_answers(
+    host: str, port: int, *, tls: bool = False, path: str = "/healthz/web"
+) -> bool:
+    """Whether a GET of `path` is answered with 200. `/healthz` asks for all the parts."""
     context = None
     if tls:
         context = ssl.create_default_context()

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pbx.environment import PROJECT, Environment
-from pbx.supervisor import commands, data_dir, parts
+from pbx.supervisor import commands, data_dir, parts, readiness
 from pbx.supervisor.death import dies_with_parent
 from pbx.supervisor.identity import Identity, popen_arguments, service_identity
 from pbx.supervisor.part import Part, PartPlan, StartFailed
 from pbx.supervisor.placement import parts_identity
 from pbx.supervisor.ports import Port, check_free, listen
 
+_ALL_WELL_DEADLINE: Final = 15.0
 _PREPARE_DEADLINE: Final = 300.0  # seconds; a large table may be rewritten by an upgrade
 
 
@@ -47,6 +48,7 @@ class Supervisor:
     def __init__(self, environment: Environment, only: list[str], *, demo: bool) -> None:
         self._environment = environment
         self._names = parts.chosen(only, environment)
+        self._only = bool(only)
         self._demo = demo
         self._stages: list[list[Part]] = []
         self._sockets: list[socket.socket] = []
@@ -86,6 +88,7 @@ class Supervisor:
         prepared = await self._prepare(placement.identity)
         _tell_secrets(prepared)
         await self._start_stage(self._python_parts(placement.identity))
+        await self._see_all_well()
         self._tell_ready(prepared.domain)
 
     def _take_ports(self) -> None:
@@ -142,6 +145,24 @@ class Supervisor:
     async def _start_part(self, part: Part) -> None:
         took = await part.start()
         say(f"  {part.plan.name:<9} ready after {took:.1f} s")
+
+    async def _see_all_well(self) -> None:
+        """Wait until /healthz says that the parts see each other too.
+
+        Each has answered by itself already, so what is late now does not stop the start.
+        """
+        if self._only or "web" not in self._names:
+            return
+        environment = self._environment
+        host = readiness.loopback_of(environment.bind)
+        try:
+            async with asyncio.timeout(_ALL_WELL_DEADLINE):
+                while not await readiness.web_answers(host, environment.http_port, path="/healthz"):
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            warn(
+                f"Not all parts are well yet; http://{host}:{environment.http_port}/healthz tells which."
+            )
 
     async def _prepare(self, identity: Identity | None) -> Prepared:
         """Bring the database to this version's schema and make what a first start needs.

@@ -32,7 +32,9 @@ def test_a_taken_port_is_named_with_its_variable_and_what_to_do(kind: socket.Soc
 
 
 def test_an_address_that_is_not_ours_is_told() -> None:
-    with pytest.raises(PortTrouble, match=r"PBX_BIND=192\.0\.2\.1: this machine has no such address"):
+    with pytest.raises(
+        PortTrouble, match=r"PBX_BIND=192\.0\.2\.1: this machine has no such address"
+    ):
         check_free("192.0.2.1", Port("PBX_SIP_PORT", 5060, socket.SOCK_DGRAM))
 
 
@@ -102,7 +104,7 @@ def test_secrets_are_made_once_and_closed_to_others(tmp_path: Path) -> None:
 
 def test_a_data_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(data_dir.DataDirTrouble, match="PBX_DATA_DIR=.*cannot be written"):
+    with pytest.raises(data_dir.DataDirTrouble, match=r"PBX_DATA_DIR=.*cannot be written"):
         data_dir.make(tmp_path / "file" / "data")
 
 
