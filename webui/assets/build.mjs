@@ -7,6 +7,9 @@ import { fileURLToPath } from "node:url";
 const here = dirname(fileURLToPath(import.meta.url));
 const out = join(here, "..", "static", "branchline");
 
+const STROKE =
+  'fill="none" stroke="currentColor" stroke-width="1.75" stroke-linecap="round" stroke-linejoin="round"';
+
 /** One SVG with a <symbol> for each name in icons.txt, drawn from Tabler's outline icons. */
 function sprite() {
   const names = readFileSync(join(here, "icons.txt"), "utf8").split("\n").filter(Boolean);
@@ -18,7 +21,7 @@ function sprite() {
       .replace(/<path stroke="none"[^>]*>/, "")
       .replace(/\s+/g, " ")
       .trim();
-    return `<symbol id="${name}" viewBox="0 0 24 24">${inside}</symbol>`;
+    return `<symbol id="${name}" viewBox="0 0 24 24" ${STROKE}>${inside}</symbol>`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg">\n${symbols.join("\n")}\n</svg>\n`;
 }

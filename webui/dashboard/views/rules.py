@@ -69,11 +69,11 @@ def _row(rule: Rule) -> RuleRow:
 def _matches(called: str) -> str:
     """What a pattern means, in words."""
     if len(called) > 1 and called.startswith("/") and called.endswith("/"):
-        return f"numbers like {called}"
+        return f"Numbers like {called}"
     if called == "*":
-        return "every number"
+        return "Every number"
     if called.endswith("*"):
-        return f"numbers that begin with {called[:-1]}"
+        return f"Numbers that begin with {called[:-1]}"
     return called
 
 
@@ -83,17 +83,17 @@ def _does(rule: Rule) -> str:
     match rule.action:
         case Rule.Action.REJECT:
             reason = f" “{rule.reason}”" if rule.reason else ""
-            return f"rejected with {rule.status}{reason}"
+            return f"Rejected with {rule.status}{reason}"
         case Rule.Action.REDIRECT:
-            return f"told to call {listed}"
+            return f"The caller is told to call {listed}"
         case Rule.Action.REDIRECT_CONTACTS:
-            return f"told where the phones of {listed or 'the called number'} are"
+            return f"The caller is told where the phones of {listed or 'that number'} are"
         case _:
             if len(targets) == 1:
-                return f"rings {listed} for {rule.timeout} s"
+                return f"Rings {listed} for {rule.timeout} s"
             way = (
                 "one after the other"
                 if rule.strategy == Rule.Strategy.SEQUENTIAL
                 else "all at once"
             )
-            return f"rings {listed} {way}, {rule.timeout} s"
+            return f"Rings {listed} {way}, {rule.timeout} s"
