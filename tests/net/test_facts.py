@@ -1,0 +1,82 @@
+"""The beat of facts: nothing is acknowledged before it is on disk, and what the disk refuses is told."""
+
+from __future__ import annotations
+
+import errno
+import time
+
+from sipengine.journal import JournalFull
+from tests.net.served import MemoryJournal, Served
+from tests.support.wait import until
+
+
+def test_an_answer_waits_for_its_fact_to_be_written() -> None:
+    journal = MemoryJournal()
+    journal.gate.clear()
+    with Served(journal=journal) as served, served.udp() as phone:
+        phone.send(b"FACT 1")
+        phone.send(b"OPTIONS")
+        assert phone.recv(100) == b"OPTIONS"  # the loop is free meanwhile
+        assert journal.writes == []
+        journal.gate.set()
+        assert phone.recv(100) == b"durable FACT 1"
+        assert len(journal.writes) == 1
+        until(lambda: served.written == 1, "word of the commit")
+
+
+def test_facts_that_come_during_a_commit_share_the_next_one() -> None:
+    journal = MemoryJournal()
+    journal.gate.clear()
+    with Served(journal=journal) as served, served.udp() as phone:
+        phone.send(b"FACT 0")
+        until(lambda: served.facts.facts == 1, "the first commit")
+        for n in range(1, 50):
+            phone.send(b"FACT %d" % n)
+        until(lambda: len(served.core.received) == 50, "all messages")
+        journal.gate.set()
+        assert [phone.recv(100) for _ in range(50)] == [b"durable FACT %d" % n for n in range(50)]
+        assert [len(lines) for lines in journal.writes] == [1, 49]
+
+
+def test_commits_are_a_beat_apart() -> None:
+    with Served() as served, served.udp() as phone:
+        begun = time.monotonic()
+        for n in range(10):
+            phone.send(b"FACT %d" % n)
+            assert phone.recv(100) == b"durable FACT %d" % n
+        assert time.monotonic() - begun >= 9 * 0.011
+        assert served.call(served.facts.counters)["journal_commits"] == 10
+
+
+def test_a_full_disk_refuses_and_the_next_commit_is_tried_again() -> None:
+    journal = MemoryJournal()
+    with Served(journal=journal) as served, served.udp() as phone:
+        for fault in (
+            OSError(errno.ENOSPC, "No space left on device"),
+            JournalFull("The journal holds too much."),
+        ):
+            journal.fault = fault
+            phone.send(b"FACT 1")
+            assert phone.recv(100) == b"lost durable FACT 1"
+        assert served.refusals == [
+            "[Errno 28] No space left on device",
+            "The journal holds too much.",
+        ]
+        journal.fault = None
+        phone.send(b"FACT 2")
+        assert phone.recv(100) == b"durable FACT 2"
+        assert served.call(served.facts.counters) == {
+            "journal_commits": 1,
+            "journal_facts": 3,
+            "journal_facts_lost": 2,
+        }
+
+
+def test_finishing_writes_what_is_still_waiting() -> None:
+    journal = MemoryJournal()
+    with Served(journal=journal) as served, served.udp() as phone:
+        phone.send(b"FACT 1")
+        phone.recv(100)
+        phone.send(b"FACT 2")  # within the beat of the first: it waits
+        until(lambda: len(served.core.received) == 2, "the message")
+    assert sum(len(lines) for lines in journal.writes) == 2
