@@ -22,18 +22,17 @@ _NO_SECRET: Final = {digest.MD5: "0" * 32, digest.SHA_256: "0" * 64}
 
 _COUNT: Final = re.compile(r"[0-9a-fA-F]{1,8}")
 
-_BOTH: Final = (digest.MD5, digest.SHA_256)
-"""Interop: MD5 stands first, against RFC 8760 §2.4 (the preferred one first), because SIPp 3.6, pjsip
-before 2.11, Twinkle and old desk phones look at the first challenge only and know no SHA-256."""
+_MD5_FIRST: Final = (digest.MD5, digest.SHA_256)
+"""Interop: against RFC 8760 §2.4 (the preferred one first), because SIPp 3.6, pjsip before 2.11,
+Twinkle and old desk phones look at the first challenge only and know no SHA-256."""
 
-_EXCEPTIONS: Final = (
-    # Interop: baresip before 3.11 gives up at any challenge it does not know, wherever it stands.
-    (re.compile(r"baresip v(?:[0-2]\.|3\.(?:[0-9]|10)\.)"), (digest.MD5,)),
-    # Interop: Linphone 5.1 knows SHA-256 and takes whatever stands first.
-    (re.compile(r"Linphone"), (digest.SHA_256, digest.MD5)),
-)
+_SHA_256_FIRST: Final = (digest.SHA_256, digest.MD5)
+_LINPHONE: Final = re.compile(r"Linphone[A-Za-z ]*/(?:[4-9]|[1-9][0-9])\.")
+"""Interop: Linphone 5.1 knows SHA-256 and takes whatever stands first."""
 
-_MAX_MEMO: Final = 1024
+_MD5_ALONE: Final = (digest.MD5,)
+_OLD_BARESIP: Final = re.compile(r"baresip v(?:[0-2]\.|3\.(?:[0-9]|10)\.)")
+"""Interop: baresip before 3.11 gives up at any challenge it does not know, wherever it stands."""
 
 
 class Refusal(enum.Enum):
@@ -56,7 +55,7 @@ class Authenticator:
     def __init__(self, key: bytes, *, lifetime: int = LIFETIME, md5: bool = True) -> None:
         self.nonces = Nonces(key, lifetime)
         self._md5 = md5
-        self._lines: dict[tuple[str, bool, bool, str], list[tuple[str, str]]] = {}
+        self._lines: dict[tuple[str, bool, bool, tuple[str, ...]], list[tuple[str, str]]] = {}
         self._lines_second = -1
 
     def check(
@@ -135,24 +134,25 @@ class Authenticator:
         `user_agent` is the request's: not every phone can bear two challenges.
         """
         second = int(now)
-        if second != self._lines_second or len(self._lines) > _MAX_MEMO:
+        if second != self._lines_second:
             self._lines.clear()
             self._lines_second = second
-        halves = self._lines.get((domain, proxy, stale, user_agent))
+        algorithms = self._offered(user_agent)
+        halves = self._lines.get((domain, proxy, stale, algorithms))
         if halves is None:
-            halves = self._halves(domain, proxy, stale, user_agent, second)
-            self._lines[domain, proxy, stale, user_agent] = halves
+            halves = self._halves(domain, proxy, stale, algorithms, second)
+            self._lines[domain, proxy, stale, algorithms] = halves
         serial = self.nonces.serial()
         return [f"{before}{serial}{after}" for before, after in halves]
 
     def _halves(
-        self, domain: str, proxy: bool, stale: bool, user_agent: str, second: int
+        self, domain: str, proxy: bool, stale: bool, algorithms: tuple[str, ...], second: int
     ) -> list[tuple[str, str]]:
         """What stands before and after the serial number of the nonce, for each challenge."""
         header = "Proxy-Authenticate" if proxy else "WWW-Authenticate"
         nonce = self.nonces.head(domain, second) + "\n"
         halves = []
-        for algorithm in self._offered(user_agent):
+        for algorithm in algorithms:
             value = digest.challenge(domain, nonce, algorithm, stale)
             before, _, after = value.partition("\n")
             halves.append((f"{header}: {before}", after))
@@ -162,10 +162,11 @@ class Authenticator:
         """The algorithms to challenge with, in the order that this kind of phone needs."""
         if not self._md5:
             return (digest.SHA_256,)
-        for pattern, algorithms in _EXCEPTIONS:
-            if pattern.match(user_agent):
-                return algorithms
-        return _BOTH
+        if user_agent.startswith("baresip ") and _OLD_BARESIP.match(user_agent):
+            return _MD5_ALONE
+        if user_agent.startswith("Linphone") and _LINPHONE.match(user_agent):
+            return _SHA_256_FIRST
+        return _MD5_FIRST
 
 
 def _same_target(uri: str, request_uri: str) -> bool:

@@ -81,9 +81,7 @@ class Nonces:
         if now >= self._swept + 1:
             self._sweep(now)
         if not self._count_once(second, serial, count):
-            return request != 0 and (
-                request in self._accepted or request in self._accepted_before
-            )
+            return request != 0 and (request in self._accepted or request in self._accepted_before)
         if request:
             self._accepted.add(request)
         return True

@@ -199,7 +199,9 @@ class Registrar:
     ) -> Registered:
         """`Contact: *` (§10.3 step 6)."""
         if len(values) > 1 or message.value("Expires") != "0":
-            raise RemoteProtocolError(400, "Bad Request: Contact * needs Expires 0 and stands alone")
+            raise RemoteProtocolError(
+                400, "Bad Request: Contact * needs Expires 0 and stands alone"
+            )
         if any(b.call_id == call_id and cseq <= b.cseq for b in current):
             raise RemoteProtocolError(500, "Server Internal Error: CSeq out of order")
         for binding in current:
