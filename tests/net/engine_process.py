@@ -1,0 +1,82 @@
+"""An engine of its own process with a link that needs no database: `python -m tests.net.engine_process DIR`.
+
+Its journal is a real one, in DIR. It prints its port once it is ready.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sipengine.api import BindingRecord, CallRecord, ConfigSnapshot, Domain, Extension
+from sipengine.engine import Engine, EngineError, Settings
+from sipengine.journal import Journal
+from sipengine.observe import logs
+from tests.support.free_ports import free_port
+
+PASSWORD = "s3cret"
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """A first start: nobody was registered."""
+
+    bindings: list[BindingRecord] = field(default_factory=list)
+    calls: list[CallRecord] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class FirstStart:
+    snapshot: ConfigSnapshot
+    restored: Nothing
+
+
+class LinkWithoutDatabase:
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def start(self) -> FirstStart:
+        self.journal = Journal.open(self._directory / "journal")
+        ha1 = hashlib.md5(f"1001:test.example:{PASSWORD}".encode()).hexdigest()
+        alice = Extension("1001", "test.example", ha1_md5=ha1)
+        domains = {"test.example": Domain("test.example")}
+        snapshot = ConfigSnapshot(1, "test.example", domains, {alice.aor: alice})
+        return FirstStart(snapshot, Nothing())
+
+    def watch(self, on_change: Callable[[ConfigSnapshot], None]) -> None:
+        return
+
+    def notify_written(self) -> None:
+        return
+
+    def publish_status(self, counters: dict[str, int | float], generation: int = 0) -> None:
+        return
+
+    def counters(self) -> dict[str, int | float]:
+        return {}
+
+    def close(self, deadline_s: float = 3.0) -> None:
+        self.journal.close()
+
+
+def settings(port: int) -> Settings:
+    return Settings("127.0.0.1", port, "127.0.0.1", guard=False, secret="s" * 32)
+
+
+def main() -> int:
+    logs.configure()
+    port = free_port()
+    print(port, flush=True)
+    try:
+        Engine(settings(port), LinkWithoutDatabase(Path(sys.argv[1]))).run()
+    except EngineError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
