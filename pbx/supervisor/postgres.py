@@ -97,7 +97,7 @@ def _use(environment: Environment) -> None:
     try:
         connection.ensure_connection()
     except OperationalError as error:
-        reason = str(error).strip().splitlines()[-1]
+        reason = str(error).strip().partition("\n")[0]
         raise PostgresTrouble(
             f"the database does not answer: {reason}; check DATABASE_URL"
             if environment.given_database_url

@@ -157,7 +157,9 @@ class Supervisor:
         host = readiness.loopback_of(environment.bind)
         try:
             async with asyncio.timeout(_ALL_WELL_DEADLINE):
-                while not await readiness.web_answers(host, environment.http_port, path="/healthz"):
+                while True:
+                    if await readiness.web_answers(host, environment.http_port, path="/healthz"):
+                        return
                     await asyncio.sleep(0.1)
         except TimeoutError:
             warn(

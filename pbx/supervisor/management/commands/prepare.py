@@ -1,8 +1,9 @@
 """`manage.py prepare`: the schema, the first domain and account, the certificate. Safe to repeat.
 
-The supervisor runs it before the parts, a production set-up once for each upgrade. What it made
-is printed as one JSON object: `domain`, `admin_password` (a generated one-time password, or
-null), `demo` (pairs of number and password, null when the extension was there already).
+The supervisor runs it before the parts, a production set-up once at each start. What it made is
+printed as one JSON object on stdout: `domain`, `admin_password` (a generated one-time password,
+or null), `demo` (pairs of number and password, null when the extension was there already). What
+went wrong is one line on stderr.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final
 
 import psycopg
 import redis
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.db import OperationalError, connection
 from django.db.utils import DatabaseError
 
@@ -44,9 +45,9 @@ class Command(BaseCommand):
                 schema.create_database(data_dir.cluster_of(environment, None))
             connection.ensure_connection()
         except (OperationalError, psycopg.OperationalError) as error:
-            raise CommandError(_unreachable(error)) from error
+            raise SystemExit(_unreachable(error)) from error
         if schema.server_version() < _POSTGRES_OLDEST:
-            raise CommandError(
+            raise SystemExit(
                 "DATABASE_URL: this Postgres is too old; give one of version 14 or later"
             )
         try:
@@ -55,7 +56,7 @@ class Command(BaseCommand):
             password = actions.ensure_admin(environment.admin_password or None)
             made = [_demo_extension(domain, *each) for each in _DEMO] if demo else []
         except DatabaseError as error:
-            raise CommandError(f"the database refuses: {str(error).strip()}") from error
+            raise SystemExit(f"the database refuses: {str(error).strip()}") from error
         if not environment.tls_cert:
             names = dict.fromkeys((environment.advertised_address, domain.name, "localhost"))
             (environment.data_dir / "tls").mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -71,13 +72,13 @@ def _check_redis() -> None:
         with redis.Redis.from_url(REDIS_URL, socket_connect_timeout=5) as client:
             client.ping()
     except (redis.RedisError, OSError) as error:
-        raise CommandError(
+        raise SystemExit(
             f"REDIS_URL: Redis does not answer: {error}; check host and port"
         ) from error
 
 
 def _unreachable(error: Exception) -> str:
-    reason = str(error).strip().splitlines()[-1]
+    reason = str(error).strip().partition("\n")[0]
     return f"DATABASE_URL: the database does not answer: {reason}"
 
 
