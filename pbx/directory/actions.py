@@ -44,12 +44,12 @@ _CHANGED_MODELS: Final = ("extension", "credential", "device", "rule", "target")
 
 @transaction.atomic
 def ensure_default_domain(name: str) -> Domain:
-    """Return the default domain; make `name` the default if there is none.
+    """Return the default domain; make `name`, a host name or address, the default if there is none.
 
     A default that was made by an earlier call of this function and is still empty takes the new
     name, so that a changed host name is followed until somebody uses the domain.
     """
-    name = name.lower()
+    name = _domain_name(name)
     current = Domain.objects.select_for_update().filter(is_default=True).first()
     if current is None:
         existing = Domain.objects.filter(name=name).first()
@@ -65,6 +65,11 @@ def ensure_default_domain(name: str) -> Domain:
     current.full_clean()
     current.save(update_fields=["name"])
     return current
+
+
+def _domain_name(host: str) -> str:
+    """Return a host as SIP URIs write it: in lower case, an IPv6 address in brackets."""
+    return f"[{host}]".lower() if ":" in host and not host.startswith("[") else host.lower()
 
 
 def is_replaceable(domain: Domain) -> bool:

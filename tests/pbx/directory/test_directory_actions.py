@@ -20,6 +20,13 @@ def test_first_default_domain_in_lower_case() -> None:
 
 
 @pytest.mark.django_db
+def test_default_domain_may_be_an_address_rfc3261_25_1() -> None:
+    assert actions.ensure_default_domain("192.0.2.1").name == "192.0.2.1"
+    assert actions.ensure_default_domain("2001:DB8::1").name == "[2001:db8::1]"
+    assert actions.ensure_default_domain("[2001:db8::1]").name == "[2001:db8::1]"
+
+
+@pytest.mark.django_db
 def test_automatic_default_follows_the_host_name_while_empty() -> None:
     made = actions.ensure_default_domain("first.example")
     renamed = actions.ensure_default_domain("second.example")

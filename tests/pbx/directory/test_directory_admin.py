@@ -11,6 +11,7 @@ from django.urls import reverse
 from pbx.directory import actions
 from pbx.directory.models import Credential, Domain, Extension, Person
 from pbx.directory.passwords import hash_password
+from pbx.routing.actions import add_rule
 
 EXTENSIONS = "admin:directory_extension_changelist"
 ADD_EXTENSION = "admin:directory_extension_add"
@@ -179,6 +180,24 @@ def test_bulk_disable_and_enable(as_alice: Client, domain: Domain) -> None:
         response = as_alice.post(reverse(EXTENSIONS), data, follow=True)
         assert f"2 extensions {action}d" in response.content.decode()
         assert Extension.objects.filter(enabled=True).count() == enabled
+
+
+def test_pages_work_under_the_strict_policy(as_alice: Client, domain: Domain) -> None:
+    extension = actions.add_extension(domain, "1001")
+    rule = add_rule(domain, "team", ["1001"], called="1500")
+    pages = [
+        *lists(),
+        reverse(ADD_EXTENSION),
+        reverse("admin:directory_extension_change", args=[extension.pk]),
+        reverse("admin:directory_extension_delete", args=[extension.pk]),
+        reverse("admin:routing_rule_change", args=[rule.pk]),
+    ]
+    for address in pages:
+        response = as_alice.get(address)
+        text = response.content.decode()
+        assert "script-src 'self'" in response.headers["Content-Security-Policy"]
+        assert not re.search(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)", text)
+        assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:", text)
 
 
 def test_search_and_filter(as_alice: Client, domain: Domain) -> None:
