@@ -28,7 +28,7 @@ from psycopg import errors
 
 from pbx.enginelink.connecting import connect, sentence
 from pbx.enginelink.listener import Listener
-from pbx.enginelink.publisher import Publisher
+from pbx.enginelink.publisher import Publisher, nowhere
 from pbx.enginelink.recorder import Recorder
 from pbx.enginelink.restoring import Restored, restore
 from pbx.enginelink.status import Status
@@ -60,9 +60,16 @@ class Link:
     """Open after `start`: `journal.write(lines)` in a thread, then `notify_written()`."""
 
     def __init__(
-        self, database_url: str, journal_directory: Path, redis_url: str = "", name: str = "engine"
+        self,
+        database_url: str,
+        journal_directory: Path,
+        redis_url: Callable[[], str] = nowhere,
+        name: str = "engine",
     ) -> None:
-        """Name the parts; nothing is opened yet. `name` is the engine's row in the status table."""
+        """Name the parts; nothing is opened yet. `name` is the engine's row in the status table.
+
+        `redis_url` returns "" while there is no Redis to tell.
+        """
         self._database_url = database_url
         self._journal_directory = journal_directory
         self._name = name
@@ -75,7 +82,9 @@ class Link:
     def of(cls, environment: Environment) -> Link:
         """The link of the engine that `environment` describes."""
         return cls(
-            environment.database_url, environment.data_dir / "journal", environment.redis_url
+            environment.database_url,
+            environment.data_dir / "journal",
+            lambda: environment.redis_url,
         )
 
     def start(self, patience_s: float = PATIENCE_S) -> Start:
@@ -161,5 +170,5 @@ def _why(error: psycopg.Error | JournalError) -> str:
     if isinstance(error, (errors.UndefinedTable, errors.UndefinedColumn)):
         return "The database has no tables, or old ones: make them with ./run migrate."
     if isinstance(error, psycopg.Error):
-        return f"The database does not answer (see DATABASE_URL): {sentence(error)}."
+        return f"The database cannot be used (see DATABASE_URL): {sentence(error)}."
     return str(error)

@@ -9,7 +9,7 @@ minor version, and tests/pbx/enginelink/test_publisher.py has its layer receive 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -39,15 +39,13 @@ _key = msgspec.json.Decoder(_Key).decode
 class Publisher:
     """Merges hints while one is under way, so it holds at most `MOST_KEYS` of each sort."""
 
-    def __init__(self, redis_url: str) -> None:
-        """`redis_url` as redis-py takes it; with "" hints go nowhere."""
-        self._client = (
-            redis.Redis.from_url(
-                redis_url, socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S
-            )
-            if redis_url
-            else None
-        )
+    def __init__(self, redis_url: Callable[[], str]) -> None:
+        """`redis_url` says where Redis is, as redis-py takes it; while it says "", hints go nowhere.
+
+        It is asked until there is one: Redis may be started after the engine.
+        """
+        self._redis_url = redis_url
+        self._client: redis.Redis | None = None
         self._guard = threading.Lock()
         self._calls: set[str] | None = set()  # None: too many to name
         self._aors: set[str] | None = set()
@@ -58,13 +56,10 @@ class Publisher:
         self.failures = 0
 
     def start(self) -> None:
-        if self._client is not None:
-            self._thread.start()
+        self._thread.start()
 
     def hint(self, lines: Iterable[Line]) -> None:
         """Tell pages that what `lines` are about is now in Postgres. Never blocks, never fails."""
-        if self._client is None:
-            return
         lines = list(lines)
         calls = _keys([line for line in lines if line.kind == KIND_CALL])
         aors = _keys([line for line in lines if line.kind != KIND_CALL])
@@ -105,9 +100,15 @@ class Publisher:
         if aors is not None:
             message["aors"] = sorted(aors)
         try:
-            assert self._client is not None  # the thread runs only with one
+            if self._client is None:
+                url = self._redis_url()
+                if not url:
+                    return True
+                self._client = redis.Redis.from_url(
+                    url, socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S
+                )
             self._client.publish(REDIS_CHANNEL, msgspec.msgpack.encode(message))
-        except (redis.RedisError, OSError) as error:
+        except (redis.RedisError, OSError, ValueError) as error:
             if self.failures == 0 or self.published:
                 logger.warning("live hints not taken by Redis", why=str(error))
             self.failures += 1
@@ -117,6 +118,11 @@ class Publisher:
             return False
         self.published += 1
         return True
+
+
+def nowhere() -> str:
+    """The URL of no Redis."""
+    return ""
 
 
 def _keys(lines: list[Line]) -> set[str] | None:

@@ -178,7 +178,11 @@ class Recorder:
 
     def _skip(self, connection: psycopg.Connection, line: Line, reason: str) -> None:
         """Put `line` aside, then move past it: a crash in between puts it aside twice, at worst."""
-        self._rejected.put_aside(line, reason)
+        try:
+            self._rejected.put_aside(line, reason)
+        except OSError as error:
+            # Most likely the disk is full. Carrying on frees segments; waiting would free nothing.
+            reason = f"{reason}; and it could not be put aside: {error.strerror}"
         if time.monotonic() >= self._complain_at:
             self._complain_at = time.monotonic() + COMPLAIN_EVERY_S
             logger.error(

@@ -7,11 +7,13 @@ batch only the last is stored; storing a batch again changes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import fields
 from typing import Any, Final, LiteralString
 
 import msgspec
 import psycopg
 
+from sipengine.api import BindingRecord, CallRecord, LegRecord
 from sipengine.journal import KIND_BINDING, KIND_CALL, KIND_GONE, Line
 
 _HUMAN_TEXT: Final = frozenset(
@@ -29,6 +31,10 @@ _HUMAN_TEXT: Final = frozenset(
     ]
 )
 """Fields that are only read by people. The others also identify things, octet by octet."""
+
+_COLUMNS: Final = frozenset(
+    column.name for record in (BindingRecord, CallRecord, LegRecord) for column in fields(record)
+)
 
 # A line tells a binding and a removal apart by `why`, which only a removal has.
 _BINDINGS: Final[LiteralString] = """
@@ -145,6 +151,8 @@ def is_poison(error: psycopg.Error) -> bool:
     Classes of SQLSTATE: 21 a key twice in one statement, 22 data, 23 constraints, 54 a limit of
     Postgres (an index entry too long).
     """
+    if error.sqlstate == "23502" and error.diag.column_name not in _COLUMNS:
+        return False  # a column that nothing here knows of: the schema is to blame, not the line
     return (error.sqlstate or "")[:2] in ("21", "22", "23", "54")
 
 

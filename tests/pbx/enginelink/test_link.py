@@ -78,9 +78,9 @@ def test_counters_say_where_everything_stands(tmp_path: Path, database_url: str)
     [
         (
             "postgresql://pbx@/none?host=/nowhere",
-            r"^The database does not answer \(see DATABASE_URL\): ",
+            r"^The database cannot be used \(see DATABASE_URL\): ",
         ),
-        ("postgresql://pbx:sesame@127.0.0.1:1/none", r"^The database does not answer"),
+        ("postgresql://pbx:sesame@127.0.0.1:1/none", r"^The database cannot be used"),
     ],
 )
 def test_a_database_that_does_not_answer_is_one_sentence_without_secrets(

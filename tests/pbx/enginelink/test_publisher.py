@@ -67,7 +67,7 @@ async def received(url: str, *batches: list[Line]) -> dict[str, object]:
     layer = RedisPubSubChannelLayer(hosts=[url])
     channel = await layer.new_channel()
     await layer.group_add("live", channel)
-    publisher = Publisher(url)
+    publisher = Publisher(lambda: url)
     for batch in batches:
         publisher.hint(batch)
     publisher.start()
@@ -97,7 +97,7 @@ async def test_too_many_keys_are_left_out_for_a_full_read(valkey: Valkey) -> Non
 
 def test_a_dead_redis_holds_nothing_up_and_the_hint_comes_later(valkey: Valkey) -> None:
     valkey.stop()
-    publisher = Publisher(valkey.url)
+    publisher = Publisher(lambda: valkey.url)
     publisher.start()
     began = time.monotonic()
     publisher.hint(lines(call(1, 1)))
@@ -117,9 +117,18 @@ def test_a_dead_redis_holds_nothing_up_and_the_hint_comes_later(valkey: Valkey) 
     publisher.close()
 
 
-def test_without_redis_there_are_no_hints() -> None:
-    publisher = Publisher("")
+def test_redis_may_come_after_the_engine(valkey: Valkey) -> None:
+    asked: list[str] = []
+
+    def find() -> str:
+        asked.append("" if not asked else valkey.url)
+        return asked[-1]
+
+    publisher = Publisher(find)
     publisher.start()
     publisher.hint(lines(call(1, 1)))
+    until(lambda: asked == [""], "the first hint to go nowhere")
+    publisher.hint(lines(call(2, 1)))
+    until(lambda: publisher.published == 1, "the second hint")
+    assert publisher.failures == 0
     publisher.close()
-    assert publisher.published == publisher.failures == 0

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pbx.enginelink.publisher import Publisher
+from pbx.enginelink.publisher import Publisher, nowhere
 from pbx.enginelink.recorder import Recorder
 from sipengine.api import Fact
 from sipengine.journal import Journal, encode
@@ -37,7 +37,7 @@ def record(journal: Journal) -> Iterator[Callable[[str], Recorder]]:
     started: list[Recorder] = []
 
     def begin(url: str) -> Recorder:
-        recorder = Recorder(url, journal, Publisher(""))
+        recorder = Recorder(url, journal, Publisher(nowhere))
         recorder.start()
         started.append(recorder)
         return recorder
@@ -124,7 +124,7 @@ def test_the_tables_are_what_all_facts_add_up_to(
     with tempfile.TemporaryDirectory() as home:
         journal = Journal.open(Path(home), segment_bytes=2_000)
         for part in writes:
-            recorder = Recorder(database_url, journal, Publisher(""))
+            recorder = Recorder(database_url, journal, Publisher(nowhere))
             recorder.start()
             for fact in part:
                 key = (getattr(fact, "id", ""), getattr(fact, "revision", 0))
@@ -213,6 +213,36 @@ def test_a_line_that_cannot_be_stored_is_put_aside_and_blocks_nothing(
     assert len(aside) == len(POISON) == recorder.counters()["ship_rejected"]
     assert all(entry["reason"] for entry in aside)
     assert (journal.directory / "rejected.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_column_that_nobody_writes_makes_facts_wait_not_vanish(
+    journal: Journal,
+    record: Callable[[str], Recorder],
+    database_url: str,
+    connection: psycopg.Connection,
+) -> None:
+    """A database migrated by a newer version is no reason to put every fact aside."""
+    connection.execute("ALTER TABLE registrations_binding ADD COLUMN colour text NOT NULL")
+    recorder = record(database_url)
+    write(journal, recorder, binding(1))
+    until(lambda: recorder.failures, "the failure")
+    connection.execute("ALTER TABLE registrations_binding ALTER COLUMN colour SET DEFAULT 'red'")
+    carried(recorder)
+    assert tables(connection) == fold([binding(1)])
+    assert recorder.counters()["ship_rejected"] == 0
+
+
+def test_a_line_that_cannot_even_be_put_aside_blocks_nothing(
+    journal: Journal,
+    record: Callable[[str], Recorder],
+    database_url: str,
+    connection: psycopg.Connection,
+) -> None:
+    (journal.directory / "rejected.jsonl").mkdir()  # nothing can be appended to that
+    recorder = record(database_url)
+    write(journal, recorder, binding(1), POISON[0], binding(2))
+    carried(recorder)
+    assert tables(connection) == fold([binding(1), binding(2)])
 
 
 def test_a_damaged_line_is_put_aside(
@@ -336,7 +366,7 @@ def test_lines_a_second_and_processor_time_a_line(
     for refresh in ("new", "refreshed"):
         for start in range(0, len(lines), 500):
             journal.write(lines[start : start + 500])
-        recorder = Recorder(url, journal, Publisher(""))
+        recorder = Recorder(url, journal, Publisher(nowhere))
         began = time.monotonic()
         recorder.start()
         carried(recorder, deadline=60)
@@ -352,7 +382,7 @@ def test_lines_a_second_and_processor_time_a_line(
         for r in (1, 2, 3)
     ]
     journal.write(calls)
-    recorder = Recorder(url, journal, Publisher(""))
+    recorder = Recorder(url, journal, Publisher(nowhere))
     began = time.monotonic()
     recorder.start()
     carried(recorder, deadline=60)

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 from hypothesis import HealthCheck, given, settings
 
-from pbx.enginelink.publisher import Publisher
+from pbx.enginelink.publisher import Publisher, nowhere
 from pbx.enginelink.recorder import Recorder
 from pbx.enginelink.restoring import restore
 from sipengine.api import Fact
@@ -19,7 +19,7 @@ from tests.pbx.enginelink.test_recorder import FACTS
 
 
 def carry(url: str, journal: Journal) -> None:
-    recorder = Recorder(url, journal, Publisher(""))
+    recorder = Recorder(url, journal, Publisher(nowhere))
     recorder.start()
     recorder.close(10.0)
     assert recorder.counters()["journal_pending_bytes"] == 0
