@@ -34,6 +34,7 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 PROJECT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse battery"
+QUICK_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(scope="session")
@@ -212,6 +213,13 @@ def session_of(person: Person) -> str:
     client = Client()
     client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
     return str(client.cookies["sessionid"].value)
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """A hash that costs nothing, here and in served_settings.py: whom it protects is made up."""
+    with override_settings(PASSWORD_HASHERS=QUICK_HASHERS):
+        yield
 
 
 # Alice owns, Bob operates, Charlie is a stranger with an account.

@@ -1,10 +1,11 @@
-"""The product's settings, with static files from the directory that the tests collected."""
+"""The product's settings, with the static files and the quick password hash of the tests."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from pbx.settings import *  # noqa: F403 - these are the settings, but for one
+from pbx.settings import *  # noqa: F403 - these are the settings, but for two
 
 STATIC_ROOT = Path(os.environ["SERVED_STATIC_ROOT"])
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

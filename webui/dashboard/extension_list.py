@@ -12,7 +12,7 @@ from django.db.models import CharField, Exists, F, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Concat
 from django.utils import timezone
 
-from pbx.directory.models import Extension
+from pbx.directory.models import Device, Extension
 from pbx.registrations.models import Binding
 from webui.dashboard import states
 from webui.dashboard.states import State
@@ -37,21 +37,26 @@ class ExtensionRow:
 
 
 def search_extensions(text: str, presence: str = "") -> QuerySet[Extension]:
-    """Extensions whose number, name or person holds `text`; `presence` is ONLINE, OFFLINE or ""."""
-    found = Extension.objects.select_related("domain", "person", "credential")
+    """Extensions whose number, name, person or device has `text` in it.
+
+    `presence` is ONLINE, OFFLINE or "" for both.
+    """
+    address = Concat(F("number"), Value("@"), F("domain__name"), output_field=CharField())
+    found = Extension.objects.select_related("domain", "person", "credential").annotate(
+        address=address
+    )
+    alive = Binding.objects.filter(aor=OuterRef("address"), expires_at__gt=timezone.now())
     if text:
+        devices = Device.objects.filter(extension=OuterRef("pk"), name__icontains=text)
         found = found.filter(
             Q(number__icontains=text)
             | Q(name__icontains=text)
             | Q(person__username__icontains=text)
-            | Q(devices__name__icontains=text)
-        ).distinct()
-    if presence in (ONLINE, OFFLINE):
-        aor = Concat(F("number"), Value("@"), F("domain__name"), output_field=CharField())
-        alive = Binding.objects.filter(aor=OuterRef("address"), expires_at__gt=timezone.now())
-        found = found.annotate(address=aor).filter(
-            Exists(alive) if presence == ONLINE else ~Exists(alive)
+            | Exists(devices)
+            | Exists(alive.filter(user_agent__icontains=text))
         )
+    if presence in (ONLINE, OFFLINE):
+        found = found.filter(Exists(alive) if presence == ONLINE else ~Exists(alive))
     return found
 
 

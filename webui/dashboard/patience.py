@@ -17,12 +17,12 @@ class TooSlow(Exception):
 
 
 @contextmanager
-def limited_queries() -> Iterator[None]:
+def limited_queries(most_ms: int = _MOST_MS) -> Iterator[None]:
     """Queries inside end after 5 s each. Raises `TooSlow`."""
     try:
         with transaction.atomic():
             with connection.cursor() as cursor:
-                cursor.execute(f"SET LOCAL statement_timeout = {_MOST_MS}")
+                cursor.execute(f"SET LOCAL statement_timeout = {most_ms:d}")
             yield
     except OperationalError as error:
         if isinstance(error.__cause__, errors.QueryCanceled):
