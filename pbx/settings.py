@@ -58,7 +58,7 @@ INSTALLED_APPS = [
     "django_filters",
     "axes",
     "csp",
-    "django.contrib.admin",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # its pages are found by pbx.urls: only the web part pays
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -204,5 +204,9 @@ LOGGING: dict[str, Any] = {
         # One line for each request is the access log's business; an operator wants the failures.
         "django.request": {"level": "ERROR"},
         "axes": {"level": "WARNING"},
+        # A heartbeat task runs every ten seconds; failures still speak.
+        "celery.beat": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
     },
 }
