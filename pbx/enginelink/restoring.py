@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, LiteralString
 
 import psycopg
+import structlog
 
 from pbx.enginelink.recorder import claim_position
 from sipengine.api import (
@@ -15,7 +16,9 @@ from sipengine.api import (
     CallRecord,
     LegRecord,
 )
-from sipengine.journal import KIND_DAMAGED, Journal, decode
+from sipengine.journal import Journal, JournalError, decode
+
+logger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +67,15 @@ def restore(journal: Journal, connection: psycopg.Connection) -> Restored:
         calls = {row[0]: CallRecord(*(*row, [])) for row in connection.execute(_CALLS)}
         for call_id, *leg in connection.execute(_LEGS):
             calls[call_id].legs.append(LegRecord(*leg))
+    unreadable = 0
     for line in journal.read(position):
-        if line.kind == KIND_DAMAGED:
-            continue  # the recorder puts it aside and says so
-        fact = decode(line)
+        try:
+            fact = decode(line)
+        except JournalError:
+            # Damaged, or of another version's form. Without it we know less; without the others
+            # nobody could call. The recorder stores it or puts it aside.
+            unreadable += 1
+            continue
         if isinstance(fact, BindingRecord):
             bindings[fact.aor, fact.contact] = fact
         elif isinstance(fact, BindingGone):
@@ -76,6 +84,8 @@ def restore(journal: Journal, connection: psycopg.Connection) -> Restored:
             known = calls.get(fact.id)
             if known is None or known.revision < fact.revision:
                 calls[fact.id] = fact
+    if unreadable:
+        logger.error("journal lines not understood at start", lines=unreadable)
     return Restored(
         list(bindings.values()), [call for call in calls.values() if call.state != STATE_ENDED]
     )

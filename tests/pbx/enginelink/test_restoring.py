@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+import zlib
 from pathlib import Path
 
 import psycopg
@@ -65,6 +66,16 @@ def test_expired_bindings_are_restored_so_that_they_can_be_reported_gone(
     journal.write([encode(binding(1, expires_at=1.0)), encode(binding(2)), encode(gone(2))])
     carry(database_url, journal)
     assert restore(journal, connection).bindings == [binding(1, expires_at=1.0)]
+    journal.close()
+
+
+def test_a_line_of_another_form_does_not_keep_the_engine_from_starting(
+    tmp_path: Path, connection: psycopg.Connection
+) -> None:
+    journal = Journal.open(tmp_path)
+    body = b'B{"aor":"1@pbx.example","contact":"sip:1@h","colour":"red"}'
+    journal.write([b"%08x%b\n" % (zlib.crc32(body), body), encode(binding(2))])
+    assert restore(journal, connection).bindings == [binding(2)]
     journal.close()
 
 

@@ -9,8 +9,7 @@ On disk, in a directory of mode 0700:
     journal.lock          held by the one process that has the journal open
     000000000001.journal  segments, numbered without end; files of mode 0600
 
-One line a fact: eight hex digits of CRC-32, one letter for the kind, the fact as JSON, a newline
-(JSON never holds a raw one). A torn tail is what follows the last line whose checksum holds.
+`lines` says what a line is, `files` what the directory holds, this module reads and appends.
 """
 
 from __future__ import annotations
@@ -22,12 +21,17 @@ import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
-from zlib import crc32
+from typing import Final
 
-import msgspec
-
-from sipengine.api import BindingGone, BindingRecord, CallRecord, Fact
+from sipengine.journal.files import (
+    cut_torn_tail,
+    identity_of,
+    pread,
+    segment_name,
+    segments_of,
+    sync_directory,
+)
+from sipengine.journal.lines import START, JournalError, JournalFull, Line, Position, parse
 
 SEGMENT_BYTES: Final = 8 * 1024 * 1024
 """A shipped segment is removed whole: small enough to free the disk soon, large enough to be rare."""
@@ -35,78 +39,7 @@ SEGMENT_BYTES: Final = 8 * 1024 * 1024
 LIMIT_BYTES: Final = 4 * 1024 * 1024 * 1024
 """How much may wait for the database: over two hours at 1,000 bindings a second of 500 bytes."""
 
-KIND_BINDING: Final = ord("B")
-KIND_GONE: Final = ord("G")
-KIND_CALL: Final = ord("C")
-KIND_DAMAGED: Final = 0
-"""A whole line whose checksum does not hold, with whole lines after it: the disk's fault."""
-
-_HEAD: Final = 8  # hex digits of the checksum
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_SUFFIX: Final = ".journal"
-
-
-class JournalError(Exception):
-    """The journal cannot be opened, read or written; the message is one sentence for an operator."""
-
-
-class JournalFull(JournalError):
-    """Nothing was written: the disk or the journal's own limit is full."""
-
-
-class Position(NamedTuple):
-    """A place between two lines. Positions of one journal are ordered; the first is `START`."""
-
-    segment: int
-    offset: int
-
-
-START: Final = Position(0, 0)
-
-
-class Line(NamedTuple):
-    """One journalled fact: its kind, its JSON and the position after it."""
-
-    kind: int
-    payload: bytes
-    end: Position
-
-
-_KINDS: Final[dict[type, bytes]] = {BindingRecord: b"B", BindingGone: b"G", CallRecord: b"C"}
-_encode = msgspec.json.Encoder().encode
-_binding = msgspec.json.Decoder(BindingRecord).decode
-_gone = msgspec.json.Decoder(BindingGone).decode
-_call = msgspec.json.Decoder(CallRecord).decode
-
-
-def encode(fact: Fact) -> bytes:
-    """Return the journal line of `fact`. Cheap enough for the loop: about 1.5 µs a binding."""
-    body = _KINDS[type(fact)] + _encode(fact)
-    return b"%08x%b\n" % (crc32(body), body)
-
-
-def decode(line: Line) -> Fact:
-    """Return the fact of a line that is not damaged. Raises `JournalError` if it is."""
-    try:
-        if line.kind == KIND_BINDING:
-            return _binding(line.payload)
-        if line.kind == KIND_GONE:
-            return _gone(line.payload)
-        if line.kind == KIND_CALL:
-            return _call(line.payload)
-    except msgspec.DecodeError as error:
-        raise JournalError(f"A journal line does not fit its kind: {error}.") from error
-    raise JournalError("A journal line is damaged.")
-
-
-def _parse(raw: bytes, end: Position) -> Line:
-    """Return the line `raw` (without newline); `KIND_DAMAGED` if its checksum does not hold."""
-    body = raw[_HEAD:]
-    try:
-        sound = int(raw[:_HEAD], 16) == crc32(body) and raw[_HEAD] in b"BGC"
-    except (ValueError, IndexError):
-        sound = False
-    return Line(body[0], body[1:], end) if sound else Line(KIND_DAMAGED, raw, end)
 
 
 class Journal:
@@ -157,11 +90,11 @@ class Journal:
             ) from error
         try:
             fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            identity = _identity(directory)
-            segments = _segments(directory)
+            identity = identity_of(directory)
+            segments = segments_of(directory)
             if segments:
                 last = max(segments)
-                segments[last] = _cut_torn_tail(directory / _name(last))
+                segments[last] = cut_torn_tail(directory / segment_name(last))
         except BlockingIOError as error:
             os.close(lock_fd)
             raise JournalError(f"The journal {directory} is in use by another engine.") from error
@@ -239,7 +172,7 @@ class Journal:
     def _make_room(self, size: int) -> None:
         """Have a clean segment open that takes `size` more bytes, a new one if the last is full."""
         if self._fd < 0 and self._end.segment:
-            path = self.directory / _name(self._end.segment)
+            path = self.directory / segment_name(self._end.segment)
             self._fd = os.open(path, os.O_WRONLY | os.O_APPEND)
         if self._unclean:
             os.ftruncate(self._fd, self._end.offset)
@@ -249,11 +182,11 @@ class Journal:
             self._start_segment(self._end.segment + 1)
 
     def _start_segment(self, number: int) -> None:
-        path = self.directory / _name(number)
+        path = self.directory / segment_name(number)
         # A file of that number can only be what a failed start of a segment left: it holds nothing.
         fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
-            _sync_directory(self.directory)
+            sync_directory(self.directory)
         except OSError:
             os.close(fd)
             raise
@@ -305,7 +238,7 @@ class Journal:
     ) -> list[Line]:
         wanted = max_bytes
         while True:
-            data = _pread(self.directory / _name(number), min(wanted, size - offset), offset)
+            data = pread(self.directory / segment_name(number), min(wanted, size - offset), offset)
             cut = data.rfind(b"\n") + 1
             if cut or len(data) < wanted:
                 break
@@ -315,7 +248,7 @@ class Journal:
         found: list[Line] = []
         for raw in data[: cut - 1].split(b"\n", max_lines)[:max_lines]:
             offset += len(raw) + 1
-            found.append(_parse(raw, Position(number, offset)))
+            found.append(parse(raw, Position(number, offset)))
         return found
 
     def read(self, start: Position = START) -> Iterator[Line]:
@@ -345,7 +278,7 @@ class Journal:
             carried = sorted(number for number in self._sizes if number < keep)
         for number in carried:
             try:
-                (self.directory / _name(number)).unlink(missing_ok=True)
+                (self.directory / segment_name(number)).unlink(missing_ok=True)
             except OSError as error:
                 raise JournalError(
                     f"A journal segment cannot be removed: {error.strerror}."
@@ -375,77 +308,3 @@ class Journal:
                 if fd >= 0:
                     os.close(fd)
             self._fd = self._lock_fd = -1
-
-
-def _name(number: int) -> str:
-    return f"{number:012d}{_SUFFIX}"
-
-
-def _segments(directory: Path) -> dict[int, int]:
-    found = (path for path in directory.iterdir() if path.suffix == _SUFFIX and path.stem.isdigit())
-    return {int(path.stem): path.stat().st_size for path in found}
-
-
-def _identity(directory: Path) -> uuid.UUID:
-    path = directory / "journal.id"
-    try:
-        return uuid.UUID(path.read_text("ascii").strip())
-    except FileNotFoundError:
-        pass
-    except ValueError as error:
-        raise JournalError(f"{path} does not hold a UUID.") from error
-    identity = uuid.uuid4()
-    fresh = directory / "journal.id.new"
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        os.write(fd, f"{identity}\n".encode("ascii"))
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    fresh.rename(path)
-    _sync_directory(directory)
-    return identity
-
-
-def _cut_torn_tail(path: Path) -> int:
-    """Truncate `path` after its last sound line, have it on disk, and return its size."""
-    data = path.read_bytes()
-    end = len(data)
-    while end:
-        newline = data.rfind(b"\n", 0, end)
-        if newline < 0:
-            end = 0
-            break
-        start = data.rfind(b"\n", 0, newline) + 1
-        if _parse(data[start:newline], START).kind != KIND_DAMAGED:
-            end = newline + 1
-            break
-        end = start
-    fd = os.open(path, os.O_WRONLY)
-    try:
-        if end != len(data):
-            os.ftruncate(fd, end)
-        # A killed process may have written lines that it did not come to sync.
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    return end
-
-
-def _pread(path: Path, size: int, offset: int) -> bytes:
-    try:
-        fd = os.open(path, os.O_RDONLY)
-        try:
-            return os.pread(fd, size, offset)
-        finally:
-            os.close(fd)
-    except OSError as error:
-        raise JournalError(f"The journal {path} cannot be read: {error.strerror}.") from error
-
-
-def _sync_directory(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

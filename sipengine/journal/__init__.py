@@ -1,0 +1,31 @@
+"""The engine's journal of facts: what `log` appends to, in the form that `lines` gives them."""
+
+from sipengine.journal.lines import (
+    KIND_BINDING,
+    KIND_CALL,
+    KIND_DAMAGED,
+    KIND_GONE,
+    START,
+    JournalError,
+    JournalFull,
+    Line,
+    Position,
+    decode,
+    encode,
+)
+from sipengine.journal.log import Journal
+
+__all__ = [
+    "KIND_BINDING",
+    "KIND_CALL",
+    "KIND_DAMAGED",
+    "KIND_GONE",
+    "START",
+    "Journal",
+    "JournalError",
+    "JournalFull",
+    "Line",
+    "Position",
+    "decode",
+    "encode",
+]
