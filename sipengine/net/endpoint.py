@@ -24,8 +24,8 @@ from sipengine.sip.flow import Flow
 
 DEFAULT_PORT: Final = 5060
 
-GRAIN_S: Final = 0.01
-"""Timers that fall into the same hundredth of a second share one wake-up; SIP's shortest is T1, 0.5 s."""
+GRAIN_S: Final = 0.05
+"""Timers that fall into the same twentieth of a second share one wake-up; SIP's shortest is T1, 0.5 s."""
 
 ROUNDS: Final = 8
 """How often one drain goes round when telling the core of a failure makes it send more."""
@@ -40,6 +40,8 @@ class CorePort(Protocol):
     def out(self) -> list[tuple[Flow, bytes]]: ...
     @property
     def facts_waiting(self) -> bool: ...
+    @property
+    def answers_waiting(self) -> bool: ...
     def receive(self, data: bytes, flow: Flow, now: float) -> None: ...
     def flow_failed(self, flow: Flow, now: float) -> None: ...
     def next_timer(self) -> float | None: ...
@@ -78,16 +80,11 @@ class Endpoint:
         self._tick: asyncio.TimerHandle | None = None
         self._lag = 0.0
 
-    def open(self, port: int) -> int:
-        """Bind all to `port` (0: a free one) and return it.
-
-        Raises OSError if it is taken or the address is not this machine's.
-        """
+    def open(self, port: int) -> None:
+        """Bind all to `port`. Raises OSError if it is taken or the address is not this machine's."""
         for udp in self._udp_sockets:
             udp.open(port)
-            port = udp.local[1]
         self.connections.open(port)
-        return port
 
     def attach(self, core: CorePort, facts: FactsBeat) -> None:
         self.core = core
