@@ -53,8 +53,9 @@ class Phones:
         transport: str = "udp",
         register: bool = True,
         domain: str = DOMAIN,
+        hidden_as: str = "",
     ) -> WirePhone:
-        """A phone by hand; `register=False` for one that only calls."""
+        """A phone by hand; `register=False` for one that only calls, `hidden_as` behind NAT."""
         phone = self.stack.enter_context(
             WirePhone(
                 number,
@@ -63,6 +64,7 @@ class Phones:
                 domain=domain,
                 transport=transport,
                 device=f"wire-{number}",
+                hidden_as=hidden_as,
             )
         )
         if register:

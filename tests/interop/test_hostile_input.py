@@ -48,9 +48,13 @@ def good_call(phones: Phones, transport: str = "udp") -> None:
 
 
 def request(wire: Wire, *, method: str = "OPTIONS", **changes: str) -> str:
-    """A sound request to the server itself; `changes` replace a header line or leave it out ("")."""
+    """A sound request, OPTIONS to the server itself or another method to a number.
+
+    `changes` replace a header line, add one or leave one out ("").
+    """
+    uri = "sip:pbx.test" if method == "OPTIONS" else "sip:2202@pbx.test"
     lines = {
-        "start": f"{method} sip:pbx.test SIP/2.0",
+        "start": f"{method} {uri} SIP/2.0",
         "via": f"Via: SIP/2.0/{wire.transport.upper()} {wire.local};branch={branch()}",
         "hops": "Max-Forwards: 70",
         "from": "From: <sip:a@x.test>;tag=1",
@@ -75,31 +79,35 @@ def test_sound_request_is_answered(udp: Wire) -> None:
     assert udp.receive().status == 200
 
 
-BAD_REQUESTS = {
-    "no To": ({"to": ""}, 400),
-    "no From": ({"from": ""}, 400),
-    "no Call-ID": ({"call_id": ""}, 400),
-    "no CSeq": ({"cseq": ""}, 400),
-    "CSeq is no number": ({"cseq": "CSeq: one OPTIONS"}, 400),
-    "CSeq of 2**31": ({"cseq": "CSeq: 2147483648 OPTIONS"}, 400),
-    "CSeq of another method": ({"cseq": "CSeq: 1 INVITE"}, 400),
-    "From cannot be read": ({"from": "From: <sip:a@x.test;tag=1"}, 400),
-    "Content-Length beyond the datagram": ({"length": "Content-Length: 9999"}, 400),
-    "Content-Length is negative": ({"length": "Content-Length: -1"}, 400),
-    "Content-Length is no number": ({"length": "Content-Length: many"}, 400),
-    "Max-Forwards is no number": ({"hops": "Max-Forwards: x"}, 400),
-    "two To": ({"to": "To: <sip:pbx.test>\nTo: <sip:pbx.test>"}, 400),
-    "unknown scheme": ({"start": "OPTIONS nobody:pbx.test SIP/2.0"}, 416),
-    "later version": ({"start": "OPTIONS sip:pbx.test SIP/7.0"}, 505),
-    "unknown extension required": ({"hops": "Max-Forwards: 70\nProxy-Require: nothing"}, 420),
+BAD_REQUESTS: dict[str, tuple[str, dict[str, str], int]] = {
+    "no To": ("OPTIONS", {"to": ""}, 400),
+    "no From": ("OPTIONS", {"from": ""}, 400),
+    "no Call-ID": ("OPTIONS", {"call_id": ""}, 400),
+    "no CSeq": ("OPTIONS", {"cseq": ""}, 400),
+    "CSeq is no number": ("OPTIONS", {"cseq": "CSeq: one OPTIONS"}, 400),
+    "CSeq of 2**31": ("OPTIONS", {"cseq": "CSeq: 2147483648 OPTIONS"}, 400),
+    "CSeq of another method": ("OPTIONS", {"cseq": "CSeq: 1 INVITE"}, 400),
+    "From cannot be read": ("INVITE", {"from": "From: <sip:a@x.test;tag=1"}, 400),
+    "Content-Length beyond the datagram": ("OPTIONS", {"length": "Content-Length: 9999"}, 400),
+    "Content-Length is negative": ("OPTIONS", {"length": "Content-Length: -1"}, 400),
+    "Content-Length is no number": ("OPTIONS", {"length": "Content-Length: many"}, 400),
+    "Max-Forwards is no number": ("INVITE", {"hops": "Max-Forwards: x"}, 400),
+    "two To": ("OPTIONS", {"to": "To: <sip:pbx.test>\nTo: <sip:pbx.test>"}, 400),
+    "unknown scheme": ("OPTIONS", {"start": "OPTIONS nobody:pbx.test SIP/2.0"}, 416),
+    "later version": ("OPTIONS", {"start": "OPTIONS sip:pbx.test SIP/7.0"}, 505),
+    "Require that nobody knows": ("OPTIONS", {"extra": "Require: nothing"}, 420),
+    "Proxy-Require that nobody knows": ("INVITE", {"extra": "Proxy-Require: nothing"}, 420),
 }
 
 
 @pytest.mark.parametrize("name", BAD_REQUESTS)
 def test_bad_request_is_told_why_rfc3261_16_3_rfc4475(udp: Wire, name: str) -> None:
-    changes, status = BAD_REQUESTS[name]
-    udp.send(request(udp, **changes))
-    assert udp.receive().status == status
+    method, changes, status = BAD_REQUESTS[name]
+    udp.send(request(udp, method=method, **changes))
+    answer = udp.receive()
+    assert answer.status == status
+    if status == 420:
+        assert answer["Unsupported"] == "nothing"
 
 
 DROPPED = {
@@ -184,7 +192,8 @@ def test_deeply_folded_and_nested_values(udp: Wire) -> None:
 
 def test_registrations_of_strangers_leave_nothing_behind(pbx: PbxProcess, udp: Wire) -> None:
     for number in range(2000):
-        udp.send(request(udp, method="REGISTER", to=f"To: <sip:{number}x@pbx.test>"))
+        start = "REGISTER sip:pbx.test SIP/2.0"
+        udp.send(request(udp, method="REGISTER", start=start, to=f"To: <sip:{number}x@pbx.test>"))
         if number % 50 == 49:
             udp.receive()
     assert not pbx.query("SELECT 1 FROM registrations_binding WHERE aor LIKE '%%x@pbx.test'")

@@ -59,4 +59,3 @@ def test_it_stops_cleanly_and_leaves_no_process_behind(pbx: PbxProcess) -> None:
     family = [*pbx.parts(""), pbx.engine()]
     assert pbx.stop() == 0
     assert not [process for process in family if process.is_running()]
-    pbx.start()

@@ -113,6 +113,7 @@ def test_a_302_that_leads_back_ends_the_call(pbx: PbxProcess, phones: Phones) ->
     alice, away = phones.wire("1601"), phones.wire("1603")
     call = alice.call("1692")
     away.incoming().reject(302, "Moved Temporarily", extra="Contact: <sip:1603@pbx.test>")
+    away.wire.nothing("INVITE", 0.3)
     final = alice.wire.receive_final("INVITE")
     call.ack_failure(final)
     assert final.status >= 300

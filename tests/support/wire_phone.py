@@ -40,10 +40,14 @@ class WirePhone:
         domain: str,
         transport: str = "udp",
         device: str = "wire",
+        hidden_as: str = "",
     ) -> None:
         self.number, self.password, self.domain = number, password, domain
         self.wire = Wire(server, transport)
         self.device = device
+        self.believed = (
+            hidden_as or self.wire.local
+        )  # behind NAT a phone knows only its own address
         self.registration_id = token()
         self.cseq = 0
         self.registered = False
@@ -65,10 +69,10 @@ class WirePhone:
     @property
     def contact(self) -> str:
         extra = "" if self.wire.transport == "udp" else ";transport=tcp"
-        return f"<sip:{self.number}@{self.wire.local}{extra}>"
+        return f"<sip:{self.number}@{self.believed}{extra}>"
 
     def via(self, name: str) -> str:
-        return f"SIP/2.0/{self.wire.transport.upper()} {self.wire.local};rport;branch={name}"
+        return f"SIP/2.0/{self.wire.transport.upper()} {self.believed};rport;branch={name}"
 
     # ------------------------------------------------------------------ registering (§10)
 
