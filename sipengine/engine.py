@@ -125,7 +125,8 @@ class Engine:
             loop.add_signal_handler(number, stop.set)
         self.endpoint = Endpoint(loop, settings.bind, self._limits(), self._note)
         try:
-            self._serve(loop, start, self._bind())
+            self._bind()
+            self._serve(loop, start)
             await stop.wait()
             self._log.info("engine stopping")
             self._ticking.cancel()
@@ -137,18 +138,19 @@ class Engine:
         finally:
             self.endpoint.shut()
 
-    def _bind(self) -> int:
+    def _bind(self) -> None:
         settings = self._settings
         try:
-            return self.endpoint.open(settings.port)
+            self.endpoint.open(settings.port)
         except OSError as error:
             raise EngineError(
                 f"SIP cannot listen on {settings.bind} port {settings.port}: {error.strerror}."
                 " End the program that uses it, or choose another PBX_SIP_PORT or PBX_BIND."
             ) from error
 
-    def _serve(self, loop: asyncio.AbstractEventLoop, start: Start, port: int) -> None:
+    def _serve(self, loop: asyncio.AbstractEventLoop, start: Start) -> None:
         settings = self._settings
+        port = settings.port
         hosts = list(dict.fromkeys([settings.advertised, *local_addresses(settings.bind)]))
         self.core = Core(
             start.snapshot,

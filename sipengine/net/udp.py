@@ -83,7 +83,7 @@ class UdpSocket:
         self.received = self.keep_alives = self.queue_drops = self.send_errors = self.bounced = 0
 
     def open(self, port: int) -> None:
-        """Bind to `port` (0: any). Raises OSError (port taken, no such address)."""
+        """Bind to `port`. Raises OSError (port taken, no such address)."""
         sock = self._socket
         sock.setblocking(False)
         if self.family == socket.AF_INET6:

@@ -13,6 +13,7 @@ from sipengine.net.endpoint import Endpoint
 from sipengine.net.facts import FactsBeat, JournalPort
 from sipengine.net.tcp import TcpFlow
 from tests.net.stand_in_core import StandInCore
+from tests.support.free_ports import free_port
 
 T = TypeVar("T")
 DEADLINE = 5.0
@@ -72,7 +73,8 @@ class Served:
         asyncio.set_event_loop(self.loop)
         self.loop.set_exception_handler(lambda _, context: self.defects.append(str(context)))
         self.endpoint = Endpoint(self.loop, self._bind, self._limits, self._note)
-        self.port = self.endpoint.open(0)
+        self.port = free_port()
+        self.endpoint.open(self.port)
         self.facts = FactsBeat(
             self.loop, self.endpoint, self.journal, self._count_write, self.refusals.append
         )

@@ -22,6 +22,10 @@ class StandInCore:
         self.silent = False
 
     @property
+    def answers_waiting(self) -> bool:
+        return self.facts_waiting
+
+    @property
     def facts_waiting(self) -> bool:
         return bool(self.facts)
 
