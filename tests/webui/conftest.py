@@ -215,6 +215,17 @@ def session_of(person: Person) -> str:
     return str(client.cookies["sessionid"].value)
 
 
+@pytest.fixture
+def plain_static() -> Iterator[None]:
+    """Pages without collected files: for tests of what pages say, not of how they look."""
+    storages = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    with override_settings(STORAGES=storages):
+        yield
+
+
 @pytest.fixture(autouse=True)
 def quick_passwords() -> Iterator[None]:
     """A hash that costs nothing, here and in served_settings.py: whom it protects is made up."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
 from asgiref.testing import ApplicationCommunicator
 from channels.layers import get_channel_layer
-from django.test import Client, override_settings
+from django.test import Client
 from django.urls import reverse
 
 from pbx.directory.models import Person
@@ -31,17 +30,7 @@ PAGES = [
     "/system/",
     "/system/parts/",
 ]
-PLAIN_STATIC = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-}
-
-
-@pytest.fixture(autouse=True)
-def plain_static() -> Iterator[None]:
-    """Pages without collected files: what they say is tested here, not how they look."""
-    with override_settings(STORAGES=PLAIN_STATIC):
-        yield
+pytestmark = pytest.mark.usefixtures("plain_static")
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -50,7 +50,7 @@ def test_a_call_rings_talks_and_ends_before_ones_eyes(
     )
     server.tell()
     expect(window.get_by_text("No calls at the moment")).to_be_visible(timeout=SOON)
-    expect(window.locator("#live dd").nth(2)).to_have_text("1")  # answered today
+    expect(window.locator("#answered-today")).to_have_text("1")
     assert window.evaluate("window.sameDocument") is True
     assert trouble.seen == []
 

@@ -6,13 +6,12 @@ from collections.abc import Callable
 
 import pytest
 from django.conf import settings
-from django.test import Client, override_settings
+from django.test import Client
 from playwright.sync_api import Page, expect
 
 from pbx.directory.models import Person
 from tests.webui import office
 from tests.webui.conftest import PASSWORD, Trouble
-from tests.webui.test_access import PLAIN_STATIC
 
 
 def log_in(window: Page, name: str, password: str) -> None:
@@ -66,26 +65,24 @@ def test_a_one_time_password_must_be_replaced_before_anything_else(
     assert trouble.seen == []
 
 
-@pytest.mark.django_db
+@pytest.mark.usefixtures("plain_static")
 def test_guessing_is_locked_out_with_a_clear_word_and_the_right_password_does_not_help(
     alice: Person,
 ) -> None:
-    with override_settings(STORAGES=PLAIN_STATIC):
-        client = Client()
-        for _ in range(settings.AXES_FAILURE_LIMIT):
-            answer = client.post("/login/", {"username": "alice", "password": "wrong"})
-        assert answer.status_code == 429
-        said = answer.content.decode()
-        assert "Too many wrong passwords" in said
-        assert "Try again in 15 minutes" in said
-        answer = client.post("/login/", {"username": "alice", "password": PASSWORD})
-        assert answer.status_code == 429
-        elsewhere = Client(REMOTE_ADDR="10.9.9.9")
-        answer = elsewhere.post("/login/", {"username": "alice", "password": PASSWORD})
-        assert answer.status_code == 302
+    client = Client()
+    for _ in range(settings.AXES_FAILURE_LIMIT):
+        answer = client.post("/login/", {"username": "alice", "password": "wrong"})
+    assert answer.status_code == 429
+    said = answer.content.decode()
+    assert "Too many wrong passwords" in said
+    assert "Try again in 15 minutes" in said
+    answer = client.post("/login/", {"username": "alice", "password": PASSWORD})
+    assert answer.status_code == 429
+    elsewhere = Client(REMOTE_ADDR="10.9.9.9")
+    answer = elsewhere.post("/login/", {"username": "alice", "password": PASSWORD})
+    assert answer.status_code == 302
 
 
-@pytest.mark.django_db
 def test_the_log_in_never_leads_to_another_site(alice: Person) -> None:
     sent = {"username": "alice", "password": PASSWORD, "next": "https://evil.example/"}
     assert Client().post("/login/", sent)["Location"] == "/"

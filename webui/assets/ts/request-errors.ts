@@ -10,7 +10,8 @@ export function tellFailedRequests(): void {
   };
   document.addEventListener("htmx:error", show);
   document.addEventListener("htmx:response:error", show);
-  document.addEventListener("htmx:after:swap", () => {
-    banner.hidden = true;
+  document.addEventListener("htmx:after:swap", (event) => {
+    const { ctx } = (event as CustomEvent<{ ctx: { response?: { status: number } } }>).detail;
+    banner.hidden = (ctx.response?.status ?? 200) < 400;
   });
 }
