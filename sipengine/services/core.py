@@ -14,6 +14,7 @@ The shell's side of the contract:
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Final
 
 from sipengine.api import BindingRecord, CallRecord, ConfigSnapshot, Extension, Fact
@@ -59,6 +60,12 @@ ALLOW: Final = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER"
 MAX_TRANSACTIONS: Final = 200_000
 """Server transactions at once (about 1.5 kB each); more new requests are answered 503."""
 MAX_DROP_SAMPLES: Final = 8
+
+_USUAL_VIA: Final = re.compile(
+    r"Via: SIP/2\.0/(UDP|TCP) ([A-Za-z0-9._-]+:[0-9]{1,5});branch=([^;,\s\"]+)(;rport(?=[;,]|$))?"
+)
+"""A top Via as nearly every phone writes it; others go the long way."""
+_RPORT: Final = re.compile(r"\s*;\s*rport\s*(?=[;,]|$)", re.IGNORECASE)
 
 
 class Core:
@@ -274,32 +281,35 @@ class Core:
         """
         at = message.line("Via")
         assert at is not None
-        value = message.lines[at].partition(":")[2].strip()
-        value, comma, others = value.partition(",")
-        parts = value.split(";")
-        sent_by = parts[0].rpartition(" ")[2]
+        line = message.lines[at]
         host, port = flow.remote
-        branch = ""
-        wants_rport = False
-        for part in parts[1:]:
-            if part.startswith("branch="):
-                branch = part[7:]
-            elif part == "rport":
-                wants_rport = True
-        if not branch or parts[0] != f"SIP/2.0/{flow.transport} {sent_by}" or ":" not in sent_by:
-            via = parse_via(value)
-            branch, sent_by = via.branch, via.sent_by
+        usual = _USUAL_VIA.match(line)
+        if usual is not None and usual[1] == flow.transport:
+            sent_by, branch, wants_rport = usual[2], usual[3], usual[4] is not None
+            same_host = sent_by.rpartition(":")[0] == host
+            end = usual.end(4) if wants_rport else usual.end(3)
+        else:
+            value = line.partition(":")[2].strip()
+            message.lines[at] = line = f"Via: {value}"
+            via = parse_via(value.partition(",")[0])
+            sent_by, branch = via.sent_by, via.branch
             wants_rport = via.parameters.get("rport") == ""
-        same_host = sent_by.rpartition(":")[0] == host or sent_by == host
+            same_host = via.host == host
+            end = len("Via: ") + len(value.partition(",")[0])
+            if wants_rport:
+                bare = _RPORT.sub("", line[:end], count=1)
+                message.lines[at] = line = bare + line[end:]
+                end = len(bare)
         if wants_rport:
-            value = f"{value.replace(';rport', '', 1)};received={host};rport={port}"
+            start = end if line[end - 6 : end] != ";rport" else end - 6
+            message.lines[at] = f"{line[:start]};received={host};rport={port}{line[end:]}"
         elif not same_host:
-            value = f"{value};received={host}"
-        if wants_rport or not same_host:
-            message.lines[at] = f"Via: {value}{comma}{others}"
+            message.lines[at] = f"{line[:end]};received={host}{line[end:]}"
         if flow.reliable or wants_rport:
             return flow, branch, sent_by
-        wanted = parse_via(value).port or 5060
+        wanted = (
+            int(sent_by.rpartition(":")[2]) if sent_by[-1:].isdigit() and ":" in sent_by else 5060
+        )
         if wanted != port:
             return self._flows.flow_to("UDP", host, wanted), branch, sent_by
         return flow, branch, sent_by

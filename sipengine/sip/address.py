@@ -78,4 +78,4 @@ def parse_parameters(text: str) -> list[tuple[str, str]]:
 
 def readable(text: str) -> str:
     """Display text for people: the latin-1 text of the core read as the UTF-8 it most likely was."""
-    return text.encode("latin-1", "replace").decode("utf-8", "replace")
+    return text if text.isascii() else text.encode("latin-1", "replace").decode("utf-8", "replace")

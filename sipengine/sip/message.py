@@ -31,7 +31,18 @@ class Message:
     `body` is the text after the empty line, cut to Content-Length if that says less.
     """
 
-    __slots__ = ("_first", "body", "lines", "method", "names", "status", "uri")
+    __slots__ = (
+        "_first",
+        "_from_tag",
+        "_to_tag",
+        "body",
+        "call_id",
+        "lines",
+        "method",
+        "names",
+        "status",
+        "uri",
+    )
 
     lines: list[str]
     names: list[str]
@@ -39,7 +50,10 @@ class Message:
     method: str
     uri: str
     status: int
+    call_id: str
     _first: dict[str, int]
+    _from_tag: str | None
+    _to_tag: str | None
 
     def __init__(
         self, lines: list[str], names: list[str], body: str, method: str, uri: str, status: int
@@ -50,7 +64,9 @@ class Message:
         self.method = method
         self.uri = uri
         self.status = status
+        self._from_tag = self._to_tag = None
         self._index()
+        self.call_id = self.value("Call-ID") or ""
 
     def _index(self) -> None:
         # Backwards, so that the first of several lines of one name wins.
@@ -111,21 +127,23 @@ class Message:
         self.lines[0] = f"{self.method} {uri} SIP/2.0"
 
     @property
-    def call_id(self) -> str:
-        return self.value("Call-ID") or ""
-
-    @property
     def cseq(self) -> int:
         """The number of the CSeq; the parser has made sure that there is one."""
         return int((self.value("CSeq") or "0").split(None, 1)[0])
 
     @property
     def from_tag(self) -> str:
-        return tag_of(self.value("From") or "")
+        tag = self._from_tag
+        if tag is None:
+            tag = self._from_tag = tag_of(self.value("From") or "")
+        return tag
 
     @property
     def to_tag(self) -> str:
-        return tag_of(self.value("To") or "")
+        tag = self._to_tag
+        if tag is None:
+            tag = self._to_tag = tag_of(self.value("To") or "")
+        return tag
 
     def encode(self) -> bytes:
         """The bytes of this message as it is now."""
@@ -134,8 +152,11 @@ class Message:
 
 def tag_of(value: str) -> str:
     """The tag parameter of a From or To value, "" if it has none (§19.3)."""
-    at = value.rfind(">") + 1
-    at = value.find(";", at)
+    end = value.rfind(">") + 1
+    at = value.find(";tag=", end)
+    if at >= 0:
+        return value[at + 5 :].partition(";")[0].strip()
+    at = value.find(";", end)
     if at < 0:
         return ""
     for parameter in value[at + 1 :].split(";"):
@@ -242,7 +263,7 @@ def _check(message: Message, stream: bool) -> None:
         raise RemoteProtocolError(400, "Bad Request: CSeq out of range")
     if message.method and method != message.method:
         raise RemoteProtocolError(400, "Bad Request: CSeq names another method")
-    if not message.value("Call-ID"):
+    if not message.call_id:
         raise RemoteProtocolError(400, "Bad Request: empty Call-ID header")
     length = message.value("Content-Length")
     if length is None:

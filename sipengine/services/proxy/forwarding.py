@@ -31,7 +31,7 @@ class Branches:
 
     def is_loop(self, message: Message, loop_hash: int) -> bool:
         """Whether a Via of ours carries the same hash: the request came back unchanged (§16.3 step 4)."""
-        if message.names.count("Via") == 1 and "," not in (message.value("Via") or ""):
+        if message.names.count("Via") == 1 and "," not in message.lines[message._first["Via"]]:
             return False  # only the sender's own
         ending = f".{loop_hash:x}"
         for via in message.all("Via"):
@@ -45,12 +45,20 @@ class Branches:
 def loop_hash(message: Message) -> int:
     """What §16.6 step 8 says the branch must depend on, as a number.
 
-    The built-in hash serves: it is the same within a process, and only a process compares.
+    The built-in hash serves: it is the same within a process, and only a process compares. A
+    request that loops comes back with these lines as they were, tags included.
     """
-    return hash(
-        (message.uri, message.from_tag, message.to_tag, message.call_id, message.value("CSeq"),
-         message.value("Route"), message.value("Proxy-Require"))
-    ) & 0xFFFFFFFF  # fmt: skip
+    lines = message.lines
+    first = message._first
+    facts = (
+        message.uri,
+        lines[first["From"]],
+        lines[first["To"]],
+        message.call_id,
+        lines[first["CSeq"]],
+        message.value("Route"),
+    )
+    return hash(facts) & 0xFFFFFFFF
 
 
 class Outgoing:
@@ -160,7 +168,7 @@ def pop_own_routes(message: Message, is_ours: Callable[[str], bool]) -> str | No
     if not message.has("Route"):
         return None
     routes = message.all("Route")
-    if is_ours(f"<{message.uri}>") and ";lr" in message.uri:
+    if ";lr" in message.uri and is_ours(f"<{message.uri}>"):
         last = parse_address(routes.pop())
         first: str | None = f"<{message.uri}>"
         message.set_uri(last.uri_text)
