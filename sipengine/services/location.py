@@ -137,9 +137,9 @@ class Location:
     def target_flow(self, binding: Binding) -> Flow | None:
         """The way to a contact, None if there is none until the phone comes back.
 
-        A contact at the host its REGISTER came from is reached at its own address, as is one on
-        this very host. Any other is behind NAT: over UDP the way back is the address the REGISTER
-        came from, over a connection only that connection.
+        A contact at the host its REGISTER came from is reached at its own address. Any other is
+        behind NAT: over UDP the way back is the address that the REGISTER came from, over a
+        connection it is that connection only, never an address that somebody else may have here.
         """
         target = binding.target
         if target is not None:
@@ -166,12 +166,10 @@ class Location:
             return None
         transport = uri.transport
         source, port = _split(binding.received)
-        if transport not in ("UDP", "TCP"):
-            return None
-        if uri.host != source and source != _split(binding.local)[0]:
+        if transport not in ("UDP", "TCP") or uri.host != source:
             return None
         flow = binding.flow
-        its_source = transport == "UDP" and uri.host == source and (uri.port or 5060) == port
+        its_source = transport == "UDP" and (uri.port or 5060) == port
         if its_source and flow is not None and not flow.reliable:
             return flow
         return self._flows.flow_to(transport, uri.host, uri.port)
@@ -180,6 +178,9 @@ class Location:
 
     def add(self, binding: Binding, now: float, wall: float) -> None:
         """Take in a binding that is complete."""
+        for other in self._of_aor.get(binding.aor, ()):
+            if other.expires <= now:  # its end must not be told after this beginning
+                self.remove(other, EXPIRED, wall)
         self._insert(binding)
         self._facts.append(binding.record(now, wall))
 
