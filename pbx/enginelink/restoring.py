@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final, LiteralString
+from uuid import UUID
 
 import psycopg
 import structlog
@@ -84,8 +85,26 @@ def restore(journal: Journal, connection: psycopg.Connection) -> Restored:
             known = calls.get(fact.id)
             if known is None or known.revision < fact.revision:
                 calls[fact.id] = fact
+    going_on = [call for call in calls.values() if call.state != STATE_ENDED]
+    ended = _ended(connection, going_on)
+    going_on = [call for call in going_on if call.revision > ended.get(call.id, -1)]
     if unreadable:
         logger.error("journal lines not understood at start", lines=unreadable)
-    return Restored(
-        list(bindings.values()), [call for call in calls.values() if call.state != STATE_ENDED]
+    return Restored(list(bindings.values()), going_on)
+
+
+def _ended(connection: psycopg.Connection, calls: list[CallRecord]) -> dict[str, int]:
+    """Of `calls`, those that Postgres knows as ended, with the revision that did.
+
+    Lines come twice if the position was lost; an old one must not bring a call back to life.
+    """
+    ids = []
+    for call in calls:
+        try:
+            ids.append(UUID(call.id))
+        except ValueError:
+            continue  # the recorder will put it aside
+    rows = connection.execute(
+        "SELECT id::text, revision FROM calls_call WHERE id = ANY(%s) AND state = 'ended'", (ids,)
     )
+    return dict(rows.fetchall())

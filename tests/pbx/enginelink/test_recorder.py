@@ -134,7 +134,7 @@ def test_the_tables_are_what_all_facts_add_up_to(
                 facts.append(fact)
                 write(journal, recorder, fact)
             recorder.close(5.0)
-        assert journal.pending_bytes(recorder._position) == 0
+        assert recorder.counters()["journal_pending_bytes"] == 0
         journal.close()
     assert tables(connection) == fold(facts)
 

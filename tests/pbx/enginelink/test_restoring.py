@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 
 import psycopg
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 
 from pbx.enginelink.publisher import Publisher, nowhere
 from pbx.enginelink.recorder import Recorder
@@ -30,6 +30,7 @@ def carry(url: str, journal: Journal) -> None:
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(carried=FACTS, tail=FACTS)
+@example(carried=[call(1, 2, "ended")], tail=[call(1, 1, "ringing")])
 def test_postgres_and_the_tail_add_up_to_all_facts(
     carried: list[Fact], tail: list[Fact], database_url: str, connection: psycopg.Connection
 ) -> None:
