@@ -226,8 +226,11 @@ class Dialog:
 class OutgoingCall:
     """An INVITE that this phone sent, and the dialog it makes."""
 
-    def __init__(self, phone: WirePhone, uri: str, *, extra: str = "", hops: str = "70") -> None:
+    def __init__(
+        self, phone: WirePhone, uri: str, *, extra: str = "", hops: str = "70", body: str = SDP
+    ) -> None:
         self.phone, self.uri, self.extra, self.hops = phone, uri, extra, hops
+        self.body = body.format(direction="sendrecv").replace("\n", "\r\n")
         self.call_id = f"{token()}@wire"
         self.local = f'"{phone.number}" <{phone.aor}>;tag={token()}'
         self.cseq = 1
@@ -236,7 +239,7 @@ class OutgoingCall:
         self.sent = ""
 
     def send_invite(self) -> None:
-        body = SDP.format(direction="sendrecv").replace("\n", "\r\n")
+        content = "Content-Type: application/sdp\n" if self.body else ""
         self.sent = (
             f"INVITE {self.uri} SIP/2.0\n"
             f"Via: {self.phone.via(self.branch)}\n"
@@ -248,8 +251,8 @@ class OutgoingCall:
             f"Contact: {self.phone.contact}\n"
             f"{self.authorization}{self.extra}"
             "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS\n"
-            "Content-Type: application/sdp\n"
-            f"Content-Length: {len(body)}\n\n{body}"
+            f"{content}"
+            f"Content-Length: {len(self.body)}\n\n{self.body}"
         )
         self.phone.wire.send(self.sent)
 
