@@ -34,7 +34,7 @@ from sipengine.services.proxy.proxy import Proxy
 from sipengine.services.proxy.record_route import Ends, RecordRoute
 from sipengine.services.redirect import contacts_of, registered_contacts
 from sipengine.services.registrar import Registrar
-from sipengine.services.replies import reply
+from sipengine.services.replies import reply, reply_to_broken
 from sipengine.services.responsibility import Responsibility
 from sipengine.services.routing import (
     OUTSIDE_TIMEOUT,
@@ -57,6 +57,8 @@ from sipengine.sip.uri import parse_uri
 from sipengine.sip.via import MAGIC_COOKIE, parse_via
 
 ALLOW: Final = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER"
+SUPPORTED: Final = frozenset({"path"})
+"""Option tags that a request to this server itself may require."""
 MAX_TRANSACTIONS: Final = 200_000
 """Server transactions at once (about 1.5 kB each); more new requests are answered 503."""
 MAX_DROP_SAMPLES: Final = 8
@@ -340,6 +342,8 @@ class Core:
         self, message: Message, reply_flow: Flow, flow: Flow, host: str, port: int, now: float
     ) -> None:
         """A request whose Request-URI is this server (§10.3, §11.2)."""
+        if message.has("Require") and not SUPPORTED.issuperset(message.all("Require")):
+            raise RemoteProtocolError(420, "Bad Extension")  # §8.2.2.3
         if message.method == "OPTIONS":
             extra = [ALLOW, "Accept: application/sdp", "Supported: path"]
             self.out.append(
@@ -347,8 +351,6 @@ class Core:
             )
             self._count("options_answered")
         elif message.method == "REGISTER":
-            if message.has("Require"):
-                raise RemoteProtocolError(420, "Bad Extension")
             self._register(
                 message, reply_flow, flow, self._responsibility.domain_of(host, port), now
             )
@@ -600,7 +602,11 @@ class Core:
         """A stateless refusal, to where the request came from."""
         extra: list[str] = []
         if status == 420:
-            wanted = message.all("Proxy-Require") + message.all("Require")
+            wanted = [
+                option
+                for option in message.all("Proxy-Require") + message.all("Require")
+                if option not in SUPPORTED
+            ]
             extra.append(f"Unsupported: {', '.join(wanted)}")
         elif status == 503:
             extra.append("Retry-After: 10")
@@ -610,7 +616,7 @@ class Core:
         message = None if data.startswith(b"SIP/") else salvage(data)
         self._drop(error.reason, flow, data)
         if message is not None:
-            self._answer(message, flow, error.status, error.reason)
+            self.out.append((flow, reply_to_broken(message, error.status, error.reason)))
 
     def _drop(self, reason: str, flow: Flow, data: bytes) -> None:
         self._count("messages_broken" if "stray" not in reason else "stray_responses")

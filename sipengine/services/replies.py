@@ -36,3 +36,12 @@ def reply(
     out += extra
     out.append("Content-Length: 0\r\n\r\n")
     return "\r\n".join(out).encode("latin-1", "replace")
+
+
+def reply_to_broken(message: Message, status: int, reason: str) -> bytes:
+    """An answer to a request that lacks headers: what there is comes back (RFC 4475 §3.3.1)."""
+    out = [f"SIP/2.0 {status} {reason}"]
+    for name in ("Via", "From", "To", "Call-ID", "CSeq"):
+        out += [f"{name}: {value}" for value in message.whole_lines(name)]
+    out.append("Content-Length: 0\r\n\r\n")
+    return "\r\n".join(out).encode("latin-1", "replace")

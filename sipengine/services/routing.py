@@ -122,9 +122,9 @@ def parse_called(text: str) -> Pattern:
             return Pattern("regex", text, re.compile(text[1:-1], re.ASCII))
         except re.error as error:
             raise ValueError(f"not a regular expression: {error}") from error
-    if "*" in text[:-1]:
-        raise ValueError("a star may only stand at the end, like 19*")
-    if text.endswith("*"):
+    if "*" in text[1:-1]:
+        raise ValueError("a star may stand at the end, like 19*, or begin a feature code, like *72")
+    if text.endswith("*") and len(text) > 1:
         return Pattern("prefix", text[:-1])
     return Pattern("exact", text)
 

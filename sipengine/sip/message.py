@@ -99,8 +99,11 @@ class Message:
 
     def whole_lines(self, name: str) -> list[str]:
         """The values of each header line of this name, commas untouched (for credentials)."""
-        if name not in self._first:
+        at = self._first.get(name)
+        if at is None:
             return []
+        if self.names.count(name) == 1:
+            return [self.lines[at].partition(":")[2].strip()]
         return [
             line.partition(":")[2].strip()
             for line, other in zip(self.lines, self.names, strict=True)
@@ -282,9 +285,9 @@ def _check(message: Message, stream: bool) -> None:
 
 
 def salvage(data: bytes) -> Message | None:
-    """As much of a broken request as its answer needs: Via, From, To, Call-ID, CSeq (§8.2.6.2).
+    """As much of a broken request as can be read, for the answer to it.
 
-    None if it is a response, an ACK (never answered), or lacks one of these.
+    None if no answer is due: it is a response, an ACK, or has no Via to answer by.
     """
     head = data.decode("latin-1").lstrip("\r\n").partition("\r\n\r\n")[0]
     lines = _FOLD.sub(" ", head).split("\r\n")[:MAX_HEADER_LINES]
@@ -294,6 +297,4 @@ def salvage(data: bytes) -> Message | None:
     names = ["/"] + [NAMES[line.partition(":")[0]] for line in lines[1:]]
     kept = [(line, name) for line, name in zip(lines, names, strict=True) if name]
     message = Message([k[0] for k in kept], [k[1] for k in kept], "", method, "", 0)
-    if all(message.value(name) for name in ("Via", "From", "To", "Call-ID", "CSeq")):
-        return message
-    return None
+    return message if message.value("Via") else None

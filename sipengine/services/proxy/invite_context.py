@@ -176,6 +176,7 @@ class InviteContext:
             self._timed_out = False
             targets = self.proxy.targets(stage.destinations, now)
             if targets:
+                self._best = BestResponse()  # the caller hears what became of the last who rang
                 self.proxy.layer.timers.start(float(stage.timeout), now, self)
                 for target in targets:
                     self._ring(target, now)
@@ -185,7 +186,8 @@ class InviteContext:
         self._answer(now)
 
     def _unreachable(self, stage: Stage, now: float) -> None:
-        self._best.offer(480, b"")
+        if not self._best.status:
+            self._best.offer(480, b"")
         if self.call is not None:
             for destination in stage.destinations:
                 name = destination.aor or destination.uri
@@ -268,6 +270,7 @@ class InviteContext:
     def _follow_contacts(self, data: bytes, now: float) -> bool:
         """Ring the Contacts of a 3xx instead (§16.7 step 4); whether there was one to ring."""
         rung = False
+        asked = {branch.target.uri for branch in self._branches}
         for contact in parse(data).all("Contact"):
             if self._redirects >= MAX_REDIRECTS:
                 break
@@ -283,8 +286,10 @@ class InviteContext:
                 continue
             self._redirects += 1
             for target in targets:
-                self._ring(target, now)
-                rung = True
+                if target.uri not in asked:  # §16.5: a target is tried once
+                    asked.add(target.uri)
+                    self._ring(target, now)
+                    rung = True
         return rung
 
     # -- coming to an end
@@ -351,7 +356,8 @@ class InviteContext:
             self._branches = []
         status, data = (487, b"") if self._cancelled else self._best.final()
         why = ""
-        if not data:
+        own = not data
+        if own:
             status = status or 480
             data = reply(self._message, status, to_tag=self.proxy.local_tag(self._server.key))
             why = self._why(status)
@@ -364,7 +370,7 @@ class InviteContext:
                 why = ", ".join(
                     number(parse_address(c).uri_text) for c in parse(data).all("Contact")[:3]
                 )
-            by = "caller" if self._cancelled else "system" if why else "callee"
+            by = "caller" if self._cancelled else "system" if own else "callee"
             self.call.finish(result, status, by, now, why)
 
     def _rang(self) -> bool:
