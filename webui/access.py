@@ -39,7 +39,7 @@ def operator_required(
     """
 
     @functools.wraps(view)
-    def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         wants_piece = "HX-Request" in request.headers
         if not request.user.is_authenticated:
             if wants_piece:

@@ -11,7 +11,6 @@ from typing import Final
 
 from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from pbx.calls.models import Call
 from webui.dashboard.paging import Page
@@ -27,9 +26,11 @@ _FORMULA: Final = re.compile(r"\s*[=+\-@\t\r]")
 _PLAIN_NUMBER: Final = re.compile(r"\+?[0-9]+")
 
 
-async def stream(calls: QuerySet[Call]) -> AsyncIterator[bytes]:
-    """Chunks of CSV, newest call first; times are ISO 8601 in the current time zone."""
-    zone = timezone.get_current_timezone()  # the request's own; the chunks are made after it
+async def stream(calls: QuerySet[Call], zone: dt.tzinfo) -> AsyncIterator[bytes]:
+    """Chunks of CSV, newest call first; times are ISO 8601 in `zone`.
+
+    The chunks are made after the request, when its time zone is no longer the current one.
+    """
     yield _lines([HEADER])
     cursor = ""
     while True:

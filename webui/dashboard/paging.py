@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, Self, TypeVar
 
 from django.core.exceptions import ValidationError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Field, Model, Q, QuerySet
 
 M = TypeVar("M", bound=Model)
 
@@ -78,10 +78,12 @@ def _parse(model: type[Model], fields: tuple[str, str], text: str) -> tuple[Any,
     if not joint:
         return None
     try:
-        values = tuple(
-            model._meta.get_field(name).to_python(value)
-            for name, value in zip(fields, (first, second), strict=True)
-        )
+        return _value(model, fields[0], first), _value(model, fields[1], second)
     except (ValidationError, ValueError):
         return None
-    return values[0], values[1]
+
+
+def _value(model: type[Model], name: str, text: str) -> Any:
+    field = model._meta.get_field(name)
+    assert isinstance(field, Field), f"{name} is a relation, which orders nothing"
+    return field.to_python(text)

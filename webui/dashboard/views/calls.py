@@ -55,7 +55,7 @@ def call_log_csv(request: HttpRequest) -> StreamingHttpResponse:
     calls = CallFilter(request.GET, Call.objects.all()).qs
     name = f"calls-{timezone.localtime():%Y-%m-%d}.csv"
     return StreamingHttpResponse(
-        call_csv.stream(calls),
+        call_csv.stream(calls, timezone.get_current_timezone()),
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )

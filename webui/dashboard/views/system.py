@@ -78,12 +78,14 @@ def parts(request: HttpRequest) -> HttpResponse:
 
 
 def _versions() -> list[tuple[str, str]]:
-    major, minor = divmod(connection.pg_version, 10000)
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version")
+        (postgres,) = cursor.fetchone()
     return [
         ("Branchline", _own_version()),
         ("Python", platform.python_version()),
         ("Django", version("django")),
-        ("Postgres", f"{major}.{minor}"),
+        ("Postgres", postgres.partition(" ")[0]),
     ]
 
 
