@@ -5,6 +5,11 @@
 VENV=$ROOT/.venv
 PYTHON=$VENV/bin/python
 
+# A company's own certificate authority is in the system's store, not among uv's.
+if [ -e /etc/ssl/certs/ca-certificates.crt ]; then
+    export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}"
+fi
+
 say() { printf '%s\n' "$*" >&2; }
 
 die() {

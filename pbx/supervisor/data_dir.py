@@ -62,6 +62,14 @@ def cluster_of(environment: Environment, servers: Identity | None) -> Cluster:
     )
 
 
+def clear_run_dir(environment: Environment) -> None:
+    """Remove the sockets' directory when nothing is in it any more; it may lie outside the data."""
+    try:
+        environment.run_dir.rmdir()
+    except OSError:  # a server that had to be killed left its socket: the next start takes it
+        return
+
+
 def _private(directory: Path, owner: Identity | None) -> None:
     directory.mkdir(exist_ok=True)
     directory.chmod(0o700)

@@ -58,6 +58,7 @@ def running() -> Iterator[None]:
             connections.close_all()
             cluster.stop()
             server.wait(timeout=10)
+            data_dir.clear_run_dir(environment)
 
 
 def _start(cluster: Cluster) -> subprocess.Popen[bytes]:

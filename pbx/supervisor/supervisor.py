@@ -221,6 +221,7 @@ class Supervisor:
             await asyncio.gather(*(part.stop() for part in reversed(stage)))
         for opened in self._sockets:
             opened.close()
+        data_dir.clear_run_dir(self._environment)
 
 
 def _tell_secrets(prepared: Prepared) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 import urllib.error
@@ -17,6 +19,7 @@ import psycopg
 import pytest
 
 from pbx.environment import Environment
+from pbx.supervisor.readiness import engine_answers
 from tests.support.pbx_process import PROJECT, PbxProcess
 from tests.support.processes import Process, descendants
 from tests.support.wait import until
@@ -41,14 +44,19 @@ def is_well(pbx: PbxProcess) -> bool:
     return health(pbx).get("status") == "ok"
 
 
-def one(pbx: PbxProcess, word: str) -> Process:
-    if word == "postgres":
-        return pbx.postgres()
-    return next(iter(pbx.parts(word)))
+def one(pbx: PbxProcess, word: str) -> Process | None:
+    """The supervisor's own child with that word, or None while there is none."""
+    children = [part for part in pbx.parts(word) if part.parent == pbx.process.pid]
+    return children[0] if children else None
+
+
+def another(pbx: PbxProcess, word: str, old: Process) -> Process | None:
+    found = one(pbx, word)
+    return found if found and found.pid != old.pid else None
 
 
 PARTS = {
-    "postgres": "postgres",
+    "postgres": "bin/postgres",
     "valkey": "valkey-server",
     "engine": "-m sipengine",
     "web": "pbx.uvicorn",
@@ -92,6 +100,13 @@ def test_a_killed_part_comes_back(pbx: PbxProcess, name: str) -> None:
         explain=pbx.tail,
     )
     until(lambda: is_well(pbx), "everything to be well again", deadline=BACK_S, explain=pbx.tail)
+    if name == "engine":
+        host, port = pbx.sip
+        until(
+            lambda: asyncio.run(engine_answers(host, port)),
+            "the engine to answer OPTIONS (RFC 3261 §11)",
+            deadline=BACK_S,
+        )
     assert pbx.process.poll() is None
 
 
@@ -103,7 +118,9 @@ def test_a_second_start_on_the_same_data_is_refused(pbx: PbxProcess) -> None:
 def test_a_restarted_web_part_refuses_no_connection(pbx: PbxProcess) -> None:
     """The supervisor holds the listening socket, so who comes in between waits."""
     assert pbx.ready is not None
-    os.kill(one(pbx, PARTS["web"]).pid, signal.SIGKILL)
+    web = one(pbx, PARTS["web"])
+    assert web is not None
+    os.kill(web.pid, signal.SIGKILL)
     with urllib.request.urlopen(f"{pbx.ready.http}/healthz/web", timeout=BACK_S) as answer:
         assert answer.status == 200
 
@@ -180,8 +197,6 @@ def refused(environment: dict[str, str], *words: str) -> str:
 
 
 def test_a_taken_port_is_one_clear_line(quiet: PbxProcess) -> None:
-    import socket
-
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", int(quiet.environment["PBX_SIP_PORT"])))
         said = refused(quiet.environment)
@@ -258,3 +273,24 @@ def test_demo_extensions_are_made_once_and_their_passwords_told_once() -> None:
             process.communicate(timeout=12)
             assert process.returncode == 0
             assert re.search(expected, said), said
+
+
+def test_data_under_a_closed_home_work_and_survive_a_killed_postgres() -> None:
+    """Root's home is closed to the user that Postgres runs as; a normal user's is her own."""
+    with PbxProcess(only="engine") as pbx:
+        pbx.stop()
+        home = pbx.root / "closed"
+        home.mkdir(mode=0o700)
+        pbx.environment["PBX_DATA_DIR"] = str(home / "data")
+        pbx.start()
+        pbx.apply({"extensions": [{"number": "2002", "password": "s3cret-kept-2"}]})
+        before = one(pbx, PARTS["postgres"])
+        assert before is not None
+        os.kill(before.pid, signal.SIGKILL)
+        until(
+            lambda: pbx.query("SELECT number FROM directory_extension") == [{"number": "2002"}],
+            "the database to be back with what was in it",
+            deadline=BACK_S,
+            explain=pbx.tail,
+        )
+        assert pbx.stop() == 0

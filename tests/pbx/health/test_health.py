@@ -1,0 +1,186 @@
+"""`/healthz` and `/metrics`: what they say, and to whom."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.utils import timezone
+
+from pbx.enginelink.models import EngineStatus
+from pbx.environment import Environment
+from pbx.health import checks, tasks, views
+from pbx.health.checks import BEAT_KEY, Health
+from pbx.supervisor.cluster import Cluster
+
+STRANGER = {"REMOTE_ADDR": "192.0.2.7"}
+TOKEN = "a-token-of-some-length"
+
+
+@pytest.fixture(autouse=True)
+def no_memory() -> Iterator[None]:
+    views._last = None
+    cache.clear()
+    yield
+    views._last = None
+    cache.clear()
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> dict[str, Health]:
+    """What the checks find, for the view to tell; the checks themselves are tested below."""
+    parts = {"database": Health(True), "engine": Health(True)}
+    monkeypatch.setattr(views, "check_all", lambda: dict(parts))
+    return parts
+
+
+@pytest.fixture
+def with_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = Environment.load({"PBX_METRICS_TOKEN": TOKEN})
+    monkeypatch.setattr(views, "current", lambda: environment)
+
+
+def test_all_well_is_200(client: Client, found: dict[str, Health]) -> None:
+    answer = client.get("/healthz")
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "status": "ok",
+        "parts": {"web": {"ok": True}, "database": {"ok": True}, "engine": {"ok": True}},
+    }
+
+
+def test_one_that_fails_is_503_and_named(client: Client, found: dict[str, Health]) -> None:
+    found["engine"] = Health(False, "the engine last reported 99 seconds ago")
+    answer = client.get("/healthz")
+    assert answer.status_code == 503
+    assert answer.json()["parts"]["engine"] == {
+        "ok": False,
+        "trouble": "the engine last reported 99 seconds ago",
+    }
+
+
+def test_strangers_learn_which_part_fails_but_no_details(
+    client: Client, found: dict[str, Health]
+) -> None:
+    found["database"] = Health(False, "Postgres does not answer: host 10.0.0.5")
+    answer = client.get("/healthz", **STRANGER)  # type: ignore[arg-type]
+    assert answer.status_code == 503
+    assert answer.json()["parts"]["database"] == {"ok": False}
+
+
+def test_a_good_answer_is_given_again_for_a_second(
+    client: Client, found: dict[str, Health]
+) -> None:
+    assert client.get("/healthz").status_code == 200
+    found["engine"] = Health(False, "gone")
+    assert client.get("/healthz").status_code == 200
+
+
+def test_a_bad_answer_is_not_kept(client: Client, found: dict[str, Health]) -> None:
+    found["engine"] = Health(False, "starting")
+    assert client.get("/healthz").status_code == 503
+    found["engine"] = Health(True)
+    assert client.get("/healthz").status_code == 200
+
+
+def test_the_web_part_answers_for_itself_alone(client: Client) -> None:
+    assert client.get("/healthz/web").content == b"ok\n"
+
+
+@pytest.mark.django_db
+def test_metrics_are_for_this_machine(client: Client) -> None:
+    EngineStatus.objects.create(
+        name="engine",
+        pid=1,
+        started_at=timezone.now(),
+        heartbeat_at=timezone.now(),
+        counters={"calls now": 3, "ship_cpu_s": 0.5, "name": "no number", "flag": True},
+    )
+    answer = client.get("/metrics")
+    assert answer.status_code == 200
+    assert answer["Content-Type"].startswith("text/plain")
+    text = answer.content.decode()
+    assert 'branchline_engine_calls_now{engine="engine"} 3.0\n' in text
+    assert 'branchline_engine_ship_cpu_s{engine="engine"} 0.5\n' in text
+    assert "branchline_calls_now 0.0\n" in text
+    assert "branchline_database_up 1.0\n" in text
+    assert "no number" not in text
+    assert "branchline_engine_flag" not in text
+
+
+@pytest.mark.parametrize("shown", [{}, {"HTTP_AUTHORIZATION": "Bearer "}])
+def test_metrics_need_a_token_from_elsewhere(client: Client, shown: dict[str, str]) -> None:
+    answer = client.get("/metrics", **STRANGER, **shown)  # type: ignore[arg-type]
+    assert answer.status_code == 401
+    assert answer["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("with_token")
+def test_the_token_opens_the_metrics(client: Client) -> None:
+    right = {"HTTP_AUTHORIZATION": f"Bearer {TOKEN}"}
+    wrong = {"HTTP_AUTHORIZATION": f"Bearer {TOKEN}x"}
+    assert client.get("/metrics", **STRANGER, **right).status_code == 200  # type: ignore[arg-type]
+    assert client.get("/metrics", **STRANGER, **wrong).status_code == 401  # type: ignore[arg-type]
+
+
+# ------------------------------------------------------------------ the checks
+
+
+@pytest.fixture
+def database(
+    transactional_db: None, postgres_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Point the checks, which connect by themselves, at the test database."""
+    environment = Environment.load({"DATABASE_URL": postgres_cluster.url("test_branchline")})
+    monkeypatch.setattr(checks, "current", lambda: environment)
+
+
+def status(age: float) -> None:
+    moment = timezone.now() - timezone.timedelta(seconds=age)
+    EngineStatus.objects.create(name="engine", pid=1, started_at=moment, heartbeat_at=moment)
+
+
+@pytest.mark.usefixtures("database")
+def test_an_engine_that_reports_is_well() -> None:
+    status(age=4)
+    assert checks.check_all() == {"database": Health(True), "engine": Health(True)}
+
+
+@pytest.mark.usefixtures("database")
+def test_an_engine_that_stopped_reporting_is_told_with_its_age() -> None:
+    status(age=60)
+    assert checks.check_all()["engine"] == Health(False, "the engine last reported 60 seconds ago")
+
+
+@pytest.mark.usefixtures("database")
+def test_an_engine_that_never_reported_is_told() -> None:
+    assert checks.check_all()["engine"].trouble == "the engine has not reported yet"
+
+
+def test_a_dead_database_is_told_within_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = Environment.load({"DATABASE_URL": "postgresql://x@127.0.0.1:9/x"})
+    monkeypatch.setattr(checks, "current", lambda: environment)
+    begun = time.monotonic()
+    found = checks.check_all()
+    assert time.monotonic() - begun < checks.DEADLINE + 1
+    assert found["database"].trouble.startswith("Postgres does not answer:")
+    assert not found["engine"].ok
+
+
+def test_a_check_that_hangs_counts_as_not_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "DEADLINE", 0.05)
+    monkeypatch.setattr(checks, "_database", lambda: time.sleep(0.5) or Health(True))
+    monkeypatch.setattr(checks, "_engine", lambda: Health(True))
+    assert checks.check_all()["database"] == Health(False, "no answer within 0.05 seconds")
+
+
+def test_the_schedule_is_seen_by_its_task() -> None:
+    assert checks._beat().trouble == "no task of the schedule has run yet"
+    tasks.note_beat()
+    assert checks._beat() == Health(True)
+    cache.set(BEAT_KEY, time.time() - 120)
+    assert checks._beat().trouble == "the last task of the schedule ran 120 seconds ago"
