@@ -16,6 +16,7 @@ import pytest
 from tests.support.baresip import Baresip
 from tests.support.cast import PASSWORD, merged
 from tests.support.pbx_process import DOMAIN, PbxProcess
+from tests.support.wire import Address
 from tests.support.wire_phone import WirePhone
 
 
@@ -54,13 +55,14 @@ class Phones:
         register: bool = True,
         domain: str = DOMAIN,
         hidden_as: str = "",
+        server: Address | None = None,
     ) -> WirePhone:
         """A phone by hand; `register=False` for one that only calls, `hidden_as` behind NAT."""
         phone = self.stack.enter_context(
             WirePhone(
                 number,
                 PASSWORD.format(number),
-                server=self.pbx.sip,
+                server=server or self.pbx.sip,
                 domain=domain,
                 transport=transport,
                 device=f"wire-{number}",

@@ -6,53 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.interop.bursts import calls_by_sipp, calls_to, ended_calls_to
 from tests.interop.conftest import Phones
-from tests.support.cast import PASSWORD, extension
-from tests.support.pbx_process import DOMAIN, PbxProcess, Row
-from tests.support.sipp import Result, Sipp, credentials
+from tests.support.cast import extension
+from tests.support.pbx_process import PbxProcess
 from tests.support.wait import until
 
 CONFIGURATION = {"extensions": [extension("2101"), extension("2102"), extension("2103")]}
 
-SCENARIOS = Path(__file__).parent / "scenarios"
 BURST = 200
-
-
-def calls_by_sipp(
-    phones: Phones,
-    directory: Path,
-    flow: str,
-    *,
-    count: int,
-    rate: int = 10,
-    transport: str = "udp",
-    hold_ms: int = 100,
-) -> Result:
-    """SIPp as 2101 calls SIPp as 2103; both must see every call through."""
-    socket = {"udp": "u1", "tcp": "t1"}[transport]
-    registrar = phones.wire("2103", register=False)
-    rows = [["2101", credentials("2101", PASSWORD.format("2101")), "2103"]]
-    callee = Sipp(SCENARIOS / f"callee{flow}.xml", directory, calls=count, transport=socket)
-    caller = Sipp(
-        SCENARIOS / f"caller{flow}.xml",
-        directory,
-        calls=count,
-        rate=rate,
-        target=phones.pbx.server,
-        transport=socket,
-        keys={"domain": DOMAIN},
-        rows=rows,
-        hold_ms=hold_ms,
-    )
-    contact = f"<sip:2103@127.0.0.1:{callee.port};transport={transport}>"
-    assert registrar.register(contact=contact).status == 200
-    with callee, caller:
-        result = caller.finish()
-        assert result.status == 0, f"{result.log}\n{callee.explain()}"
-        callee.finish().check(count)
-    registrar.register(contact="*", expires=0)
-    result.check(count)
-    return result
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
@@ -60,7 +22,7 @@ def test_reinvite_and_bye_through_record_route_rfc3665_3_7(
     pbx: PbxProcess, phones: Phones, tmp_path: Path, transport: str
 ) -> None:
     before = calls_to(pbx, "2103")
-    calls_by_sipp(phones, tmp_path, "_reinvite", count=5, transport=transport)
+    calls_by_sipp(phones, tmp_path, "2101", "2103", flow="_reinvite", count=5, transport=transport)
     rows = until(lambda: ended_calls_to(pbx, "2103", before + 5), "five rows", deadline=10)
     assert [row["result"] for row in rows[:5]] == ["answered"] * 5
     assert {row["hangup_by"] for row in rows[:5]} == {"caller"}
@@ -70,27 +32,12 @@ def test_burst_of_200_calls_none_lost_and_200_rows(
     pbx: PbxProcess, phones: Phones, tmp_path: Path
 ) -> None:
     before = calls_to(pbx, "2103")
-    calls_by_sipp(phones, tmp_path, "", count=BURST, rate=100, hold_ms=500)
+    calls_by_sipp(phones, tmp_path, "2101", "2103", count=BURST, rate=100, hold_ms=500)
     rows = until(lambda: ended_calls_to(pbx, "2103", before + BURST), f"{BURST} rows", deadline=20)
     latest = rows[:BURST]
     assert {row["result"] for row in latest} == {"answered"}
     assert len({row["call_ids"][0] for row in latest}) == BURST
     assert calls_to(pbx, "2103") == before + BURST, "and not one more"
-
-
-def calls_to(pbx: PbxProcess, number: str) -> int:
-    return int(
-        pbx.query("SELECT count(*) AS n FROM calls_call WHERE called LIKE %s", f"{number}%")[0]["n"]
-    )
-
-
-def ended_calls_to(pbx: PbxProcess, number: str, count: int) -> list[Row]:
-    """All ended calls to that number, newest first; [] until there are `count`."""
-    rows = pbx.query(
-        "SELECT * FROM calls_call WHERE called LIKE %s AND state = 'ended' ORDER BY started DESC",
-        f"{number}%",
-    )
-    return rows if len(rows) >= count else []
 
 
 def test_repeated_invite_gets_the_same_answer_and_one_row_rfc3261_17_2_1(

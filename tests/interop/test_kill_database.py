@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.interop.bursts import calls_by_sipp, calls_to, ended_calls_to
 from tests.interop.conftest import Phones
 from tests.support.cast import extension, merged
 from tests.support.pbx_process import PbxProcess
@@ -13,6 +15,9 @@ from tests.support.wait import until
 from tests.support.wire_phone import Dialog, OutgoingCall, WirePhone
 
 EXTENSIONS = {"extensions": [extension(number) for number in ("3201", "3202", "3203")]}
+
+
+BURST = 200
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +84,26 @@ def test_calls_and_registrations_go_on_and_the_log_is_whole_after(
     pbx.row_of(call.call_id)
 
 
+def test_burst_of_calls_around_a_kill_leaves_one_row_each(
+    pbx: PbxProcess, phones: Phones, tmp_path: Path
+) -> None:
+    before = calls_to(pbx, "3203")
+
+    def kill() -> None:
+        until(lambda: calls_to(pbx, "3203") > before + 10, "the first rows", deadline=10)
+        pbx.postgres().kill()
+
+    calls_by_sipp(
+        phones, tmp_path, "3201", "3203", count=BURST, rate=50, hold_ms=500, meanwhile=kill
+    )
+    until(
+        lambda: ended_calls_to(pbx, "3203", before + BURST), f"{BURST} rows", deadline=30, pause=0.2
+    )
+    rows = pbx.query("SELECT result FROM calls_call WHERE called LIKE '3203%%'")
+    assert len(rows) == before + BURST
+    assert [row["result"] for row in rows].count("answered") == before + BURST
+
+
 def test_a_change_after_the_database_came_back_is_live(pbx: PbxProcess, phones: Phones) -> None:
     """The engine listens again on the new connection."""
     old = pbx.postgres()
@@ -103,6 +128,8 @@ def test_engine_killed_while_the_database_is_away_loses_nothing(
     call, dialog, there = talk(alice, bob)
     ended, here, other = talk(alice, bob)
     end(here, other)
+    pbx.journalled(call.call_id, "talking")
+    pbx.journalled(ended.call_id, "ended")
     pbx.engine().kill()
     for process in pbx.parts("postgres"):
         process.kill()

@@ -122,20 +122,20 @@ class Wire:
     Every wait has a deadline in seconds; a message that does not come is an AssertionError.
     """
 
-    def __init__(self, server: Address, transport: str = "udp", *, port: int = 0) -> None:
+    def __init__(self, server: Address, transport: str = "udp") -> None:
         self.server = server
         self.transport = transport
         self._buffer = b""
         self.received: list[Message] = []
+        here = ("::1", 0) if ":" in server[0] else ("127.0.0.1", 0)
         if transport == "udp":
-            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.socket.bind(("127.0.0.1", port))
+            family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
+            self.socket = socket.socket(family, socket.SOCK_DGRAM)
+            self.socket.bind(here)
         else:
-            self.socket = socket.create_connection(
-                server, timeout=5, source_address=("127.0.0.1", port)
-            )
+            self.socket = socket.create_connection(server, timeout=5, source_address=here)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.address: Address = self.socket.getsockname()
+        self.address: Address = self.socket.getsockname()[:2]
 
     def __enter__(self) -> Wire:
         return self
@@ -148,7 +148,9 @@ class Wire:
 
     @property
     def local(self) -> str:
-        return f"{self.address[0]}:{self.address[1]}"
+        """host:port, an IPv6 host in brackets."""
+        host, port = self.address
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     def send(self, message: str | bytes) -> None:
         """Send a whole message. Text may have plain newlines; they go out as CR LF."""
