@@ -24,7 +24,9 @@ from sipengine.services.location import Location
 from sipengine.services.ports import Flows
 from sipengine.services.proxy.forwarding import (
     Branches,
+    is_whole,
     loop_hash,
+    made_whole,
     pop_own_routes,
     top_via,
     top_via_slowly,
@@ -132,14 +134,16 @@ class Core:
             self._refuse_broken(data, flow, error)
             return
         if message.status:
-            self._receive_response(data, flow, now)
+            self._receive_response(b"SIP/2.0" + data.lstrip(b"\r\n")[7:], flow, now)
             return
+        reply_flow = flow
         try:
-            self._receive_request(message, flow, now)
+            reply_flow, branch, sent_by = self._reply_flow(message, flow)
+            self._receive_request(message, flow, reply_flow, branch, sent_by, now)
         except RemoteProtocolError as error:
             self._count("requests_refused")
             if message.method != "ACK":
-                self._answer(message, flow, error.status, error.reason)
+                self._answer(message, reply_flow, error.status, error.reason)
 
     def flow_failed(self, flow: Flow, now: float) -> None:
         for client in list(flow.clients):  # §17.1.4
@@ -225,6 +229,10 @@ class Core:
         """Find the branch in the top Via and hand the rest to its transaction (§16.7, §17.1.3)."""
         try:
             status = int(data[8:11])
+            if not is_whole(data):
+                data = made_whole(data)
+            elif status >= 300:
+                parse(data)  # the contexts look into failures
             found = top_via(data) or top_via_slowly(data)
         except (RemoteProtocolError, ValueError):
             self._drop("broken response", flow, data)
@@ -244,9 +252,10 @@ class Core:
 
     # ------------------------------------------------------------------ requests
 
-    def _receive_request(self, message: Message, flow: Flow, now: float) -> None:
+    def _receive_request(
+        self, message: Message, flow: Flow, reply_flow: Flow, branch: str, sent_by: str, now: float
+    ) -> None:
         method = message.method
-        reply_flow, branch, sent_by = self._reply_flow(message, flow)
         if not branch.startswith(MAGIC_COOKIE):
             branch = old_style_branch(
                 message.uri, message.from_tag, message.call_id, message.cseq, f"{sent_by};{branch}"
@@ -434,7 +443,7 @@ class Core:
                 return
         else:
             destinations = (Destination(uri=message.uri),)
-        self._proxy.non_invite(server, message, flow, destinations, realm, hash_of_loop, now)
+        self._proxy.non_invite(server, message, flow, destinations, hash_of_loop, now)
 
     def _invite(
         self, message: Message, flow: Flow, reply_flow: Flow, key: str, who: Extension, display: str,

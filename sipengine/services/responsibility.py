@@ -9,7 +9,7 @@ from sipengine.sip.uri import SipUri, unescape
 class Responsibility:
     """Domains of the configuration, and the addresses listened at, which stand for the default domain."""
 
-    __slots__ = ("_domains", "_fallback", "_hosts", "_ports")
+    __slots__ = ("_domains", "_fallback", "_hosts", "_ports", "realms")
 
     def __init__(self, listening: list[tuple[str, str, int]], advertised: tuple[str, int]) -> None:
         self._hosts = frozenset(
@@ -18,10 +18,12 @@ class Responsibility:
         self._ports = frozenset({port for _, _, port in listening} | {advertised[1], 0})
         self._domains: frozenset[str] = frozenset()
         self._fallback = ""
+        self.realms: tuple[str, ...] = ()  # as they stand in our challenges
 
     def set_config(self, snapshot: ConfigSnapshot) -> None:
         self._domains = frozenset(name.lower() for name in snapshot.domains)
         self._fallback = snapshot.default_domain
+        self.realms = tuple(snapshot.domains)
 
     def domain_of(self, host: str, port: int) -> str:
         """The domain that `host:port` means, "" if it is somebody else's."""

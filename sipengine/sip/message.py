@@ -18,8 +18,8 @@ MAX_HEADER_LINES: Final = 256
 
 _FOLD: Final = re.compile(r"[ \t]*\r\n[ \t]+")
 _SINGLE: Final = ("From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length", "Content-Type")
-_REQUEST_LINE: Final = re.compile(r"([A-Za-z0-9.!%*_+`'~-]+) (\S+) SIP/2\.0")
-_STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9][0-9]) ?(.*)")
+_REQUEST_LINE: Final = re.compile(r"([A-Za-z0-9.!%*_+`'~-]+) (\S+) (?i:SIP)/2\.0")
+_STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9][0-9])(?: .*)?", re.IGNORECASE)
 _VERSION: Final = re.compile(r"SIP/[0-9]+\.[0-9]+")
 _METHOD_AND_NUMBER: Final = re.compile(r"[0-9]{1,10}[ \t]+[A-Za-z0-9.!%*_+`'~-]+")
 
@@ -215,21 +215,26 @@ def parse(data: bytes, stream: bool = False) -> Message:
     lines = head.split("\r\n")
     if len(lines) > MAX_HEADER_LINES:
         raise RemoteProtocolError(513, "Message Too Large: too many headers")
-    names = [NAMES[line.partition(":")[0]] for line in lines]
     start_line = lines[0]
+    lines[0] = ":"
+    try:
+        names = [NAMES[line[: line.index(":")]] for line in lines]
+    except ValueError:
+        raise RemoteProtocolError(400, "Bad Request: header line without a colon") from None
+    lines[0] = start_line
     names[0] = "/"
     method = uri = ""
     status = 0
-    if start_line.startswith("SIP/2.0 "):
+    match = _REQUEST_LINE.fullmatch(start_line)
+    if match is not None:
+        method, uri = match.groups()
+    elif start_line[:4].upper() == "SIP/":
         match = _STATUS_LINE.fullmatch(start_line)
         if match is None:
             raise RemoteProtocolError(400, "Bad Request: broken status line")
         status = int(match[1])
     else:
-        match = _REQUEST_LINE.fullmatch(start_line)
-        if match is None:
-            raise _broken_request_line(start_line)
-        method, uri = match.groups()
+        raise _broken_request_line(start_line)
     message = Message(lines, names, body, method, uri, status)
     _check(message, stream)
     return message
@@ -262,7 +267,7 @@ def _check(message: Message, stream: bool) -> None:
         if _METHOD_AND_NUMBER.fullmatch(cseq) is None:
             raise RemoteProtocolError(400, "Bad Request: broken CSeq header")
         number, method = cseq.split(None, 1)
-    if len(number) > 9 and int(number) >= 2**31:  # §8.1.1.5
+    if len(number) > 9 and (len(number) > 10 or int(number) >= 2**31):  # §8.1.1.5
         raise RemoteProtocolError(400, "Bad Request: CSeq out of range")
     if message.method and method != message.method:
         raise RemoteProtocolError(400, "Bad Request: CSeq names another method")
@@ -292,9 +297,9 @@ def salvage(data: bytes) -> Message | None:
     head = data.decode("latin-1").lstrip("\r\n").partition("\r\n\r\n")[0]
     lines = _FOLD.sub(" ", head).split("\r\n")[:MAX_HEADER_LINES]
     method = lines[0].partition(" ")[0]
-    if not method or method.startswith("SIP/") or method == "ACK":
+    if not method or method[:4].upper() == "SIP/" or method == "ACK":
         return None
-    names = ["/"] + [NAMES[line.partition(":")[0]] for line in lines[1:]]
+    names = ["/"] + [NAMES[line.partition(":")[0]] if ":" in line else "" for line in lines[1:]]
     kept = [(line, name) for line, name in zip(lines, names, strict=True) if name]
     message = Message([k[0] for k in kept], [k[1] for k in kept], "", method, "", 0)
     return message if message.value("Via") else None

@@ -110,6 +110,7 @@ _TOKEN: Final = frozenset(
 
 _MEMO_LIMIT: Final = 4096
 """Spellings remembered; a peer that invents more than these costs itself the slow way."""
+_LONGEST_REMEMBERED: Final = 64
 
 
 class _Names(dict[str, str]):
@@ -124,10 +125,18 @@ class _Names(dict[str, str]):
             name = _CANONICAL.get(stripped.lower()) or stripped.lower().title()
         else:
             name = ""
-        if len(self) < _MEMO_LIMIT:
+        if len(self) < _MEMO_LIMIT and len(spelling) <= _LONGEST_REMEMBERED:
             self[spelling] = name
         return name
 
 
-NAMES: Final[dict[str, str]] = _Names({name: name for name in _SPELLINGS} | COMPACT_FORMS)
+NAMES: Final[dict[str, str]] = _Names(
+    {
+        spelling: name
+        for name in _SPELLINGS
+        for spelling in (name, name.lower(), name.upper(), name.title())
+    }
+    | COMPACT_FORMS
+    | {letter.upper(): name for letter, name in COMPACT_FORMS.items()}
+)
 """`NAMES[spelling]` is the name as this project spells it; "" for what is no header name."""

@@ -120,11 +120,18 @@ class Phone:
             self.cseq += 1
             self.send(
                 head.format(
-                    domain=self.domain, via=self.via(), aor=self.aor, tag=next(_serial),
-                    number=self.number, port=self.port, cseq=self.cseq,
-                    contact=contact or self.contact, expires=expires, device=self.device,
+                    domain=self.domain,
+                    via=self.via(),
+                    aor=self.aor,
+                    tag=next(_serial),
+                    number=self.number,
+                    port=self.port,
+                    cseq=self.cseq,
+                    contact=contact or self.contact,
+                    expires=expires,
+                    device=self.device,
                     extra=extra + authorization,
-                )  # fmt: skip
+                )
             )
             self.wire.beat()
             answer = self.receive()
@@ -193,7 +200,11 @@ class Phone:
         call_id, tag = f"auth-{next(_serial)}", f"a{next(_serial)}"
         self.other_request(method, uri, extra=extra, call_id=call_id, tag=tag, body=body)
         value = digest(
-            self.response(407)["Proxy-Authenticate"], self.number, password_of(self.number), method, uri
+            self.response(407)["Proxy-Authenticate"],
+            self.number,
+            password_of(self.number),
+            method,
+            uri,
         )
         extra = f"{extra}Proxy-Authorization: {value}\n"
         return self.other_request(
@@ -246,7 +257,9 @@ class Dialog:
 class OutgoingCall:
     """An INVITE that this phone sends, and the dialogs it makes."""
 
-    def __init__(self, phone: Phone, uri: str, *, extra: str = "", hops: str = "70", body: str = "") -> None:
+    def __init__(
+        self, phone: Phone, uri: str, *, extra: str = "", hops: str = "70", body: str = ""
+    ) -> None:
         serial = next(_serial)
         self.phone, self.uri, self.extra, self.hops = phone, uri, extra, hops
         self.body = body or SDP.format(host=phone.contact_host)
@@ -280,7 +293,11 @@ class OutgoingCall:
         self.ack_failure(challenged)
         user = user or self.phone.number
         value = digest(
-            challenged["Proxy-Authenticate"], user, password or password_of(user), "INVITE", self.uri
+            challenged["Proxy-Authenticate"],
+            user,
+            password or password_of(user),
+            "INVITE",
+            self.uri,
         )
         self.authorization = f"Proxy-Authorization: {value}\n"
         self.cseq += 1

@@ -46,7 +46,11 @@ def snapshot(
     domains: tuple[Domain, ...] = (Domain(DOMAIN),),
 ) -> ConfigSnapshot:
     return ConfigSnapshot(
-        1, domains[0].name, {d.name: d for d in domains}, {e.aor: e for e in extensions}, tuple(rules)
+        1,
+        domains[0].name,
+        {d.name: d for d in domains},
+        {e.aor: e for e in extensions},
+        tuple(rules),
     )
 
 
@@ -198,7 +202,9 @@ class Wire:
     def row(self) -> CallRecord:
         """The call log's row, of which there must be exactly one."""
         self.beat()
-        assert len(self.rows) == 1, [(row.caller, row.called, row.state) for row in self.rows.values()]
+        assert len(self.rows) == 1, [
+            (row.caller, row.called, row.state) for row in self.rows.values()
+        ]
         return next(iter(self.rows.values()))
 
     def restart(self, *, with_facts: bool = True) -> None:

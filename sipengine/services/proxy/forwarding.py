@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from sipengine.sip.address import parse_address
 from sipengine.sip.errors import RemoteProtocolError
@@ -69,9 +69,12 @@ class Outgoing:
 
     __slots__ = ("_branches", "_hash", "_method", "_rest")
 
-    def __init__(self, message: Message, branches: Branches, hash_of_loop: int, realm: str) -> None:
-        """Takes Max-Forwards down by one and our own credentials and Routes out (the caller has
-        popped Routes from `message` already)."""
+    def __init__(
+        self, message: Message, branches: Branches, hash_of_loop: int, realms: Iterable[str]
+    ) -> None:
+        """Takes Max-Forwards down by one and credentials for our own `realms` out: whoever gets
+        them can try passwords on them. The caller has popped our Routes already.
+        """
         self._branches = branches
         self._hash = hash_of_loop
         self._method = message.method
@@ -82,11 +85,14 @@ class Outgoing:
         else:
             hops = int(lines[at].partition(":")[2])
             lines[at] = f"Max-Forwards: {hops - 1}"
-        if realm and message.has("Proxy-Authorization"):
-            ours = f'realm="{realm}"'
+        if message.has("Proxy-Authorization"):
+            ours = [f'realm="{realm}"' for realm in realms]
             for at in range(len(message.names) - 1, 0, -1):
-                if message.names[at] == "Proxy-Authorization" and ours in lines[at]:
+                mine = message.names[at] == "Proxy-Authorization"
+                if mine and any(realm in lines[at] for realm in ours):
                     del lines[at]
+        if not message.has("Content-Length"):
+            lines.append(f"Content-Length: {len(message.body)}")  # a stream needs it (§20.14)
         del lines[0]
         self._rest = "\r\n".join(lines) + "\r\n\r\n" + message.body
 
@@ -139,6 +145,27 @@ def top_via(data: bytes) -> tuple[bytes, bytes] | None:
     return line[at + 8 :].partition(b";")[0].rstrip(), data[:start] + data[end + 2 :]
 
 
+def is_whole(data: bytes) -> bool:
+    """Whether a raw response plainly ends where its Content-Length says; if not, see `made_whole`."""
+    end = data.find(b"\r\n\r\n")
+    at = data.find(b"\r\nContent-Length: ", 0, end)
+    if at < 0 or data[11:12] != b" ":
+        return False
+    length = data[at + 18 : data.find(b"\r\n", at + 18)]
+    return length.isdigit() and int(length[:9]) == len(data) - end - 4
+
+
+def made_whole(data: bytes) -> bytes:
+    """A raw response with a Content-Length and nothing behind its body (§18.3): fit for a stream.
+
+    Raises `RemoteProtocolError` if it is broken or cut off.
+    """
+    message = parse(data)
+    if not message.has("Content-Length"):
+        message.replace("Content-Length", [str(len(message.body))])
+    return message.encode()
+
+
 def top_via_slowly(data: bytes) -> tuple[bytes, bytes]:
     """As `top_via`, for compact, folded and combined Vias. Raises `RemoteProtocolError`."""
     message = parse(data)
@@ -169,6 +196,8 @@ def pop_own_routes(message: Message, is_ours: Callable[[str], bool]) -> str | No
         return None
     routes = message.all("Route")
     if ";lr" in message.uri and is_ours(f"<{message.uri}>"):
+        if not routes:
+            return f"<{message.uri}>"
         last = parse_address(routes.pop())
         first: str | None = f"<{message.uri}>"
         message.set_uri(last.uri_text)

@@ -49,14 +49,14 @@ class Proxy:
         follow_redirects: bool, loop_hash: int, now: float,
     ) -> None:  # fmt: skip
         """Ring `stage` for a new call. The caller of this has sent 100 Trying."""
-        outgoing = Outgoing(message, self._branches, loop_hash, call.domain)
+        outgoing = Outgoing(message, self._branches, loop_hash, self._responsibility.realms)
         InviteContext(self, server, message, outgoing, source, call).start(
             stage, follow_redirects, now
         )
 
     def non_invite(
         self, server: NonInviteServer, message: Message, source: Flow, destinations: tuple[Destination, ...],
-        realm: str, loop_hash: int, now: float,
+        loop_hash: int, now: float,
     ) -> None:  # fmt: skip
         """Forward a request other than INVITE to all contacts of its destinations; 480 if there are none."""
         targets = self.targets(destinations, now)
@@ -64,7 +64,7 @@ class Proxy:
         if not targets:
             server.respond(480, reply(message, 480, to_tag=tag), now)
             return
-        outgoing = Outgoing(message, self._branches, loop_hash, realm)
+        outgoing = Outgoing(message, self._branches, loop_hash, self._responsibility.realms)
         notes = [
             self.record_route.lines(message.call_id, message.from_tag, source, target.flow)
             if message.method in DIALOG_FORMING
@@ -130,7 +130,7 @@ class Proxy:
         now: float,
     ) -> None:
         """Forward a re-INVITE."""
-        outgoing = Outgoing(message, self._branches, loop_hash, "")
+        outgoing = Outgoing(message, self._branches, loop_hash, self._responsibility.realms)
         InviteContext(self, server, message, outgoing, source, None).relay(target, now)
 
     def relay(
@@ -138,7 +138,7 @@ class Proxy:
         from_caller: bool, now: float,
     ) -> None:  # fmt: skip
         """Forward any other request of a dialog; `call` is given for its BYE."""
-        outgoing = Outgoing(message, self._branches, loop_hash, "")
+        outgoing = Outgoing(message, self._branches, loop_hash, self._responsibility.realms)
         context = NonInviteContext(
             server, message, self.local_tag(server.key), call, from_caller, now
         )
@@ -146,7 +146,8 @@ class Proxy:
 
     def forward_ack(self, message: Message, target: Target, loop_hash: int) -> None:
         """An ACK of a 2xx goes on without any state (§16.11 last paragraph, §17)."""
-        _, data = Outgoing(message, self._branches, loop_hash, "").to(target.uri, target.flow, "")
+        outgoing = Outgoing(message, self._branches, loop_hash, self._responsibility.realms)
+        _, data = outgoing.to(target.uri, target.flow, "")
         self.layer.out.append((target.flow, data))
 
     # -- for the contexts
