@@ -33,6 +33,7 @@ from tests.support.wait import until
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 PROJECT = Path(__file__).resolve().parents[2]
+ASSETS = PROJECT / "webui" / "assets"
 PASSWORD = "correct horse battery"
 QUICK_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
@@ -40,11 +41,18 @@ QUICK_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 @pytest.fixture(scope="session")
 def static_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Style sheets and scripts built by their own build script and collected as in production."""
-    subprocess.run([PROJECT / "webui" / "assets" / "build"], check=True, timeout=300)
+    subprocess.run([ASSETS / "build"], check=True, timeout=300)
     root = tmp_path_factory.mktemp("static")
     with override_settings(STATIC_ROOT=root, STATICFILES_DIRS=[PROJECT / "webui" / "static"]):
         call_command("collectstatic", interactive=False, verbosity=0)
     return root
+
+
+@pytest.fixture(scope="session")
+def front_end_tools(static_root: Path) -> Path:
+    """The development packages of the front end: the types' checker and axe."""
+    subprocess.run([ASSETS / "build", "packages"], check=True, timeout=300)
+    return ASSETS / "node_modules"
 
 
 @pytest.fixture(scope="session")
@@ -177,7 +185,11 @@ def visit(server: Server, browser: Browser, trouble: Trouble) -> Iterator[Callab
     contexts: list[BrowserContext] = []
 
     def open_window(
-        person: Person | None = None, width: int = 1440, height: int = 900, theme: str = "light"
+        person: Person | None = None,
+        width: int = 1440,
+        height: int = 900,
+        theme: str = "light",
+        server: Server = server,
     ) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": height},

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from pbx.calls.models import Call
@@ -13,6 +15,17 @@ from tests.webui import office
 from tests.webui.conftest import Server, Trouble
 
 SOON = 2000  # milliseconds; below the 5 s after which the page would read by itself
+
+
+@pytest.fixture
+def broken_server(
+    server: Server, static_root: Path, tmp_path: Path, valkey: str
+) -> Iterator[Server]:
+    """A second server whose message broker does not answer."""
+    running = Server("unix:///nowhere/valkey.sock", static_root, tmp_path / "log")
+    yield running
+    running.stop()
+    assert "Traceback" not in running.log.read_text(), running.log.read_text()
 
 
 def open_live(visit: Callable[..., Page], person: Person) -> Page:
@@ -152,3 +165,18 @@ def test_names_from_outside_are_shown_as_text(
     window = open_live(visit, bob)
     expect(window.get_by_text("<img src=x onerror=alert(1)>").first).to_be_visible()
     assert trouble.seen == []
+
+
+def test_without_the_message_broker_the_page_still_follows(
+    visit: Callable[..., Page],
+    broken_server: Server,
+    trouble: Trouble,
+    bob: Person,
+) -> None:
+    office.heartbeat()
+    window = visit(bob, server=broken_server)
+    window.goto("/")
+    call = office.call("214", "207")
+    expect(window.locator(f"#call-{call.pk}")).to_be_visible(timeout=8000)
+    expect(window.locator("#connection")).to_contain_text("Connecting")
+    assert all("WebSocket" in line for line in trouble.seen)

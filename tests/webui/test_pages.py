@@ -36,8 +36,14 @@ VIEWS = [("light", 1440), ("dark", 1440), ("light", 390), ("dark", 390)]
 
 @pytest.mark.parametrize(("theme", "width"), VIEWS, ids=lambda value: str(value))
 def test_pages_are_whole(
-    visit: Callable[..., Page], trouble: Trouble, alice: Person, theme: str, width: int
+    visit: Callable[..., Page],
+    trouble: Trouble,
+    alice: Person,
+    front_end_tools: Path,
+    theme: str,
+    width: int,
 ) -> None:
+    axe = (front_end_tools / "axe-core" / "axe.min.js").read_text()
     office.whole_office()
     told = Call.objects.get(rule="Team Sales", state="ended")
     extension = Extension.objects.get(number="214")
@@ -55,7 +61,21 @@ def test_pages_are_whole(
             assert sideways <= 0, f"{path} scrolls {sideways} px sideways"
         expected = [line for line in trouble.seen if "404" in line] if name == "nothing" else []
         assert trouble.seen == expected, path
+        # After the count of violations: axe's own work on a page may add some.
+        if not name.startswith("admin"):
+            assert unfit(window, axe) == [], path
         trouble.seen.clear()
+
+
+def unfit(window: Page, axe: str) -> list[str]:
+    """What axe finds against WCAG 2.2 AA on the page, one line each."""
+    window.evaluate(axe)
+    found = window.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']})")
+    return [
+        f"{rule['id']}: {node['html'][:120]} {node['failureSummary']}"
+        for rule in found["violations"]
+        for node in rule["nodes"]
+    ]
 
 
 def picture(window: Page, name: str) -> None:

@@ -7,12 +7,17 @@ hint that is lost or repeated does no harm, and a socket outliving its log-in te
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 from typing import Any, Final
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from redis.exceptions import RedisError
 
 from webui.access import may_operate
+
+_log = logging.getLogger(__name__)
 
 GROUP: Final = "live"
 _COALESCE: Final = 0.05  # seconds; a busy engine ships some 100 batches a second, a page reads 4
@@ -22,6 +27,14 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
     """Passes the group's `live.changed` hints on as `{"type": "changed"}`, at most 20 a second."""
 
     _telling: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one socket; without the message broker it is closed, and the page polls instead."""
+        try:
+            await super().__call__(scope, receive, send)
+        except (OSError, RedisError) as error:
+            _log.warning("live socket closed, the message broker is away: %s", error)
+            await send({"type": "websocket.close", "code": 1013})
 
     async def connect(self) -> None:
         if not await database_sync_to_async(may_operate)(self.scope["user"]):
@@ -33,7 +46,8 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
     async def disconnect(self, code: int) -> None:
         if self._telling:
             self._telling.cancel()
-        await self.channel_layer.group_discard(GROUP, self.channel_name)
+        with contextlib.suppress(OSError, RedisError):  # gone with the broker, if it is away
+            await self.channel_layer.group_discard(GROUP, self.channel_name)
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         """The page has nothing to say; whatever comes is ignored."""
@@ -44,4 +58,5 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
 
     async def _tell(self) -> None:
         await asyncio.sleep(_COALESCE)
-        await self.send_json({"type": "changed"})
+        with contextlib.suppress(OSError):  # the reader has just left
+            await self.send_json({"type": "changed"})
