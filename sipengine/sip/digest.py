@@ -8,12 +8,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from _md5 import md5  # type: ignore[import-not-found]  # half the cost of hashlib's, and not barred by FIPS settings
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 from sipengine.sip.errors import RemoteProtocolError
+
+try:  # half the cost of hashlib's; some distributions leave it out
+    from _md5 import md5  # type: ignore[import-not-found]
+except ImportError:
+    md5 = partial(hashlib.md5, usedforsecurity=False)
 
 MD5: Final = "MD5"
 SHA_256: Final = "SHA-256"
