@@ -67,3 +67,20 @@ def django_db_modify_db_settings(
         PASSWORD=postgres_cluster.password,
         HOST=str(postgres_cluster.run),
     )
+
+
+def _skipped_in_ci(reporter: pytest.TerminalReporter) -> int:
+    """Where everything is installed, a skipped test is a test that went missing."""
+    return len(reporter.getreports("skipped")) if os.environ.get("CI") == "true" else 0
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and _skipped_in_ci(reporter) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if number := _skipped_in_ci(terminalreporter):
+        terminalreporter.write_line(f"CI=true: {number} skipped, which counts as failed", red=True)
