@@ -14,6 +14,7 @@ import gc
 import resource
 import secrets
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -27,6 +28,7 @@ from sipengine.net.addresses import local_addresses
 from sipengine.net.connections import Limits
 from sipengine.net.endpoint import Endpoint
 from sipengine.net.facts import FactsBeat, JournalPort
+from sipengine.net.gathering import GatheringSelector
 from sipengine.net.tcp import TcpFlow
 from sipengine.observe.logs import Scarce
 from sipengine.observe.metrics import collect
@@ -42,6 +44,10 @@ SHIP_S: Final = 5.0
 """For the journal to reach the database then; what does not, waits on disk for the next start."""
 
 DROPS_S: Final = 1.0
+
+COLLECT_S: Final = 30.0
+"""Between full garbage collections: 0.3 % of the time at 100,000 bindings, and what dies in cycles
+meanwhile (some 8 kB a call) stays below 40 MB at 150 calls a second."""
 
 DESCRIPTORS: Final = 65_536
 """File descriptors wanted: 20,000 connections with room to grow; the hard limit may be less."""
@@ -103,13 +109,14 @@ class Engine:
         self._dropped = Scarce()
         self._undurable = Scarce(1)
         self.defects = 0
+        self._pause = 0.0
 
     def run(self) -> None:
         """Start, serve until SIGTERM or SIGINT, stop. Raises `EngineError`, or what the link raises."""
         raise_descriptor_limit()
         start = self._link.start()
         try:
-            loop = asyncio.new_event_loop()
+            loop = asyncio.SelectorEventLoop(GatheringSelector())
             try:
                 loop.run_until_complete(self._live(loop, start))
             finally:
@@ -170,7 +177,7 @@ class Engine:
         self.core.restore(restored.bindings, restored.calls, monotonic(), time())
         self._generation = start.snapshot.generation
         self._link.watch(lambda snapshot: call_from_thread(loop, self._configure, snapshot))
-        settle_garbage_collector()
+        settle_interpreter()
         self.endpoint.serve()
         self._ticking = loop.create_task(self._tick())
         self._log.info(
@@ -207,6 +214,7 @@ class Engine:
 
     async def _tick(self) -> None:
         status_due = 0.0
+        collect_due = monotonic() + COLLECT_S
         while True:
             for reason, peer, beginning in self.core.take_drops():
                 self._dropped.warning("message dropped", why=reason, peer=peer, beginning=beginning)
@@ -214,6 +222,10 @@ class Engine:
             if now >= status_due:
                 status_due = now + STATUS_S
                 self._link.publish_status(self.counters(), self._generation)
+            if now >= collect_due:
+                gc.collect()
+                collect_due = monotonic() + COLLECT_S
+                self._pause = collect_due - COLLECT_S - now
             await asyncio.sleep(DROPS_S)
 
     def counters(self) -> dict[str, int | float]:
@@ -225,6 +237,7 @@ class Engine:
             {
                 "defects": self.defects,
                 "loop_lag_ms": round(self.endpoint.take_lag() * 1000, 1),
+                "collection_ms": round(self._pause * 1000, 1),
                 "commit_ms": round(self._facts.take_longest() * 1000, 1),
             },
         )
@@ -270,6 +283,19 @@ def raise_descriptor_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
-def settle_garbage_collector() -> None:
+def settle_interpreter() -> None:
+    """Keep the interpreter's own pauses short. Call once everything long-lived is made.
+
+    What lives until the end (modules, configuration, restored bindings) is taken out of the
+    collector's sight. Full collections do not come by themselves any more, for they cost 87 ms at
+    100,000 bindings and would come every few seconds under load; `Engine` runs one every
+    COLLECT_S. None of this changes the processor's time a call, as far as could be measured.
+
+    A thread that does the database's work may hold the interpreter for half a millisecond, not
+    for five, when a message waits: with a thread busy 8 ms in every 28, the slowest hundredth of
+    answers came after 5 ms instead of 12.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 50, 1_000_000)
+    sys.setswitchinterval(0.0005)

@@ -25,7 +25,7 @@ waits 10 ms on average. Shorter beats cost more than they please: each is three 
 
 EASY_BEAT_S: Final = 0.2
 """The same while no answer waits: what happened to calls is written a little later, so that a call
-that is set up meanwhile costs one line. A crash of the machine, not of the engine, may lose that."""
+that is set up meanwhile costs one line. A crash of the engine loses what it had not written yet."""
 
 Held = list[tuple[Flow, bytes]]
 

@@ -19,6 +19,7 @@ MEANINGS: Final[dict[str, str]] = {
     "memory_peak_kib": "most memory the engine ever held at once",
     "defects": "messages or timers that ended in an error of the engine itself",
     "loop_lag_ms": "longest that a timer was late since the last report",
+    "collection_ms": "how long the last full garbage collection held everything up",
     "commit_ms": "longest from the start of a commit to its answers since the last report",
     "udp_datagrams_received": "datagrams read, keep-alives among them",
     "udp_keep_alives": "datagrams of empty lines or zero bytes",
