@@ -151,9 +151,11 @@ class Call:
 class Calls:
     """All calls going on, by dialog: `Call-ID|tag` of either side."""
 
-    __slots__ = ("_dirty", "_timers", "by_dialog", "count", "offset", "total")
+    __slots__ = ("_dirty", "_timers", "_unique", "by_dialog", "count", "offset", "total")
 
-    def __init__(self, timers: TimerQueue, offset: float) -> None:
+    def __init__(self, timers: TimerQueue, offset: float, unique: str) -> None:
+        """`unique` is 15 hex digits that no other process has."""
+        self._unique = unique
         self._timers = timers
         self._dirty: dict[Call, None] = {}
         self.by_dialog: dict[str, Call] = {}
@@ -161,7 +163,17 @@ class Calls:
         self.count = 0
         self.total = 0
 
-    def begin(self, uuid: str, call_id: str, caller_tag: str, now: float) -> Call:
+    def begin(self, call_id: str, caller_tag: str, now: float) -> Call:
+        """A new call, with a UUID of version 7 (RFC 9562 §5.7): time, a count, and this process."""
+        millis = int((now + self.offset) * 1000)
+        unique = self._unique
+        uuid = (
+            f"{millis >> 16 & 0xFFFFFFFF:08x}-{millis & 0xFFFF:04x}-7{self.total & 0xFFF:03x}"
+            f"-8{unique[:3]}-{unique[3:]}"
+        )
+        return self._add(uuid, call_id, caller_tag, now)
+
+    def _add(self, uuid: str, call_id: str, caller_tag: str, now: float) -> Call:
         call = Call(self, uuid, call_id, caller_tag, now)
         self.by_dialog[f"{call_id}|{caller_tag}"] = call
         self.count += 1
@@ -227,7 +239,7 @@ class Calls:
         """Take up the calls that an earlier process left: talking ones go on, others died with it."""
         for record in records:
             tags = [*record.tags, "", ""]
-            call = self.begin(
+            call = self._add(
                 record.id,
                 record.call_ids[0] if record.call_ids else "",
                 tags[0],

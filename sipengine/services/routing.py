@@ -314,6 +314,14 @@ class RoutingTable:
         return tuple(found)
 
 
+def to_outside(uri: str) -> Decision:
+    """The decision for a URI of somebody else's domain, called by one of our own users."""
+    stage = Stage((Destination(uri=uri),), OUTSIDE_TIMEOUT)
+    return Decision(
+        RING, stage=stage, trace=(f"{uri} is outside, so the call goes straight there.",)
+    )
+
+
 def _fill(target: str, groups: tuple[str, ...]) -> str:
     for at, group in enumerate(groups, 1):
         target = target.replace(f"{{{at}}}", group)

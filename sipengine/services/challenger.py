@@ -1,0 +1,45 @@
+"""Who sent a request, and the challenge to whoever cannot show it (RFC 3261 §22.2, §22.3)."""
+
+from __future__ import annotations
+
+from sipengine.api import ConfigSnapshot, Extension
+from sipengine.services.authentication import Authenticator, Refusal
+from sipengine.services.own_answers import OwnAnswers
+from sipengine.sip.errors import RemoteProtocolError
+from sipengine.sip.flow import Flow
+from sipengine.sip.message import Message
+
+
+class Challenger:
+    """Finds the sender, or answers 401 (407 as a proxy). `snapshot` is swapped by the core."""
+
+    def __init__(self, authenticator: Authenticator, answers: OwnAnswers) -> None:
+        self._authenticator = authenticator
+        self._answers = answers
+        self.snapshot = ConfigSnapshot()
+
+    def identify(
+        self,
+        message: Message,
+        reply_flow: Flow,
+        domain: str,
+        proxy: bool,
+        now: float,
+        seen_on: Flow | None,
+    ) -> Extension | None:
+        """The extension that sent the request; None if it was challenged instead.
+
+        The answer is the same whether the user or the password is wrong. `seen_on` is the flow
+        of a request that no transaction protects from its own retransmissions.
+        """
+        who = self._authenticator.check(message, proxy, self.snapshot, domain, now, seen_on)
+        if isinstance(who, Extension):
+            return who
+        if who is Refusal.MALFORMED:
+            raise RemoteProtocolError(400, "Bad Request: broken credentials")
+        if who is Refusal.WRONG:
+            self._answers.count("credentials_wrong")
+        agent = message.value("User-Agent") or ""
+        lines = self._authenticator.challenge(domain, proxy, who is Refusal.STALE, now, agent)
+        self._answers.send(message, reply_flow, 407 if proxy else 401, extra=lines)
+        return None

@@ -1,0 +1,78 @@
+"""Answers of this server itself, outside of any transaction (RFC 3261 §8.2.7), and the counting of them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sipengine.services.replies import reply, reply_to_broken
+from sipengine.sip.errors import RemoteProtocolError
+from sipengine.sip.flow import Flow
+from sipengine.sip.message import Message, salvage
+
+ALLOW: Final = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER"
+SUPPORTED: Final = frozenset({"path"})
+"""Option tags that a request to this server itself may require."""
+MAX_DROP_SAMPLES: Final = 8
+
+
+class OwnAnswers:
+    """Sends stateless answers by `out`; counts them, and what was dropped without any."""
+
+    def __init__(self, out: list[tuple[Flow, bytes]], tag_prefix: str) -> None:
+        self._out = out
+        self._tag_prefix = tag_prefix
+        self.counts: dict[str, int] = {}
+        self._drops: list[tuple[str, str, bytes]] = []
+
+    def tag(self, message: Message) -> str:
+        """Our To tag, the same for a request that comes again (§8.2.7)."""
+        return f"{self._tag_prefix}{hash((message.call_id, message.from_tag)) & 0xFFFFFFFF:x}"
+
+    def is_own_tag(self, tag: str) -> bool:
+        return tag.startswith(self._tag_prefix)
+
+    def send(
+        self,
+        message: Message,
+        flow: Flow,
+        status: int,
+        reason: str = "",
+        extra: list[str] | None = None,
+    ) -> None:
+        self._out.append((flow, reply(message, status, reason, self.tag(message), extra or ())))
+
+    def refuse(self, message: Message, flow: Flow, error: RemoteProtocolError) -> None:
+        """Say what is wrong with a request; nothing for an ACK, which is never answered (§17.1.1.3)."""
+        self.count("requests_refused")
+        if message.method == "ACK":
+            return
+        extra: list[str] = []
+        if error.status == 420:
+            wanted = message.all("Proxy-Require") + message.all("Require")
+            extra.append("Unsupported: " + ", ".join(o for o in wanted if o not in SUPPORTED))
+        elif error.status == 405:
+            extra.append(ALLOW)
+        elif error.status == 503:
+            extra.append("Retry-After: 10")
+        self.send(message, flow, error.status, error.reason, extra)
+
+    def refuse_broken(self, data: bytes, flow: Flow, error: RemoteProtocolError) -> None:
+        """Answer what could not even be parsed, if it can be answered; it is counted as dropped."""
+        message = None if data.startswith(b"SIP/") else salvage(data)
+        self.drop(error.reason, flow, data)
+        if message is not None:
+            self._out.append((flow, reply_to_broken(message, error.status, error.reason)))
+
+    def drop(self, reason: str, flow: Flow, data: bytes) -> None:
+        self.count("stray_responses" if reason == "stray response" else "messages_broken")
+        if len(self._drops) < MAX_DROP_SAMPLES:
+            peer = f"{flow.transport} {flow.remote[0]}:{flow.remote[1]}"
+            self._drops.append((reason, peer, data[:200]))
+
+    def take_drops(self) -> list[tuple[str, str, bytes]]:
+        drops = self._drops
+        self._drops = []
+        return drops
+
+    def count(self, name: str, by: int = 1) -> None:
+        self.counts[name] = self.counts.get(name, 0) + by

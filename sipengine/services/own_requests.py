@@ -1,0 +1,64 @@
+"""Requests whose Request-URI is this server itself: REGISTER and OPTIONS (RFC 3261 §10.3, §11.2)."""
+
+from __future__ import annotations
+
+from sipengine.services.challenger import Challenger
+from sipengine.services.own_answers import ALLOW, SUPPORTED, OwnAnswers
+from sipengine.services.registrar import Registrar
+from sipengine.services.replies import reply
+from sipengine.sip.errors import RemoteProtocolError
+from sipengine.sip.flow import Flow
+from sipengine.sip.message import Message
+
+Held = list[tuple[Flow, bytes, Message]]
+
+
+class OwnRequests:
+    """Answers them without a transaction: each can be answered again alike.
+
+    `held` are answers that wait until what they acknowledge is durable.
+    """
+
+    def __init__(
+        self,
+        answers: OwnAnswers,
+        challenger: Challenger,
+        registrar: Registrar,
+        out: list[tuple[Flow, bytes]],
+        offset: float,
+    ) -> None:
+        self._answers = answers
+        self._challenger = challenger
+        self._registrar = registrar
+        self._out = out
+        self._offset = offset
+        self.held: Held = []
+
+    def receive(
+        self, message: Message, flow: Flow, reply_flow: Flow, domain: str, now: float
+    ) -> None:
+        """Raises `RemoteProtocolError` for what is refused."""
+        if message.has("Require") and not SUPPORTED.issuperset(message.all("Require")):
+            raise RemoteProtocolError(420, "Bad Extension")  # §8.2.2.3
+        if message.method == "OPTIONS":
+            extra = [ALLOW, "Accept: application/sdp", "Supported: path"]
+            self._answers.send(message, reply_flow, 200, extra=extra)
+            self._answers.count("options_answered")
+        elif message.method == "REGISTER":
+            self._register(message, flow, reply_flow, domain, now)
+        else:
+            raise RemoteProtocolError(405, "Method Not Allowed")
+
+    def _register(
+        self, message: Message, flow: Flow, reply_flow: Flow, domain: str, now: float
+    ) -> None:
+        who = self._challenger.identify(message, reply_flow, domain, False, now, flow)
+        if who is None:
+            return
+        done = self._registrar.register(message, who, flow, now, now + self._offset)
+        data = reply(message, done.status, done.reason, self._answers.tag(message), done.lines)
+        if done.durable:
+            self.held.append((reply_flow, data, message))
+        else:
+            self._out.append((reply_flow, data))
+        self._answers.count("registrations" if done.status < 300 else "registrations_refused")

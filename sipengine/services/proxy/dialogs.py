@@ -1,0 +1,112 @@
+"""Requests within dialogs that this proxy relayed (RFC 3261 §12.2, §16.6).
+
+They need no password: the engine knows their call, or their Route carries our signed note (D3).
+Whoever can show neither gets 481.
+"""
+
+from __future__ import annotations
+
+from sipengine.services.calls import Call, Calls
+from sipengine.services.own_answers import OwnAnswers
+from sipengine.services.proxy.forwarding import pop_own_routes
+from sipengine.services.proxy.proxy import Proxy
+from sipengine.services.proxy.record_route import Ends, RecordRoute
+from sipengine.services.proxy.targets import Target
+from sipengine.services.proxy.validation import Validation
+from sipengine.services.replies import reply
+from sipengine.sip.address import parse_address
+from sipengine.sip.errors import RemoteProtocolError
+from sipengine.sip.flow import Flow
+from sipengine.sip.message import Message
+from sipengine.sip.transaction.invite_server import InviteServer
+from sipengine.sip.transaction.layer import TransactionLayer
+from sipengine.sip.transaction.non_invite_server import NonInviteServer
+
+
+class Dialogs:
+    def __init__(
+        self, layer: TransactionLayer, calls: Calls, proxy: Proxy, record_route: RecordRoute,
+        validation: Validation, answers: OwnAnswers,
+    ) -> None:  # fmt: skip
+        self._layer = layer
+        self._calls = calls
+        self._proxy = proxy
+        self._record_route = record_route
+        self._validation = validation
+        self._answers = answers
+
+    def receive(
+        self,
+        message: Message,
+        flow: Flow,
+        reply_flow: Flow,
+        key: str,
+        route: str | None,
+        hash_of_loop: int,
+        now: float,
+    ) -> None:
+        """Any request but ACK and CANCEL. `route` is our own Route that was on top, if there was one."""
+        found = self._find(message, route)
+        if found is None:
+            raise RemoteProtocolError(481, "Call/Transaction Does Not Exist")
+        call, from_caller, ends = found
+        if call is not None:
+            if from_caller:
+                call.caller_flow = flow
+            else:
+                call.callee_flow = flow
+        target = self._proxy.in_dialog_target(message, ends, call, from_caller)
+        if message.method == "INVITE":
+            server = InviteServer(self._layer, key, reply_flow, now)
+            server.respond(100, reply(message, 100), now)
+            self._proxy.relay_invite(server, message, flow, target, hash_of_loop, now)
+            return
+        ending = None
+        if message.method == "BYE" and call is not None and _is_of_call(message, call, from_caller):
+            ending = call
+        self._proxy.relay(
+            NonInviteServer(self._layer, key, reply_flow, now), message, target, hash_of_loop, ending, from_caller, now
+        )  # fmt: skip
+
+    def receive_ack(self, message: Message, now: float) -> None:
+        """An ACK of no transaction: of a 2xx it goes on, of our own stateless answer it ends here."""
+        if self._answers.is_own_tag(message.to_tag):
+            return
+        route = pop_own_routes(message, self._validation.is_own_route)
+        found = self._find(message, route)
+        if found is None:
+            self._answers.count("stray_acks")
+            return
+        call, from_caller, ends = found
+        hash_of_loop = self._validation.check(message)
+        target: Target = self._proxy.in_dialog_target(message, ends, call, from_caller)
+        self._proxy.forward_ack(message, target, hash_of_loop)
+
+    def _find(
+        self, message: Message, route: str | None
+    ) -> tuple[Call | None, bool, Ends | None] | None:
+        """(call, whether its caller speaks, what the note says): at least one of call and note."""
+        found = self._calls.find(message.call_id, message.from_tag, message.to_tag)
+        if found is not None:
+            return found[0], found[1], None
+        ends = self._ends(message, route)
+        return None if ends is None else (None, ends.from_caller, ends)
+
+    def _ends(self, message: Message, route: str | None) -> Ends | None:
+        if route is None:
+            return None
+        note = self._record_route.note_of(route)
+        if note is None:
+            note = parse_address(route).uri.parameter("f")
+        if not note:
+            return None
+        try:
+            return self._record_route.read(note, message.call_id, message.from_tag, message.to_tag)
+        except (KeyError, ValueError):
+            return None
+
+
+def _is_of_call(message: Message, call: Call, from_caller: bool) -> bool:
+    """Whether a BYE ends the call itself, not a second dialog of its fork."""
+    callee_tag = message.to_tag if from_caller else message.from_tag
+    return not call.callee_tag or call.callee_tag == callee_tag

@@ -1,0 +1,141 @@
+"""Requests that begin something: a new call, a message to a user (RFC 3261 §16.5).
+
+Only our own users may have them forwarded: everybody else is challenged (407) or refused (403).
+"""
+
+from __future__ import annotations
+
+from sipengine.api import Extension
+from sipengine.services.calls import MAX_CALLS, Call, Calls
+from sipengine.services.challenger import Challenger
+from sipengine.services.location import Location
+from sipengine.services.own_answers import OwnAnswers
+from sipengine.services.proxy.invite_context import result_of
+from sipengine.services.proxy.proxy import Proxy
+from sipengine.services.redirect import contacts_of, registered_contacts
+from sipengine.services.replies import reply
+from sipengine.services.responsibility import Responsibility
+from sipengine.services.routing import (
+    REPLY_CONTACTS,
+    REPLY_REGISTERED,
+    RING,
+    Decision,
+    Destination,
+    RoutingTable,
+    to_outside,
+)
+from sipengine.sip.address import parse_address, readable
+from sipengine.sip.errors import RemoteProtocolError
+from sipengine.sip.flow import Flow
+from sipengine.sip.message import Message
+from sipengine.sip.transaction.invite_server import InviteServer
+from sipengine.sip.transaction.layer import TransactionLayer
+from sipengine.sip.transaction.non_invite_server import NonInviteServer
+from sipengine.sip.uri import parse_uri
+
+
+class NewRequests:
+    """`table` is swapped by the core when the configuration changes."""
+
+    def __init__(
+        self, layer: TransactionLayer, calls: Calls, proxy: Proxy, location: Location,
+        responsibility: Responsibility, challenger: Challenger, answers: OwnAnswers,
+    ) -> None:  # fmt: skip
+        self._layer = layer
+        self._calls = calls
+        self._proxy = proxy
+        self._location = location
+        self._responsibility = responsibility
+        self._challenger = challenger
+        self._answers = answers
+        self.table: RoutingTable
+
+    def receive(
+        self,
+        message: Message,
+        flow: Flow,
+        reply_flow: Flow,
+        key: str,
+        hash_of_loop: int,
+        now: float,
+    ) -> None:
+        """Raises `RemoteProtocolError` for what is refused."""
+        sender = parse_address(message.value("From") or "")
+        aor = ""
+        if sender.uri_text.startswith("sip"):
+            aor = self._responsibility.aor_of(parse_uri(sender.uri_text))
+        realm = aor.rpartition("@")[2] or self.table.snapshot.default_domain
+        who = self._challenger.identify(message, reply_flow, realm, True, now, None)
+        if who is None:
+            return
+        if who.aor != aor:
+            raise RemoteProtocolError(403, "Forbidden: From is not the authenticated user")
+        called = self._responsibility.aor_of(parse_uri(message.uri))
+        if message.method == "INVITE":
+            if self._calls.count >= MAX_CALLS:
+                raise RemoteProtocolError(503, "Service Unavailable")
+            server = InviteServer(self._layer, key, reply_flow, now)
+            call = self._begin(message, flow, who, sender.display, now)
+            self._invite(message, flow, server, call, called, hash_of_loop, now)
+        elif called and called not in self.table.snapshot.extensions:
+            raise RemoteProtocolError(404, "Not Found")
+        else:
+            destination = Destination(aor=called) if called else Destination(uri=message.uri)
+            other = NonInviteServer(self._layer, key, reply_flow, now)
+            self._proxy.non_invite(other, message, flow, (destination,), hash_of_loop, now)
+
+    def _begin(
+        self, message: Message, flow: Flow, who: Extension, display: str, now: float
+    ) -> Call:
+        call = self._calls.begin(message.call_id, message.from_tag, now)
+        call.caller_flow = flow
+        call.domain = who.domain
+        call.caller = who.aor
+        call.caller_name = readable(display) or who.name
+        call.caller_device = readable(message.value("User-Agent") or "")[:200]
+        return call
+
+    def _invite(
+        self, message: Message, flow: Flow, server: InviteServer, call: Call, called: str,
+        hash_of_loop: int, now: float,
+    ) -> None:  # fmt: skip
+        """A new call: decide where it goes and go there."""
+        if called:
+            number, _, domain = called.rpartition("@")
+            decision = self.table.decide(number, domain)
+            call.called = number
+        else:
+            decision = to_outside(message.uri)
+            call.called = message.uri
+        call.rule = decision.rule
+        call.decision = decision.trace
+        if decision.kind == RING and decision.stage is not None:
+            server.respond(100, reply(message, 100), now)
+            self._proxy.invite(
+                server, message, flow, call, decision.stage, decision.follow_redirects, hash_of_loop, now
+            )  # fmt: skip
+        else:
+            self._answer(message, server, call, decision, now)
+
+    def _answer(
+        self, message: Message, server: InviteServer, call: Call, decision: Decision, now: float
+    ) -> None:
+        """Be the redirect server (§8.3), or refuse."""
+        status, reason, why = decision.status, decision.reason, ""
+        extra: list[str] = []
+        if decision.kind == REPLY_CONTACTS:
+            status, reason, extra = 302, "", contacts_of(decision.contacts)
+            why = ", ".join(decision.contacts)
+        elif decision.kind == REPLY_REGISTERED:
+            assert decision.stage is not None
+            extra = registered_contacts(decision.stage.destinations, self._location, now)
+            status, reason = (302, "") if extra else (480, "")
+            why = "the registered phone" if extra else "no phone is registered there"
+        elif status == 404:
+            why = f"there is no {call.called} here"
+        elif decision.rule:
+            why = reason
+        tag = self._answers.tag(message)
+        server.respond(status, reply(message, status, reason, tag, extra), now)
+        result = result_of(status)
+        call.finish("failed" if result == "no_answer" else result, status, "system", now, why)

@@ -1,0 +1,43 @@
+"""What a request must be to be forwarded (RFC 3261 §16.3), and which Routes are our own (§16.4)."""
+
+from __future__ import annotations
+
+from sipengine.services.proxy.forwarding import Branches, loop_hash
+from sipengine.services.proxy.record_route import RecordRoute
+from sipengine.services.responsibility import Responsibility
+from sipengine.sip.address import parse_address
+from sipengine.sip.errors import RemoteProtocolError
+from sipengine.sip.message import Message
+
+
+class Validation:
+    def __init__(
+        self, branches: Branches, record_route: RecordRoute, responsibility: Responsibility
+    ) -> None:
+        self._branches = branches
+        self._record_route = record_route
+        self._responsibility = responsibility
+
+    def check(self, message: Message) -> int:
+        """The hash of what loop detection looks at (§16.6 step 8).
+
+        Raises `RemoteProtocolError`: 483, 420, 482, or 400 for a broken Max-Forwards.
+        """
+        hops = message.value("Max-Forwards")
+        if hops is not None:
+            if not (hops.isdigit() and hops.isascii() and len(hops) <= 3):
+                raise RemoteProtocolError(400, "Bad Request: broken Max-Forwards header")
+            if int(hops) == 0:
+                raise RemoteProtocolError(483, "Too Many Hops")
+        if message.has("Proxy-Require"):
+            raise RemoteProtocolError(420, "Bad Extension")
+        hash_of_loop = loop_hash(message)
+        if self._branches.is_loop(message, hash_of_loop):
+            raise RemoteProtocolError(482, "Loop Detected")
+        return hash_of_loop
+
+    def is_own_route(self, route: str) -> bool:
+        """Whether one Route value names this server."""
+        if self._record_route.note_of(route) is not None:
+            return True
+        return self._responsibility.is_self(parse_address(route).uri)
