@@ -15,6 +15,7 @@ from sipengine.api import (
     STATE_TALKING,
     STATE_TRYING,
     CallRecord,
+    Extension,
     LegRecord,
 )
 from sipengine.services.explanation import explain
@@ -151,11 +152,21 @@ class Call:
 class Calls:
     """All calls going on, by dialog: `Call-ID|tag` of either side."""
 
-    __slots__ = ("_dirty", "_timers", "_unique", "by_dialog", "count", "offset", "total")
+    __slots__ = (
+        "_dirty",
+        "_timers",
+        "_unique",
+        "by_dialog",
+        "count",
+        "extensions",
+        "offset",
+        "total",
+    )
 
     def __init__(self, timers: TimerQueue, offset: float, unique: str) -> None:
         """`unique` is 15 hex digits that no other process has."""
         self._unique = unique
+        self.extensions: dict[str, Extension] = {}  # of the present configuration, for names
         self._timers = timers
         self._dirty: dict[Call, None] = {}
         self.by_dialog: dict[str, Call] = {}
@@ -188,6 +199,11 @@ class Calls:
             return call, True
         call = self.by_dialog.get(f"{call_id}|{to_tag}")
         return None if call is None else (call, False)
+
+    def name_of(self, aor: str) -> str:
+        """The name of the extension with this AOR, "" if there is none."""
+        extension = self.extensions.get(aor)
+        return "" if extension is None else extension.name
 
     def changed(self, call: Call) -> None:
         self._dirty[call] = None

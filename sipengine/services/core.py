@@ -181,6 +181,7 @@ class Core:
         """Decide by another configuration from now on; calls in progress go on as they began."""
         self._challenger.snapshot = snapshot
         self._new_requests.table = RoutingTable(snapshot)
+        self._calls.extensions = snapshot.extensions
         self._responsibility.set_config(snapshot)
 
     def restore(

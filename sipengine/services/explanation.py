@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sipengine.sip.status import reason_phrase
 
 if TYPE_CHECKING:
-    from sipengine.services.calls import Call, Leg
+    from sipengine.services.calls import Call
 
 
 def duration(seconds: float) -> str:
@@ -22,12 +22,12 @@ def duration(seconds: float) -> str:
 
 def explain(call: Call, why: str = "") -> str:
     """One or two plain sentences about an ended call. `why` is a clause that the result lacks."""
-    caller = number(call.caller) or "Someone"
+    caller = person(call, call.caller) or "Someone"
     called = call.called
     if call.rule:
         called = f"{called} (rule “{call.rule}”)"
     if call.result == "answered":
-        who = number(call.answered_by)
+        who = person(call, call.answered_by)
         after = duration(call.answered - call.started)
         talked = duration(call.ended - call.answered)
         text = (
@@ -43,12 +43,12 @@ def explain(call: Call, why: str = "") -> str:
         waited = duration(call.ended - call.started)
         return f"{text} and hung up after {waited}, before anyone answered."
     if call.result == "busy":
-        return f"{text}. {_who(call.legs, 'busy') or 'The called party'} was busy."
+        return f"{text}. {_who(call, 'busy') or 'The called party'} was busy."
     if call.result == "declined":
-        return f"{text}. {_who(call.legs, 'declined') or 'The called party'} declined the call."
+        return f"{text}. {_who(call, 'declined') or 'The called party'} declined the call."
     if call.result == "no_answer":
         rang = duration(call.ended - call.started)
-        return f"{text}. {_everyone(call.legs) or 'Nobody'} did not answer within {rang}."
+        return f"{text}. {_everyone(call) or 'Nobody'} did not answer within {rang}."
     if call.result == "redirected":
         return f"{text} and was told to call {why} instead."
     return f"{text}. The call failed: {why or f'{call.status} {reason_phrase(call.status)}'}."
@@ -59,12 +59,20 @@ def number(address: str) -> str:
     return address.removeprefix("sip:").removeprefix("sips:").partition("@")[0] or address
 
 
-def _who(legs: list[Leg], result: str) -> str:
-    return " and ".join(dict.fromkeys(number(leg.target) for leg in legs if leg.result == result))
+def person(call: Call, address: str) -> str:
+    """`Alice Adams (1001)`, or just the number of somebody without a name."""
+    name = call.owner.name_of(address)
+    known = number(address)
+    return f"{name} ({known})" if name and name != known else known
 
 
-def _everyone(legs: list[Leg]) -> str:
-    names = list(dict.fromkeys(number(leg.target) for leg in legs))
+def _who(call: Call, result: str) -> str:
+    people = (person(call, leg.target) for leg in call.legs if leg.result == result)
+    return " and ".join(dict.fromkeys(people))
+
+
+def _everyone(call: Call) -> str:
+    names = list(dict.fromkeys(person(call, leg.target) for leg in call.legs))
     if len(names) > 3:
         return f"{', '.join(names[:3])} and {len(names) - 3} more"
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)

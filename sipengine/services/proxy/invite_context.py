@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sipengine.services.calls import Call, Leg
-from sipengine.services.explanation import number
+from sipengine.services.explanation import number, person
 from sipengine.services.proxy.best_response import BestResponse
 from sipengine.services.proxy.forwarding import Outgoing, cancel_of
 from sipengine.services.proxy.targets import Target, flow_to_uri
@@ -380,7 +380,7 @@ class InviteContext:
         """A clause for an answer that is our own."""
         if self.call is None:
             return ""
-        names = " and ".join(dict.fromkeys(number(leg.target) for leg in self.call.legs))
+        names = " and ".join(dict.fromkeys(person(self.call, leg.target) for leg in self.call.legs))
         if status == 480 and not self._rang():
             return f"{names or 'the called party'} has no phone registered"
         if status == 500:
