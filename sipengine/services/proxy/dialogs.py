@@ -49,13 +49,13 @@ class Dialogs:
         found = self._find(message, route)
         if found is None:
             raise RemoteProtocolError(481, "Call/Transaction Does Not Exist")
-        call, from_caller, ends = found
+        call, from_caller, heard, ends = found
         if call is not None:
             if from_caller:
                 call.caller_flow = flow
-            else:
+            elif message.from_tag == call.callee_tag:
                 call.callee_flow = flow
-        target = self._proxy.in_dialog_target(message, ends, call, from_caller)
+        target = self._proxy.in_dialog_target(message, ends, heard, from_caller)
         if message.method == "INVITE":
             server = InviteServer(self._layer, key, reply_flow, now)
             server.respond(100, reply(message, 100), now)
@@ -77,20 +77,28 @@ class Dialogs:
         if found is None:
             self._answers.count("stray_acks")
             return
-        call, from_caller, ends = found
+        _, from_caller, heard, ends = found
         hash_of_loop = self._validation.check(message)
-        target: Target = self._proxy.in_dialog_target(message, ends, call, from_caller)
+        target: Target = self._proxy.in_dialog_target(message, ends, heard, from_caller)
         self._proxy.forward_ack(message, target, hash_of_loop)
 
     def _find(
         self, message: Message, route: str | None
-    ) -> tuple[Call | None, bool, Ends | None] | None:
-        """(call, whether its caller speaks, what the note says): at least one of call and note."""
+    ) -> tuple[Call | None, bool, Flow | None, Ends | None] | None:
+        """(call, whether its caller speaks, the flow the other side was last heard on, our note).
+
+        None if there is neither call nor note. Nothing was heard of the other side of an early
+        dialog, of a second one of a fork, or of a call of an earlier process: there the note tells.
+        """
         found = self._calls.find(message.call_id, message.from_tag, message.to_tag)
-        if found is not None:
-            return found[0], found[1], None
-        ends = self._ends(message, route)
-        return None if ends is None else (None, ends.from_caller, ends)
+        if found is None:
+            ends = self._ends(message, route)
+            return None if ends is None else (None, ends.from_caller, None, ends)
+        call, from_caller = found
+        heard = call.caller_flow
+        if from_caller:
+            heard = call.callee_flow if message.to_tag == call.callee_tag else None
+        return call, from_caller, heard, self._ends(message, route) if heard is None else None
 
     def _ends(self, message: Message, route: str | None) -> Ends | None:
         if route is None:

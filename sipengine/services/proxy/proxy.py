@@ -76,18 +76,16 @@ class Proxy:
     # -- in a dialog
 
     def in_dialog_target(
-        self, message: Message, ends: Ends | None, call: Call | None, from_caller: bool
+        self, message: Message, ends: Ends | None, heard: Flow | None, from_caller: bool
     ) -> Target:
         """Where a request of a dialog goes (§16.6 steps 6 and 7), its route set being cut already.
 
+        `heard` is the flow that the other side was last heard on, if that is known.
         Raises `RemoteProtocolError` if that is no place this server can reach.
         """
         following = push_strict_route(message) if message.has("Route") else ""
         if following:
             return Target(message.uri, flow_to_uri(following, self.flows), message.uri)
-        heard: Flow | None = None
-        if call is not None:
-            heard = call.callee_flow if from_caller else call.caller_flow
         side = None
         if heard is not None:
             side = (heard.transport, *heard.remote)
