@@ -13,6 +13,7 @@ import contextlib
 import os
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Iterator
 from typing import Any, Final
@@ -65,6 +66,16 @@ def _doors(
         (_socket(environment, arguments.fd, "PBX_HTTP_PORT", environment.http_port), {})
     ]
     if not arguments.no_https:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*tls.values())
+        except OSError as error:  # SSLError is one
+            files = " and ".join(str(name) for name in tls.values())
+            raise BadEnvironment(
+                (
+                    f"PBX_TLS_CERT, PBX_TLS_KEY: {files} cannot be used: {error}; give a PEM certificate "
+                    "with its key, or leave both out",
+                )
+            ) from error
         doors.append(
             (
                 _socket(environment, arguments.https_fd, "PBX_HTTPS_PORT", environment.https_port),

@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from pbx.environment import PROJECT, Environment
 from pbx.supervisor import commands, data_dir, parts, readiness
@@ -25,12 +25,19 @@ _PREPARE_DEADLINE: Final = 300.0  # seconds; a large table may be rewritten by a
 
 def say(line: str) -> None:
     """Progress, for the person who started it."""
-    print(line, flush=True)
+    _print(line, sys.stdout)
 
 
 def warn(line: str) -> None:
     """What an operator may have to act on."""
-    print(line, file=sys.stderr, flush=True)
+    _print(line, sys.stderr)
+
+
+def _print(line: str, where: TextIO) -> None:
+    try:
+        print(line, file=where, flush=True)
+    except BrokenPipeError:  # whoever read along has left; the phones have not
+        return
 
 
 @dataclass(frozen=True, slots=True)

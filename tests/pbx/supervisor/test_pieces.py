@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -119,3 +121,15 @@ def test_only_the_engine_brings_just_its_database() -> None:
 def test_an_unknown_part_is_told_with_the_known_ones() -> None:
     with pytest.raises(UnknownPart, match="--only motor: no such part; the parts are postgres,"):
         chosen(["motor"], Environment.load({}))
+
+
+def test_the_supervisor_carries_no_django() -> None:
+    """It lives beside the parts that need the memory more."""
+    program = (
+        "import sys, pbx.supervisor.__main__\n"
+        "print([name for name in ('django.conf', 'psycopg', 'celery', 'redis') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"

@@ -225,6 +225,14 @@ def test_a_dead_redis_is_one_clear_line(quiet: PbxProcess) -> None:
     assert re.search(r"^REDIS_URL: Redis does not answer: .+", said, re.MULTILINE)
 
 
+def test_a_certificate_that_is_none_is_one_clear_line(quiet: PbxProcess) -> None:
+    quiet.root.joinpath("cert.pem").write_text("not a certificate")
+    path = str(quiet.root / "cert.pem")
+    said = refused(quiet.environment | {"PBX_TLS_CERT": path, "PBX_TLS_KEY": path}, "--only", "web")
+    assert f"PBX_TLS_CERT, PBX_TLS_KEY: {path} and {path} cannot be used" in said
+    assert "give a PEM certificate with its key" in said
+
+
 def test_an_unknown_part_is_one_clear_line(quiet: PbxProcess) -> None:
     assert "--only motor: no such part" in refused(quiet.environment, "--only", "motor")
 
