@@ -244,6 +244,14 @@ def test_nonce_of_another_process_realm_or_second_is_stale() -> None:
     assert check(auth, credentials(future)) is Refusal.STALE
 
 
+def test_overlong_serial_is_stale_and_fills_no_table() -> None:
+    auth = authenticator()
+    line = challenged(auth)
+    long = line.replace(nonce_of(line), nonce_of(line) + "0" * 1000)
+    assert check(auth, credentials(long)) is Refusal.STALE
+    assert len(auth.nonces) == 0
+
+
 def test_replayed_count_is_stale_rfc7616_5_12() -> None:
     auth = authenticator()
     line = challenged(auth)

@@ -139,8 +139,12 @@ def test_nobody_takes_over_the_contact_of_another_aor() -> None:
     location.add(first, 0.0, WALL)
     location.add(thief, 0.0, WALL)
     assert location.binding_for_contact("sip:x@10.0.0.5") is first
-    location.remove(thief, "removed", WALL)
+    location.refresh(thief, False, 0.0, WALL)
     assert location.binding_for_contact("sip:x@10.0.0.5") is first
+    location.remove(first, "removed", WALL)
+    assert location.binding_for_contact("sip:x@10.0.0.5") is None
+    location.refresh(thief, False, 0.0, WALL)
+    assert location.binding_for_contact("sip:x@10.0.0.5") is thief
 
 
 # ---------------------------------------------------------------------- expiry
