@@ -23,7 +23,7 @@ BEAT_S: Final = 0.02
 """From one commit's start to the next while answers wait for it: 50 a second at most, and an answer
 waits 10 ms on average. Shorter beats cost more than they please: each is three wake-ups."""
 
-EASY_BEAT_S: Final = 0.2
+EASY_BEAT_S: Final = 0.05
 """The same while no answer waits: what happened to calls is written a little later, so that a call
 that is set up meanwhile costs one line. A crash of the engine loses what it had not written yet."""
 

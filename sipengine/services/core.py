@@ -3,7 +3,7 @@
 The shell's side of the contract:
 - `receive(data, flow, now)` for every datagram and every framed stream message; it never raises
   for anything a peer sends. Afterwards send what is in `out` (in order) and clear it.
-- If `facts_waiting` is true, within about 200 ms, or 20 ms if `answers_waiting`: `facts, held =
+- If `facts_waiting` is true, within about 50 ms, or 20 ms if `answers_waiting`: `facts, held =
   take_facts(wall)`, make the facts durable, then send `held`. If that fails, call
   `facts_lost(held, now)`, which answers 503 instead.
 - One timer: after each call look at `next_timer()` (monotonic seconds or None) and call
