@@ -157,6 +157,17 @@ def answered_in_team() -> Call:
     return made
 
 
+_REASONS = {
+    "answered": "The extension answered; they talked until the caller hung up.",
+    "no_answer": "The extension rang, and nobody answered.",
+    "busy": "The extension was busy.",
+    "cancelled": "The extension rang; the caller gave up.",
+    "declined": "The call was declined at the phone.",
+    "failed": "The call could not be delivered: the other side did not answer at all.",
+    "redirected": "The caller was told to call another address.",
+}
+
+
 def log(count: int = 120) -> None:
     """Earlier calls, the newest 20 minutes ago, the same at every run but for the clock."""
     dice = random.Random(7)
@@ -189,7 +200,7 @@ def log(count: int = 120) -> None:
                 answered=answered,
                 ended=(answered or started) + seconds(talked if answered else dice.uniform(3, 30)),
                 result=result, sip_status=200 if answered else 486, hangup_by="caller",
-                reason="Made up for the picture.",
+                reason=_REASONS[result],
             )
         )  # fmt: skip
     Call.objects.bulk_create(made)

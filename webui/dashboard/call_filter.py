@@ -77,7 +77,7 @@ class CallFilter(filters.FilterSet):
         return calls.filter(started__lt=_midnight(day + dt.timedelta(days=1)))
 
     def by_result(self, calls: QuerySet[Call], name: str, result: str) -> QuerySet[Call]:
-        return calls.filter(result__in=states.MISSED if result == "missed" else (result,))
+        return calls.filter(result__in=list(states.MISSED) if result == "missed" else [result])
 
     def by_extension(self, calls: QuerySet[Call], name: str, number: str) -> QuerySet[Call]:
         """Calls that this extension made, was called for, or answered."""
@@ -96,6 +96,8 @@ class CallFilter(filters.FilterSet):
         shown = {name: value for name, value in cleaned.items() if value}
         if "result" in shown:
             shown["result"] = dict(RESULT_CHOICES)[shown["result"]]
+        for name in {"first_day", "last_day"} & shown.keys():
+            shown[name] = f"{shown[name].day} {shown[name]:%b %Y}"
         return [
             Chip(said[name].format(value), self.query_string(without=name))
             for name, value in shown.items()

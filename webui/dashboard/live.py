@@ -62,9 +62,8 @@ class Today:
 
     @property
     def missed_words(self) -> str:
-        """ "3 no answer, 1 busy", or "" if none was missed."""
-        known = ((states.RESULTS[result].label.lower(), n) for result, n in self.missed.items())
-        return ", ".join(f"{n} {label}" for label, n in known)
+        """ "3 not answered, 1 busy", or "" if none was missed."""
+        return ", ".join(f"{n} {states.MISSED[result]}" for result, n in self.missed.items())
 
 
 @dataclass(frozen=True, slots=True)

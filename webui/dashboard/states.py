@@ -35,8 +35,13 @@ RESULTS: Final = {
     "failed": State("Failed", "alert-circle", "bad"),
     "redirected": State("Redirected", "arrow-forward-up", "info", quiet=True),
 }
-MISSED: Final = ("no_answer", "cancelled", "busy", "declined")
-"""Results of a call that reached somebody's number and was not taken."""
+MISSED: Final = {
+    "no_answer": "not answered",
+    "cancelled": "given up",
+    "busy": "busy",
+    "declined": "declined",
+}
+"""Results of a call that reached somebody's number and was not taken, as one counts them."""
 
 LEG_RESULTS: Final = {
     **CALL_STATES,
