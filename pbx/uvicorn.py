@@ -58,24 +58,11 @@ def _doors(
     environment: Environment, arguments: argparse.Namespace
 ) -> list[tuple[socket.socket, dict[str, Any]]]:
     """Each listening socket with the options of the server behind it."""
-    tls = {
-        "ssl_certfile": environment.tls_cert or environment.data_dir / "tls" / "certificate.pem",
-        "ssl_keyfile": environment.tls_key or environment.data_dir / "tls" / "key.pem",
-    }
     doors: list[tuple[socket.socket, dict[str, Any]]] = [
         (_socket(environment, arguments.fd, "PBX_HTTP_PORT", environment.http_port), {})
     ]
     if not arguments.no_https:
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*tls.values())
-        except OSError as error:  # SSLError is one
-            files = " and ".join(str(name) for name in tls.values())
-            raise BadEnvironment(
-                (
-                    f"PBX_TLS_CERT, PBX_TLS_KEY: {files} cannot be used: {error}; give a PEM certificate "
-                    "with its key, or leave both out",
-                )
-            ) from error
+        tls = _tls(environment)
         doors.append(
             (
                 _socket(environment, arguments.https_fd, "PBX_HTTPS_PORT", environment.https_port),
@@ -83,6 +70,23 @@ def _doors(
             )
         )
     return doors
+
+
+def _tls(environment: Environment) -> dict[str, str]:
+    """uvicorn's options for the certificate: the one given, or the self-signed one."""
+    own = environment.data_dir / "tls"
+    certificate = environment.tls_cert or str(own / "certificate.pem")
+    key = environment.tls_key or str(own / "key.pem")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except OSError as error:  # SSLError is one
+        raise BadEnvironment(
+            (
+                f"PBX_TLS_CERT, PBX_TLS_KEY: {certificate} and {key} cannot be used: {error}; "
+                "give a PEM certificate with its key, or leave both out",
+            )
+        ) from error
+    return {"ssl_certfile": certificate, "ssl_keyfile": key}
 
 
 def _socket(

