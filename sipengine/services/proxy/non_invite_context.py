@@ -94,8 +94,9 @@ class NonInviteContext:
         return status
 
     def _close(self, status: int) -> None:
-        """The BYE has had its answer; these say that the dialog is gone (§15.1.1)."""
+        """The BYE has had its answer: whoever sent it has left the call, whatever it says (§15.1.1),
+        unless it is a challenge, to which he answers by another BYE."""
         call = self._call
-        if call is not None and (status < 300 or status in (408, 481, 500)):
+        if call is not None and status not in (401, 407):
             self._call = None
             call.finish("answered", 200, "caller" if self._by_caller else "callee", self._ended_at)
