@@ -89,21 +89,31 @@ def test_callee_on_tcp_ends_the_call_after_it_has_reconnected(
     assert (row["result"], row["hangup_by"]) == ("answered", "callee")
 
 
-def test_phones_that_were_registered_are_still_called(pbx: PbxProcess, phones: Phones) -> None:
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_real_phone_that_was_registered_is_called_at_once(
+    pbx: PbxProcess, phones: Phones, transport: str
+) -> None:
+    """Over TCP its connection is gone; its contact can be connected to all the same."""
     caller = phones.wire("3101", register=False)
-    udp = phones.baresip("3102", transport="udp")
-    tcp = phones.wire("3103", transport="tcp")
+    phone = phones.baresip("3102", transport=transport)
     kill_engine(pbx)
-
     call = caller.call("3102")
-    udp.wait_for("CALL_INCOMING", deadline=3)
-    udp.hang_up()
+    phone.wait_for("CALL_INCOMING", deadline=3)
+    phone.hang_up()
     call.fails(486)
 
-    assert tcp.wire.is_closed()
-    tcp = phones.wire("3103", transport="tcp")
+
+def test_phone_that_only_its_own_connection_reaches_is_called_when_it_has_reconnected(
+    pbx: PbxProcess, phones: Phones
+) -> None:
+    hidden = "192.168.250.250:5060"
+    caller = phones.wire("3101", register=False)
+    phone = phones.wire("3103", transport="tcp", hidden_as=hidden)
+    kill_engine(pbx)
+    assert phone.wire.is_closed()
+    phone = phones.wire("3103", transport="tcp", hidden_as=hidden)
     call = caller.call("3103")
-    tcp.incoming(deadline=3).reject(486, "Busy Here")
+    phone.incoming(deadline=3).reject(486, "Busy Here")
     call.fails(486)
 
 
