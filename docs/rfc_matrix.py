@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""Writes docs/rfc-matrix.md: which RFC section is served by which module and proved by which test.
+
+Modules are found by the sections their docstrings and comments cite ("RFC 6026 §7.2"; "§17.1" alone is of RFC 3261), tests by their names: `test_16_7_6_..` is RFC 3261 §16.7.6, `test_6026_7_1_..`
+or `.._rfc6026_7_1` is RFC 6026 §7.1. `make matrix` runs it; a test sees that it was run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "rfc-matrix.md"
+CITATION = re.compile(r"RFC (\d{4})(?:,? §(\d+(?:\.\d+)*))?|§(\d+(?:\.\d+)*)")
+NEAR = 15
+"""Characters within which "§3.1" after "RFC 3581 §2" still means that RFC; else it means RFC 3261."""
+
+TEST = re.compile(r"def (test_\w+)")
+SUFFIX = re.compile(r"_rfc(\d{4})((?:_\d+)*)$")
+PREFIX = re.compile(r"test_(?:rfc_?)?((?:\d+_)+)")
+
+TITLES = {
+    2617: "HTTP digest (old)", 3261: "SIP", 3262: "PRACK", 3263: "locating servers", 3326: "Reason",
+    3327: "Path", 3581: "rport", 3665: "basic call flows", 4320: "non-INVITE fixes",
+    4475: "torture tests", 5118: "IPv6 torture tests", 5393: "fork amplification",
+    5407: "races", 5626: "Outbound", 5658: "Record-Route fixes", 5954: "IPv6 in URIs",
+    6026: "INVITE transaction fixes", 7616: "digest SHA-256", 8760: "digest SHA-256 in SIP", 9562: "UUID",
+}  # fmt: skip
+
+NOT_DONE = """## Not done
+
+| RFC | what is missing |
+| --- | --- |
+| 3261 §18.2.2 | an answer whose connection has closed is not sent on a new one |
+| 3261 §26, 5630, 5922, 5923 | TLS, `sips:` |
+| 3263 | SRV and NAPTR: a host name is looked up by its address alone |
+| 3262, 3311, 4028 | as a user agent of our own (they pass through the proxy) |
+| 3265/6665, 4235, 3842, 3856, 3903 | no event server: SUBSCRIBE is forwarded to the called phone like any request |
+| 3323, 3325, 7044 | no privacy service, asserted identity or History-Info |
+| 3327 | Path is stored and used; this server adds none |
+| 3428 | MESSAGE is forwarded, not kept for a user who is away |
+| 5393 §5 | loops are found; Max-Breadth is a fixed limit of 60 branches, the header is passed on |
+| 5626, 5627 | instance and reg-id are kept; no flow tokens for Outbound, no GRUU |
+| 7118 | SIP over WebSocket |
+"""
+
+
+def sections_of_modules() -> dict[tuple[int, str], set[str]]:
+    found: dict[tuple[int, str], set[str]] = defaultdict(set)
+    for path in sorted((ROOT / "sipengine").rglob("*.py")):
+        module = str(path.relative_to(ROOT / "sipengine"))
+        rfc, seen_at = 3261, -NEAR
+        for match in CITATION.finditer(path.read_text(encoding="utf-8")):
+            if match[1]:
+                rfc, seen_at = int(match[1]), match.end()
+                found[rfc, match[2] or ""].add(module)
+            else:
+                near = match.start() - seen_at < NEAR
+                seen_at = match.end() if near else seen_at
+                found[rfc if near else 3261, match[3]].add(module)
+    return found
+
+
+def section_of_test(name: str) -> tuple[int, str] | None:
+    suffix = SUFFIX.search(name)
+    if suffix:
+        return int(suffix[1]), suffix[2].strip("_").replace("_", ".")
+    prefix = PREFIX.match(name)
+    if prefix is None:
+        return None
+    numbers = prefix[1].strip("_").split("_")
+    if int(numbers[0]) in TITLES:
+        return int(numbers[0]), ".".join(numbers[1:])
+    if int(numbers[0]) <= 26:
+        return 3261, ".".join(numbers)
+    return None
+
+
+def sections_of_tests() -> dict[tuple[int, str], set[str]]:
+    found: dict[tuple[int, str], set[str]] = defaultdict(set)
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        for match in TEST.finditer(path.read_text(encoding="utf-8")):
+            section = section_of_test(match[1])
+            if section is not None:
+                found[section].add(f"{path.relative_to(ROOT / 'tests')}")
+    return found
+
+
+def order(section: str) -> list[int]:
+    return [int(part) for part in section.split(".")] if section else []
+
+
+def page() -> str:
+    modules, tests = sections_of_modules(), sections_of_tests()
+    out = [
+        "# RFC matrix",
+        "",
+        "Made by `docs/rfc_matrix.py` from the sources: sections that code cites, and tests that name them.",
+        "",
+    ]
+    for rfc in sorted({key[0] for key in modules | tests}):
+        out += [
+            f"## RFC {rfc} {TITLES.get(rfc, '')}".rstrip(),
+            "",
+            "| section | module | tests |",
+            "| --- | --- | --- |",
+        ]
+        keys = sorted({key for key in modules | tests if key[0] == rfc}, key=lambda k: order(k[1]))
+        for key in keys:
+            if not key[1] and not tests.get(key) and len(keys) > 1:
+                continue  # the bare mention of an RFC whose sections are listed
+            where = ", ".join(f"`{m}`" for m in sorted(modules.get(key, ())))
+            proof = ", ".join(f"`{t}`" for t in sorted(tests.get(key, ())))
+            out.append(f"| {'§' + key[1] if key[1] else 'as a whole'} | {where} | {proof} |")
+        out.append("")
+    return "\n".join(out) + "\n" + NOT_DONE
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
