@@ -14,7 +14,7 @@ from tests.interop.conftest import Phones
 from tests.support.cast import extension
 from tests.support.pbx_process import PbxProcess
 from tests.support.wire import Wire
-from tests.support.wire_phone import branch
+from tests.support.wire_calls import branch
 
 CONFIGURATION = {"extensions": [extension("2201"), extension("2202")]}
 

@@ -12,7 +12,8 @@ from tests.interop.conftest import Phones
 from tests.support.cast import extension, merged
 from tests.support.pbx_process import PbxProcess
 from tests.support.wait import until
-from tests.support.wire_phone import Dialog, OutgoingCall, WirePhone
+from tests.support.wire_calls import Dialog, OutgoingCall
+from tests.support.wire_phone import WirePhone
 
 EXTENSIONS = {"extensions": [extension(number) for number in ("3201", "3202", "3203")]}
 

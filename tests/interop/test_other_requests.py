@@ -8,8 +8,8 @@ from tests.interop.conftest import Phones
 from tests.support.cast import extension
 from tests.support.free_ports import free_port
 from tests.support.pbx_process import PbxProcess
-from tests.support.wire import digest, uri_of
-from tests.support.wire_phone import SDP, Dialog, branch, choose, token
+from tests.support.wire import choose, digest, uri_of
+from tests.support.wire_calls import SDP, Dialog, branch, token
 
 CONFIGURATION = {"extensions": [extension("2401"), extension("2402")]}
 

@@ -10,8 +10,7 @@ import pytest
 from tests.interop.conftest import Phones
 from tests.support.cast import extension
 from tests.support.pbx_process import PbxProcess
-from tests.support.wire import Message, challenge_fields, digest
-from tests.support.wire_phone import choose
+from tests.support.wire import Message, challenge_fields, choose, digest
 
 CONFIGURATION = {"extensions": [extension("1901"), extension("1902")]}
 

@@ -8,7 +8,8 @@ from tests.interop.conftest import Phones
 from tests.support.cast import extension
 from tests.support.pbx_process import PbxProcess
 from tests.support.wire import Wire
-from tests.support.wire_phone import WirePhone, branch, token
+from tests.support.wire_calls import branch, token
+from tests.support.wire_phone import WirePhone
 
 CONFIGURATION = {"extensions": [extension("2301"), extension("2302")]}
 

@@ -10,6 +10,7 @@ import re
 import select
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 BUFFER = 65_535
@@ -116,6 +117,17 @@ def challenge_fields(challenge: str) -> dict[str, str]:
     return {key.lower(): quoted or plain for key, quoted, plain in pairs}
 
 
+def choose(challenges: list[str], algorithm: str) -> str:
+    """The challenge for that algorithm; MD5 may go unnamed (RFC 7616 §3.3)."""
+    for challenge in challenges:
+        named = "algorithm=" in challenge
+        if f"algorithm={algorithm}" in challenge.replace('"', "").replace(" ", "") + ",":
+            return challenge
+        if not named and algorithm == "MD5":
+            return challenge
+    raise AssertionError(f"no {algorithm} challenge in {challenges}")
+
+
 class Wire:
     """One socket that speaks to the server: a UDP socket, or one TCP connection.
 
@@ -210,8 +222,7 @@ class Wire:
 
     # ------------------------------------------------------------------ inside
 
-    def _pick(self, wanted: object, what: str, deadline: float) -> Message:
-        assert callable(wanted)
+    def _pick(self, wanted: Callable[[Message], bool], what: str, deadline: float) -> Message:
         end = time.monotonic() + deadline
         while message := self._next(end):
             if wanted(message):
