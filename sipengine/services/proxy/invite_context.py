@@ -16,7 +16,7 @@ from sipengine.services.proxy.forwarding import Outgoing, cancel_of
 from sipengine.services.proxy.targets import Target, flow_to_uri
 from sipengine.services.replies import reply
 from sipengine.services.routing import ANY, BUSY, NO_ANSWER, Stage
-from sipengine.sip.address import parse_address
+from sipengine.sip.address import parse_address, readable
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message, parse, tag_of
@@ -367,9 +367,7 @@ class InviteContext:
             if status == 480 and not self._rang():
                 result = "failed"
             if result == "redirected":
-                why = ", ".join(
-                    number(parse_address(c).uri_text) for c in parse(data).all("Contact")[:3]
-                )
+                why = _new_addresses(data)
             by = "caller" if self._cancelled else "system" if own else "callee"
             self.call.finish(result, status, by, now, why)
 
@@ -388,6 +386,17 @@ class InviteContext:
         if status == 408:
             return f"the phone of {names} gave no sign of life"
         return ""
+
+
+def _new_addresses(response: bytes) -> str:
+    """The numbers that a 3xx tells the caller to call."""
+    found = []
+    for contact in parse(response).all("Contact")[:3]:
+        try:
+            found.append(number(readable(parse_address(contact).uri_text)))
+        except RemoteProtocolError:
+            continue  # it went back as it was: whether it is any use is for the caller to see
+    return ", ".join(found) or "another address"
 
 
 def result_of(status: int) -> str:

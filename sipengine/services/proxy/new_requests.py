@@ -136,6 +136,7 @@ class NewRequests:
         elif decision.rule:
             why = reason
         tag = self._answers.tag(message)
-        server.respond(status, reply(message, status, reason, tag, extra), now)
+        phrase = reason.encode().decode("latin-1")  # UTF-8 on the wire (§7.2)
+        server.respond(status, reply(message, status, phrase, tag, extra), now)
         result = result_of(status)
         call.finish("failed" if result == "no_answer" else result, status, "system", now, why)
