@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from sipengine.services.ports import Flows
+from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
 from sipengine.sip.via import parse_via
@@ -14,7 +15,7 @@ _USUAL_VIA: Final = re.compile(
     r"Via: SIP/2\.0/(UDP|TCP) ([A-Za-z0-9._-]+:[0-9]{1,5});branch=([^;,\s\"]+)(;rport(?=[;,]|$))?"
 )
 """A top Via as nearly every phone writes it; others go the long way."""
-_RPORT: Final = re.compile(r"\s*;\s*rport\s*(?=[;,]|$)", re.IGNORECASE)
+_RPORT: Final = re.compile(r"\s*;\s*rport\s*=?\s*(?=[;,]|$)", re.IGNORECASE)
 
 
 def reply_path(message: Message, flow: Flow, flows: Flows) -> tuple[Flow, str, str]:
@@ -28,7 +29,7 @@ def reply_path(message: Message, flow: Flow, flows: Flows) -> tuple[Flow, str, s
     line = message.lines[at]
     host, port = flow.remote
     usual = _USUAL_VIA.match(line)
-    if usual is not None and usual[1] == flow.transport:
+    if usual is not None and (usual[4] is not None or "rport" not in line.lower()):
         sent_by, branch, wants_rport = usual[2], usual[3], usual[4] is not None
         same_host = sent_by.rpartition(":")[0] == host
         end = usual.end(3)
@@ -52,6 +53,8 @@ def reply_path(message: Message, flow: Flow, flows: Flows) -> tuple[Flow, str, s
         return flow, branch, sent_by
     _, colon, given = sent_by.rpartition(":")
     wanted = int(given) if colon and given.isdigit() else 5060
+    if wanted > 65535:
+        raise RemoteProtocolError(400, "Bad Request: broken Via header")
     if wanted != port:
         return flows.flow_to("UDP", host, wanted), branch, sent_by
     return flow, branch, sent_by

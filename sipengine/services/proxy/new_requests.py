@@ -62,7 +62,7 @@ class NewRequests:
         """Raises `RemoteProtocolError` for what is refused."""
         sender = parse_address(message.value("From") or "")
         aor = ""
-        if sender.uri_text.startswith("sip"):
+        if sender.uri_text[:3].lower() == "sip":
             aor = self._responsibility.aor_of(parse_uri(sender.uri_text))
         realm = aor.rpartition("@")[2] or self.table.snapshot.default_domain
         who = self._challenger.identify(message, reply_flow, realm, True, now, None)

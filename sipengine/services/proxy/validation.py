@@ -27,8 +27,11 @@ class Validation:
         if hops is not None:
             if not (hops.isdigit() and hops.isascii() and len(hops) <= 3):
                 raise RemoteProtocolError(400, "Bad Request: broken Max-Forwards header")
-            if int(hops) == 0:
+            left = int(hops)
+            if left == 0:
                 raise RemoteProtocolError(483, "Too Many Hops")
+            if left > 255:  # §20.22
+                raise RemoteProtocolError(400, "Bad Request: broken Max-Forwards header")
         if message.has("Proxy-Require"):
             raise RemoteProtocolError(420, "Bad Extension")
         hash_of_loop = loop_hash(message)
