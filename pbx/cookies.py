@@ -38,7 +38,8 @@ class HostCookies:
 
         async def send_marked(event: ASGISendEvent) -> None:
             if event["type"] in ("http.response.start", "websocket.accept"):
-                event["headers"] = [_outgoing(header) for header in event["headers"]]
+                # Optional in an accept: Channels leaves them out (ASGI 3, "Accept").
+                event["headers"] = [_outgoing(header) for header in event.get("headers", ())]
             await send(event)
 
         scope["headers"] = [_incoming(header) for header in scope["headers"]]

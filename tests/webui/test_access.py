@@ -113,16 +113,20 @@ HOST = "pbx.example:8080"
 
 
 def socket_of(
-    person: Person | None, origin: str = f"http://{HOST}", client: str = "10.1.2.3"
+    person: Person | None,
+    origin: str = f"http://{HOST}",
+    client: str = "10.1.2.3",
+    scheme: str = "ws",
 ) -> ApplicationCommunicator:
     from pbx.asgi import application
 
     headers = [(b"host", HOST.encode()), (b"origin", origin.encode())]
     if person:
-        headers.append((b"cookie", f"sessionid={session_of(person)}".encode()))
+        cookie = "sessionid" if scheme == "ws" else "__Host-sessionid"
+        headers.append((b"cookie", f"{cookie}={session_of(person)}".encode()))
     scope = {
         "type": "websocket", "path": "/ws/live/", "query_string": b"", "subprotocols": [],
-        "scheme": "ws", "headers": headers, "client": (client, 40000),
+        "scheme": scheme, "headers": headers, "client": (client, 40000),
     }  # fmt: skip
     return ApplicationCommunicator(application, scope)
 
@@ -143,6 +147,12 @@ def test_only_operators_get_a_live_socket(alice: Person, bob: Person, charlie: P
         for name, person in {"alice": alice, "bob": bob, "charlie": charlie, "": None}.items()
     }
     assert admitted == {"alice": True, "bob": True, "charlie": False, "": False}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_https_door_has_a_live_socket_too(alice: Person) -> None:
+    assert async_to_sync(connects)(socket_of(alice, f"https://{HOST}", scheme="wss"))
+    assert not async_to_sync(connects)(socket_of(None, f"https://{HOST}", scheme="wss"))
 
 
 @pytest.mark.django_db(transaction=True)
