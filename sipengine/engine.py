@@ -28,7 +28,6 @@ from sipengine.net.addresses import local_addresses
 from sipengine.net.connections import Limits
 from sipengine.net.endpoint import Endpoint
 from sipengine.net.facts import FactsBeat, JournalPort
-from sipengine.net.gathering import GatheringSelector
 from sipengine.net.tcp import TcpFlow
 from sipengine.observe.logs import Scarce
 from sipengine.observe.metrics import collect
@@ -116,7 +115,7 @@ class Engine:
         raise_descriptor_limit()
         start = self._link.start()
         try:
-            loop = asyncio.SelectorEventLoop(GatheringSelector())
+            loop = asyncio.new_event_loop()
             try:
                 loop.run_until_complete(self._live(loop, start))
             finally:
