@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Before anything reads the settings: tests have a data directory of their own, and the variables
 # of whoever runs them decide nothing.
@@ -22,6 +24,9 @@ import pytest  # noqa: E402 - after the environment is cleared
 
 from pbx.supervisor.cluster import Cluster  # noqa: E402
 from pbx.supervisor.identity import service_identity  # noqa: E402
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +72,30 @@ def django_db_modify_db_settings(
         PASSWORD=postgres_cluster.password,
         HOST=str(postgres_cluster.run),
     )
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The one real Chromium of the run."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        missing = "Chromium is missing: apt-get install --no-install-recommends chromium"
+        pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield running
+        running.close()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests last: Playwright keeps an event loop running in this thread from its first
+    use to its end, and no asynchronous test could have one of its own meanwhile."""
+    items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
 
 
 def _skipped_in_ci(reporter: pytest.TerminalReporter) -> int:

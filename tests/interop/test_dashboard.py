@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.interop.conftest import Phones
 from tests.support.cast import extension
@@ -20,24 +19,18 @@ SEEN_MS = 3000
 
 
 @pytest.fixture(scope="module")
-def page(pbx: PbxProcess) -> Iterator[Page]:
+def page(pbx: PbxProcess, browser: Browser) -> Iterator[Page]:
     """A browser window of an administrator who has just logged in by the form."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert program, "Chromium is missing: apt-get install chromium"
     assert pbx.ready is not None
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--disable-gpu"]
-        )
-        window = browser.new_page(base_url=pbx.ready.http)
-        window.set_default_timeout(10_000)
-        window.goto("/")
-        window.get_by_label("User name").fill("admin")
-        window.get_by_label("Password").fill(ADMIN_PASSWORD)
-        window.get_by_role("button", name="Log in").click()
-        expect(window.get_by_role("heading", name="Live", exact=True)).to_be_visible()
-        yield window
-        browser.close()
+    window = browser.new_page(base_url=pbx.ready.http)
+    window.set_default_timeout(10_000)
+    window.goto("/")
+    window.get_by_label("User name").fill("admin")
+    window.get_by_label("Password").fill(ADMIN_PASSWORD)
+    window.get_by_role("button", name="Log in").click()
+    expect(window.get_by_role("heading", name="Live", exact=True)).to_be_visible()
+    yield window
+    window.close()
 
 
 def test_call_is_seen_ringing_then_talking_then_ended(
