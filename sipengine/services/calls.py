@@ -25,7 +25,9 @@ from sipengine.sip.timers import TimerQueue
 MAX_CALLS: Final = 50_000
 """Calls at once; more are refused with 503. About 4 kB each."""
 FORGOTTEN_AFTER: Final = 12 * 3600.0
-"""A restored call of which nothing is heard for so long is closed: its BYE must have been missed."""
+"""An answered call of which nothing is heard for so long is closed: its BYE must have been missed."""
+SWEEP_INTERVAL: Final = 900.0
+"""How often such calls are looked for: one timer, as one a call would keep the ended ones in memory."""
 
 
 class Leg:
@@ -61,7 +63,7 @@ class Call:
     __slots__ = (
         "answered", "answered_by", "answered_device", "answered_leg", "call_id", "called", "callee_flow",
         "callee_tag", "caller", "caller_device", "caller_flow", "caller_name", "caller_tag", "decision",
-        "domain", "due", "ended", "hangup_by", "id", "legs", "owner", "reason", "result", "revision",
+        "domain", "ended", "hangup_by", "heard", "id", "legs", "owner", "reason", "result", "revision",
         "ringing", "rule", "started", "state", "status",
     )  # fmt: skip
 
@@ -84,7 +86,7 @@ class Call:
         self.decision: tuple[str, ...] = ()
         self.legs: list[Leg] = []
         self.answered_leg: Leg | None = None
-        self.due = 0.0
+        self.heard = now  # when a request of its dialog last came
 
     # -- what the proxy tells
 
@@ -120,7 +122,7 @@ class Call:
         if self.state in (STATE_TALKING, STATE_ENDED):
             return
         self.state = STATE_TALKING
-        self.answered = now
+        self.answered = self.heard = now
         self.status = 200
         self.answered_leg = leg
         self.answered_by = leg.target
@@ -143,10 +145,7 @@ class Call:
         if leg is not None and not leg.ended:
             leg.ended = now
         self.reason = explain(self, why)
-        self.owner.ended(self, now)
-
-    def on_timer(self, now: float) -> None:
-        self.finish("answered", 200, "", now, "its end was not seen")
+        self.owner.ended(self)
 
 
 class Calls:
@@ -154,10 +153,11 @@ class Calls:
 
     __slots__ = (
         "_dirty",
+        "_open",
         "_timers",
         "_unique",
         "by_dialog",
-        "count",
+        "due",
         "extensions",
         "offset",
         "total",
@@ -169,9 +169,10 @@ class Calls:
         self.extensions: dict[str, Extension] = {}  # of the present configuration, for names
         self._timers = timers
         self._dirty: dict[Call, None] = {}
-        self.by_dialog: dict[str, Call] = {}
+        self._open: set[Call] = set()
+        self.by_dialog: dict[str, Call] = {}  # of two with the same Call-ID and tag the later
+        self.due = 0.0
         self.offset = offset
-        self.count = 0
         self.total = 0
 
     def begin(self, call_id: str, caller_tag: str, now: float) -> Call:
@@ -182,12 +183,14 @@ class Calls:
             f"{millis >> 16 & 0xFFFFFFFF:08x}-{millis & 0xFFFF:04x}-7{self.total & 0xFFF:03x}"
             f"-8{unique[:3]}-{unique[3:]}"
         )
+        if not self.due:
+            self._timers.start(SWEEP_INTERVAL, now, self)
         return self._add(uuid, call_id, caller_tag, now)
 
     def _add(self, uuid: str, call_id: str, caller_tag: str, now: float) -> Call:
         call = Call(self, uuid, call_id, caller_tag, now)
         self.by_dialog[f"{call_id}|{caller_tag}"] = call
-        self.count += 1
+        self._open.add(call)
         self.total += 1
         self._dirty[call] = None
         return call
@@ -208,14 +211,26 @@ class Calls:
     def changed(self, call: Call) -> None:
         self._dirty[call] = None
 
-    def ended(self, call: Call, now: float) -> None:
-        call.due = 0.0
+    def ended(self, call: Call) -> None:
         self._dirty[call] = None
+        self._open.discard(call)
         key = f"{call.call_id}|{call.caller_tag}"
         if self.by_dialog.get(key) is call:
             del self.by_dialog[key]
-            self.count -= 1
         call.caller_flow = call.callee_flow = None
+
+    @property
+    def count(self) -> int:
+        """How many calls are going on."""
+        return len(self._open)
+
+    def on_timer(self, now: float) -> None:
+        for call in list(self._open):
+            if call.state == STATE_TALKING and now - call.heard >= FORGOTTEN_AFTER:
+                call.finish("answered", 200, "", now, "its end was not seen")
+        self.due = 0.0
+        if self._open:
+            self._timers.start(SWEEP_INTERVAL, now, self)
 
     @property
     def waiting(self) -> bool:
@@ -282,7 +297,9 @@ class Calls:
                     call.answered_leg = leg
             if call.state == STATE_TALKING:
                 self._dirty.pop(call, None)
-                self._timers.start(FORGOTTEN_AFTER, now, call)
+                call.heard = now
+                if not self.due:
+                    self._timers.start(SWEEP_INTERVAL, now, self)
             else:
                 for leg in call.legs:
                     if not leg.ended:

@@ -51,6 +51,7 @@ class Dialogs:
             raise RemoteProtocolError(481, "Call/Transaction Does Not Exist")
         call, from_caller, heard, ends = found
         if call is not None:
+            call.heard = now
             if from_caller:
                 call.caller_flow = flow
             elif message.from_tag == call.callee_tag:

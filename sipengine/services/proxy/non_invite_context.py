@@ -60,6 +60,9 @@ class NonInviteContext:
     def on_response(self, status: int, data: bytes, now: float) -> None:
         if status < 200:
             return  # RFC 4320 §4.1: no provisional but 100, which is ours to send
+        if status == 408:  # RFC 4320 §4.2: no better than silence, and nothing to pass on
+            self.on_timeout(now)
+            return
         self._pending -= 1
         if status < 300 or (
             self._pending == 0 and self._best is None and status not in (401, 407, 503)

@@ -1,0 +1,315 @@
+"""One row a logical call: states, times, result, who hung up, the sentence (D8)."""
+
+from __future__ import annotations
+
+import pytest
+
+from sipengine.api import CallRecord, Rule
+from tests.services.conftest import World, registered
+from tests.services.user_agents import Dialog, Phone
+from tests.services.wire import DOMAIN, WALL, Wire
+
+
+def talk(caller: Phone, callee: Phone, *, ring: float = 3, before_ring: float = 1) -> Dialog:
+    call = caller.call(callee.number)
+    incoming = callee.incoming()
+    caller.wire.advance(before_ring)
+    incoming.ring()
+    caller.response(180)
+    caller.wire.advance(ring)
+    incoming.answer()
+    dialog = call.answered()
+    callee.inbox.clear()
+    return dialog
+
+
+def end(dialog: Dialog, other: Phone) -> None:
+    dialog.request("BYE")
+    other.reply(other.request("BYE"), 200)
+    dialog.phone.response(200)
+
+
+def at(moment: float | None, since_start: float) -> bool:
+    return moment == pytest.approx(WALL + 1000.0 + since_start, abs=0.01)
+
+
+class TestAnswered:
+    def test_the_row_through_its_life(self, wire: Wire, alice: Phone, bob: Phone) -> None:
+        call = alice.call("1002")
+        incoming = bob.incoming()
+        row = wire.row
+        assert (row.state, row.result, row.caller, row.called) == (
+            "trying", "", f"1001@{DOMAIN}", "1002",
+        )  # fmt: skip
+        assert (row.caller_name, row.caller_device, row.domain) == ("1001", alice.device, DOMAIN)
+        assert at(row.started, 0)
+        assert (row.ringing, row.answered, row.ended) == (None, None, None)
+
+        wire.advance(2)
+        incoming.ring()
+        row = wire.row
+        assert row.state == "ringing"
+        assert at(row.ringing, 2)
+
+        wire.advance(3)
+        incoming.answer()
+        row = wire.row
+        assert row.state == "talking"
+        assert at(row.answered, 5)
+        assert (row.answered_by, row.answered_device) == (f"1002@{DOMAIN}", bob.device)
+        assert row.call_ids == [call.call_id]
+        assert row.tags == [call.tag, incoming.tag]
+
+        alice.response(180)
+        dialog = call.answered()
+        bob.inbox.clear()
+        wire.advance(60)
+        end(dialog, bob)
+        row = wire.row
+        assert (row.state, row.result, row.hangup_by, row.sip_status) == (
+            "ended", "answered", "caller", 200,
+        )  # fmt: skip
+        assert at(row.ended, 65)
+        assert row.reason == (
+            "Alice (1001) called 1002. Bob (1002) answered after 5 s and they talked for 1 min 0 s. "
+            "The caller hung up."
+        ) or ("answered after 5 s and they talked for 1 min 0 s" in row.reason)
+        assert row.reason.endswith("The caller hung up.")
+        leg = row.legs[0]
+        assert (leg.position, leg.target, leg.contact) == (
+            0, f"1002@{DOMAIN}", bob.contact.strip("<>"),
+        )  # fmt: skip
+        assert (leg.result, leg.sip_status, leg.device) == ("answered", 200, bob.device)
+        assert at(leg.started, 0)
+        assert at(leg.ringing, 2)
+        assert at(leg.answered, 5)
+        assert at(leg.ended, 65)
+        assert row.decision
+
+    def test_the_callee_hangs_up(self, wire: Wire, alice: Phone, bob: Phone) -> None:
+        call = alice.call("1002")
+        incoming = bob.incoming()
+        theirs = incoming.answer()
+        call.answered()
+        bob.inbox.clear()
+        end(theirs, alice)
+        assert wire.row.hangup_by == "callee"
+        assert wire.row.reason.endswith("The called party hung up.")
+
+    def test_the_bye_counts_when_it_is_sent_not_when_it_is_answered(
+        self, wire: Wire, alice: Phone, bob: Phone
+    ) -> None:
+        dialog = talk(alice, bob)
+        wire.advance(10)
+        dialog.request("BYE")
+        wire.advance(5)
+        bob.reply(bob.request("BYE"), 200)
+        row = wire.row
+        assert at(row.ended, 14)
+
+    def test_a_fast_call_costs_one_revision(self, wire: Wire, alice: Phone, bob: Phone) -> None:
+        dialog = talk(alice, bob)
+        end(dialog, bob)
+        wire.beat()
+        assert [(row.revision, row.state) for row in wire.revisions] == [(1, "ended")]
+
+    def test_revisions_count_up_and_nothing_new_is_no_row(
+        self, wire: Wire, alice: Phone, bob: Phone
+    ) -> None:
+        alice.call("1002")
+        wire.beat()
+        wire.beat()
+        bob.incoming().ring()
+        wire.beat()
+        assert [row.revision for row in wire.revisions] == [1, 2]
+        assert not wire.core.facts_waiting
+
+    def test_a_second_2xx_of_a_fork_is_a_leg_and_not_a_call(self, wire: Wire, alice: Phone) -> None:
+        phones = [registered(wire, "1002", f"198.51.100.{20 + n}") for n in range(2)]
+        call = alice.call("1002")
+        first, second = (phone.incoming() for phone in phones)
+        second.ring()
+        alice.response(180)
+        first.answer()
+        second.send_ok()
+        mine, other = call.answered(), call.answered()
+        for phone in phones:
+            phone.inbox.clear()
+        end(other, phones[1])
+        assert wire.row.state == "talking"
+        end(mine, phones[0])
+        row = wire.row
+        assert (row.state, row.result) == ("ended", "answered")
+        assert row.tags[1] == first.tag
+        assert [leg.result for leg in row.legs] == ["answered", "answered"]
+
+    def test_a_name_in_utf_8(self, wire: Wire, alice: Phone, bob: Phone) -> None:
+        call = alice.invite("1002")
+        call.local = f'"Zoë Åberg" <{alice.aor}>;tag={call.tag}'
+        call.authenticate()
+        assert wire.row.caller_name == "Zoë Åberg"
+
+
+OUTCOMES = [
+    (486, "busy", "callee", "was busy"),
+    (600, "busy", "callee", "was busy"),
+    (603, "declined", "callee", "declined the call"),
+    (607, "declined", "callee", "declined the call"),
+    (480, "no_answer", "callee", "did not answer"),
+    (408, "no_answer", "callee", "did not answer"),
+    (404, "failed", "callee", "404 Not Found"),
+    (488, "failed", "callee", "488 Not Acceptable Here"),
+    (500, "failed", "callee", "500 Server Internal Error"),
+    (302, "redirected", "callee", "was told to call 1003 instead"),
+]
+
+
+@pytest.mark.parametrize(("status", "result", "by", "words"), OUTCOMES)
+def test_outcomes_that_a_phone_decides(
+    wire: Wire, alice: Phone, bob: Phone, status: int, result: str, by: str, words: str
+) -> None:
+    call = alice.call("1002")
+    incoming = bob.incoming()
+    bob.reply(incoming.invite, 100)
+    wire.advance(1)
+    incoming.reject(status, extra=f"Contact: <sip:1003@{DOMAIN}>")
+    call.fails(status)
+    row = wire.row
+    assert (row.state, row.result, row.sip_status, row.hangup_by) == ("ended", result, status, by)
+    assert words in row.reason
+    assert at(row.ended, 1)
+    assert row.answered is None
+    assert row.legs[0].result == result
+
+
+class TestOtherOutcomes:
+    def test_cancelled(self, wire: Wire, alice: Phone, bob: Phone) -> None:
+        call = alice.call("1002")
+        incoming = bob.incoming()
+        incoming.ring()
+        alice.response(180)
+        wire.advance(7)
+        call.cancel()
+        incoming.cancelled()
+        row = wire.row
+        assert (row.result, row.hangup_by, row.sip_status) == ("cancelled", "caller", 487)
+        assert "hung up after 7 s, before anyone answered" in row.reason
+
+    def test_rejected_by_a_rule(self, world: World) -> None:
+        rule = Rule("closed", DOMAIN, "1600", "reject", status=480, reason="Closed today")
+        wire = world(rules=(rule,))
+        alice = registered(wire, "1001", "198.51.100.1")
+        alice.call("1600").fails(480)
+        row = wire.row
+        assert (row.rule, row.result, row.hangup_by, row.sip_status) == (
+            "closed", "failed", "system", 480,
+        )  # fmt: skip
+        assert "closed" in row.reason
+        assert "Closed today" in row.reason
+        assert any("closed" in line for line in row.decision)
+        assert row.legs == []
+
+    @pytest.mark.parametrize("seconds", [0, 59, 61, 3700])
+    def test_durations_are_words(self, wire: Wire, alice: Phone, bob: Phone, seconds: int) -> None:
+        words = {0: "0 s", 59: "59 s", 61: "1 min 1 s", 3700: "1 h 1 min"}[seconds]
+        dialog = talk(alice, bob)
+        wire.advance(seconds)
+        end(dialog, bob)
+        assert f"talked for {words}" in wire.row.reason
+
+
+class TestLimits:
+    def test_the_same_call_id_and_tag_twice_leaves_no_call_behind(
+        self, wire: Wire, alice: Phone, bob: Phone
+    ) -> None:
+        """A phone (or a spiral) may have two INVITEs of one Call-ID and tag under way."""
+        one, other = alice.call("1002"), alice.invite("1002")
+        other.call_id, other.tag, other.local = one.call_id, one.tag, one.local
+        other.authorization = ""
+        alice.inbox.clear()
+        other.send()
+        other.authenticate()
+        alice.inbox.clear()
+        first, second = bob.incoming(), bob.incoming()
+        first.reject(486)
+        second.reject(486)
+        wire.beat()
+        assert wire.core.counters()["calls_now"] == 0
+        assert {row.state for row in wire.rows.values()} == {"ended"}
+
+    def test_a_call_whose_end_is_never_seen_is_closed_some_day(
+        self, wire: Wire, alice: Phone, bob: Phone
+    ) -> None:
+        """Both phones lost their power: nobody will ever send BYE."""
+        talk(alice, bob)
+        wire.advance(14 * 3600)
+        row = wire.row
+        assert (row.state, row.result, row.hangup_by) == ("ended", "answered", "")
+        assert "its end was not seen" in row.reason
+        assert wire.core.counters()["calls_now"] == 0
+
+    def test_a_call_that_is_heard_of_is_not_closed(
+        self, wire: Wire, alice: Phone, bob: Phone
+    ) -> None:
+        dialog = talk(alice, bob)
+        for _ in range(10):
+            wire.advance(4 * 3600)
+            dialog.request("OPTIONS")
+            bob.reply(bob.request("OPTIONS"), 200)
+            alice.response(200)
+        assert wire.row.state == "talking"
+
+    def test_a_restored_call_whose_end_is_never_seen_is_closed_too(
+        self, wire: Wire, alice: Phone, bob: Phone
+    ) -> None:
+        talk(alice, bob)
+        wire.restart()
+        wire.advance(14 * 3600)
+        assert wire.row.state == "ended"
+
+    def test_ended_calls_leave_nothing_in_memory(
+        self, wire: Wire, alice: Phone, bob: Phone
+    ) -> None:
+        for _ in range(20):
+            end(talk(alice, bob), bob)
+        wire.advance(100)
+        assert wire.transactions == 0
+        assert wire.core.counters()["calls_now"] == 0
+        wire.beat()
+        assert len(wire.rows) == 20
+        assert len({row.id for row in wire.rows.values()}) == 20
+
+
+class TestRestart:
+    def test_the_uuid_and_revision_go_on(self, wire: Wire, alice: Phone, bob: Phone) -> None:
+        dialog = talk(alice, bob)
+        before: CallRecord = wire.row
+        wire.restart()
+        end(dialog, bob)
+        after = wire.row
+        assert after.id == before.id
+        assert after.revision > before.revision
+        assert after.started == pytest.approx(before.started)
+        assert after.answered == pytest.approx(before.answered)
+        assert [leg.contact for leg in after.legs] == [leg.contact for leg in before.legs]
+        assert after.legs[0].ended is not None
+
+    def test_a_call_begun_after_a_restart_has_another_id(
+        self, wire: Wire, alice: Phone, bob: Phone
+    ) -> None:
+        end(talk(alice, bob), bob)
+        wire.restart()
+        end(talk(alice, bob), bob)
+        wire.beat()
+        assert len(wire.rows) == 2
+
+    def test_rows_that_could_not_be_stored_come_again(
+        self, wire: Wire, alice: Phone, bob: Phone
+    ) -> None:
+        dialog = talk(alice, bob)
+        facts, held = wire.core.take_facts(wire.wall)
+        assert len(facts) == 1
+        wire.core.facts_lost(held, wire.now)
+        assert wire.core.facts_waiting
+        end(dialog, bob)
+        assert wire.row.state == "ended"
