@@ -12,6 +12,7 @@ from typing import Final
 
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.names import NAMES
+from sipengine.sip.via import parse_via
 
 MAX_HEADER_LINES: Final = 256
 """More header lines than this are an attack: the largest real messages have about 40."""
@@ -292,7 +293,7 @@ def _check(message: Message, stream: bool) -> None:
 def salvage(data: bytes) -> Message | None:
     """As much of a broken request as can be read, for the answer to it.
 
-    None if no answer is due: it is a response, an ACK, or has no Via to answer by.
+    None if no answer is due: it is a response, an ACK, or has no Via that can be read.
     """
     head = data.decode("latin-1").lstrip("\r\n").partition("\r\n\r\n")[0]
     lines = _FOLD.sub(" ", head).split("\r\n")[:MAX_HEADER_LINES]
@@ -302,4 +303,8 @@ def salvage(data: bytes) -> Message | None:
     names = ["/"] + [NAMES[line.partition(":")[0]] if ":" in line else "" for line in lines[1:]]
     kept = [(line, name) for line, name in zip(lines, names, strict=True) if name]
     message = Message([k[0] for k in kept], [k[1] for k in kept], "", method, "", 0)
-    return message if message.value("Via") else None
+    try:
+        parse_via((message.all("Via") or [""])[0])
+    except RemoteProtocolError:
+        return None
+    return message
