@@ -141,6 +141,7 @@ class Cluster:
         """Stop the server that holds this cluster, whoever started it."""
         pid = self.server_pid()
         if pid is None:
+            self._forget_killed_server()
             return
         for how, patience in ((signal.SIGINT, STOP_DEADLINE), (signal.SIGQUIT, 2.0)):
             try:
@@ -155,6 +156,37 @@ class Cluster:
         raise PostgresTrouble(
             f"the database server {pid} does not stop; end it with: kill -9 {pid}"
         )
+
+    def _forget_killed_server(self) -> None:
+        """Remove the lock files of a server that was killed, if a process bears its number now.
+
+        Postgres would take that process for a server and refuse to start. Most often it is the
+        server's own remains: a zombie stays until its parent waits for it, which the first process
+        of many a container never does. Sessions may outlive their server a little and must not
+        meet a new one; as long as a process works in the cluster, the files stay.
+        """
+        locks = [self.data / "postmaster.pid", self.socket.with_name(f"{self.socket.name}.lock")]
+        dead = [lock for lock in locks if _named_process(lock) is not None]
+        if not dead:
+            return
+        deadline = time.monotonic() + STOP_DEADLINE
+        while self._somebody_works_here():
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.02)
+        for lock in dead:
+            lock.unlink(missing_ok=True)
+
+    def _somebody_works_here(self) -> bool:
+        """Whether any process has the cluster as its working directory, as all of a server's have."""
+        here = os.path.realpath(self.data)
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if os.readlink(process / "cwd") == here:
+                    return True
+            except OSError:
+                continue  # ended meanwhile, a zombie, or another user's
+        return False
 
     def _pid_file(self) -> list[str]:
         try:
@@ -182,3 +214,12 @@ class Cluster:
 
     def _binary(self, name: str) -> Path:
         return postgres_programs(self.identity) / name
+
+
+def _named_process(lock: Path) -> int | None:
+    """The number in a lock file's first line, if a process (or its remains) has that number."""
+    try:
+        pid = int(lock.read_text().split("\n", 1)[0])
+    except (FileNotFoundError, ValueError):
+        return None
+    return pid if Path(f"/proc/{pid}").exists() else None
