@@ -10,8 +10,9 @@ import pytest
 from asgiref.sync import async_to_sync
 from asgiref.testing import ApplicationCommunicator
 from channels.layers import get_channel_layer
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
+from django.views.defaults import bad_request, permission_denied, server_error
 
 from pbx.directory.models import Person
 from tests.webui import office
@@ -105,6 +106,20 @@ def test_no_page_allows_inline_or_foreign_scripts(alice: Person) -> None:
         policy = client.get(path)["Content-Security-Policy"]
         rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";") if rule.strip())
         assert rules["script-src"] == rules["style-src"] == "'self'", path
+
+
+# ------------------------------------------------------------------ errors
+
+
+def test_errors_are_told_in_words(db: None, rf: RequestFactory) -> None:
+    failed = server_error(rf.get("/"))  # it has no request: the page must need none
+    assert failed.status_code == 500
+    assert "Calls go on" in failed.content.decode()
+    assert "cannot read" in bad_request(rf.get("/"), ValueError("x")).content.decode()
+    assert "may not do this" in permission_denied(rf.get("/"), ValueError("x")).content.decode()
+    forged = Client(enforce_csrf_checks=True).post("/login/", {"username": "x", "password": "y"})
+    assert forged.status_code == 403
+    assert "open too long" in forged.content.decode()
 
 
 # ------------------------------------------------------------------ the socket

@@ -71,6 +71,12 @@ def clock(seconds: float | None) -> str:
 
 
 @register.filter
+def brief(seconds: float | None) -> str:
+    """As `clock`, but "11.3 s" below a minute: how long it rang is worth the tenth."""
+    return f"{seconds:.1f} s" if seconds is not None and seconds < 60 else clock(seconds)
+
+
+@register.filter
 def clock_since(moment: dt.datetime, now: dt.datetime) -> str:
     return clock((now - moment).total_seconds())
 

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from pbx.calls.models import Call
 from webui.access import operator_required
@@ -36,7 +36,7 @@ class LogRow:
     talked: float | None
 
 
-@require_GET
+@require_safe
 @never_cache
 @operator_required
 def call_log(request: HttpRequest) -> HttpResponse:
@@ -49,7 +49,7 @@ def call_log(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboard/calls.html", {**context, "story": story, "today": today()})
 
 
-@require_GET
+@require_safe
 @operator_required
 def call_log_csv(request: HttpRequest) -> StreamingHttpResponse:
     calls = CallFilter(request.GET, Call.objects.all()).qs
@@ -61,14 +61,14 @@ def call_log_csv(request: HttpRequest) -> StreamingHttpResponse:
     )
 
 
-@require_GET
+@require_safe
 @never_cache
 @operator_required
 def call(request: HttpRequest, call_id: uuid.UUID) -> HttpResponse:
     return render(request, "dashboard/call.html", {"story": _story(call_id), "page": "calls"})
 
 
-@require_GET
+@require_safe
 @never_cache
 @operator_required
 def call_pane(request: HttpRequest, call_id: uuid.UUID) -> HttpResponse:

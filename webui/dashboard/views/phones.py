@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from webui.access import operator_required
 from webui.dashboard.extension_list import OFFLINE, ONLINE, extension_rows, search_extensions
@@ -19,7 +19,7 @@ _ROWS: Final = 50
 _SEARCH_LIMIT: Final = 100  # characters; names are no longer
 
 
-@require_GET
+@require_safe
 @never_cache
 @operator_required
 def phones(request: HttpRequest) -> HttpResponse:

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from pbx.routing.models import Rule
 from webui.access import operator_required
@@ -29,7 +29,7 @@ class RuleRow:
     does: str
 
 
-@require_GET
+@require_safe
 @never_cache
 @operator_required
 def routing(request: HttpRequest) -> HttpResponse:

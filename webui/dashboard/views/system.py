@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from pbx.enginelink.models import EngineStatus
 from pbx.environment import PROJECT
@@ -41,7 +41,7 @@ class PartRow:
     trouble: str
 
 
-@require_GET
+@require_safe
 @never_cache
 @operator_required
 def system(request: HttpRequest) -> HttpResponse:
@@ -62,7 +62,7 @@ def system(request: HttpRequest) -> HttpResponse:
     )
 
 
-@require_GET
+@require_safe
 @never_cache
 @operator_required
 def parts(request: HttpRequest) -> HttpResponse:
