@@ -213,23 +213,20 @@ class Core:
             status = int(data[8:11])
             if not is_whole(data):
                 data = made_whole(data)
+            branch, rest = top_via(data) or top_via_slowly(data)
+            client = self._layer.clients.get(branch)
+            if client is not None and getattr(client, "cancelling", False) and _is_for_cancel(rest):
+                client = self._layer.clients.get(branch + b"|CANCEL")
             elif status >= 300:
-                parse(data)  # the contexts look into failures
-            found = top_via(data) or top_via_slowly(data)
+                parse(rest)  # the contexts look into failures
         except (RemoteProtocolError, ValueError):
             self._answers.drop("broken response", flow, data)
             return
-        branch, rest = found
-        client = self._layer.clients.get(branch)
         if client is None or not 100 <= status < 700:
             self._answers.drop(
                 "stray response", flow, data
             )  # §16.7 step 1 with RFC 6026 §7.3: not forwarded
             return
-        if getattr(client, "cancelling", False) and _is_for_cancel(rest):
-            client = self._layer.clients.get(branch + b"|CANCEL")
-            if client is None:
-                return
         client.receive(status, rest, now)
 
     def _receive_request(

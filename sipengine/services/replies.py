@@ -38,10 +38,16 @@ def reply(
     return "\r\n".join(out).encode("latin-1", "replace")
 
 
-def reply_to_broken(message: Message, status: int, reason: str) -> bytes:
-    """An answer to a request that lacks headers: what there is comes back (RFC 4475 §3.3.1)."""
+def reply_to_broken(message: Message, status: int, reason: str, to_tag: str) -> bytes:
+    """An answer to a request that lacks headers: what there is comes back (RFC 4475 §3.3.1).
+
+    `to_tag` is added to a To that has none.
+    """
     out = [f"SIP/2.0 {status} {reason}"]
     for name in ("Via", "From", "To", "Call-ID", "CSeq"):
-        out += [f"{name}: {value}" for value in message.whole_lines(name)]
+        values = message.whole_lines(name)
+        if name == "To" and values and not tag_of(values[0]):
+            values[0] += f";tag={to_tag}"
+        out += [f"{name}: {value}" for value in values]
     out.append("Content-Length: 0\r\n\r\n")
     return "\r\n".join(out).encode("latin-1", "replace")

@@ -216,6 +216,10 @@ def parse(data: bytes, stream: bool = False) -> Message:
     lines = head.split("\r\n")
     if len(lines) > MAX_HEADER_LINES:
         raise RemoteProtocolError(513, "Message Too Large: too many headers")
+    breaks = len(lines) - 1
+    if head.count("\n") != breaks or head.count("\r") != breaks:
+        # Some other parser would take what is behind it for a header of its own.
+        raise RemoteProtocolError(400, "Bad Request: CR or LF within a header line")
     start_line = lines[0]
     lines[0] = ":"
     try:

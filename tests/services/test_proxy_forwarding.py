@@ -231,3 +231,41 @@ class TestResponse:
         ):
             bob.send(text)
             alice.nothing()
+
+    def test_16_7_3_a_response_with_no_via_but_ours_is_for_nobody(
+        self, alice: Phone, bob: Phone
+    ) -> None:
+        alice.call("1002")
+        invite = bob.request("INVITE")
+        for status in (302, 401, 486):
+            bob.send(
+                f"SIP/2.0 {status} X\nVia: {invite.all('Via')[0]}\nFrom: {invite['From']}\n"
+                f"To: {invite['To']};tag=b\nCall-ID: {invite['Call-ID']}\nCSeq: {invite['CSeq']}\n"
+                "Content-Length: 0\n\n"
+            )
+        alice.nothing()
+        bob.nothing()
+
+    def test_9_1_a_failure_of_our_cancel_ends_its_retransmission(
+        self, alice: Phone, bob: Phone
+    ) -> None:
+        """Its only Via is ours."""
+        call = alice.call("1002")
+        bob.incoming().ring()
+        alice.response(180)
+        call.cancel()
+        bob.reply(bob.request("CANCEL"), 481, tag="b")
+        bob.wire.advance(10)
+        bob.nothing()
+
+    def test_18_3_a_length_that_fits_by_chance_without_an_empty_line(
+        self, alice: Phone, bob: Phone
+    ) -> None:
+        alice.call("1002")
+        invite = bob.request("INVITE")
+        vias = "".join(f"Via: {via}\r\n" for via in invite.all("Via"))
+        head = f"SIP/2.0 180 X\r\n{vias}X: y\r\nContent-Length: "
+        for total in range(len(head), len(head) + 10):
+            bob.send((head + str(total)).encode())
+            bob.send((head + str(total) + "\r\n").encode())
+        alice.nothing()

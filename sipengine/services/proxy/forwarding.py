@@ -148,8 +148,8 @@ def top_via(data: bytes) -> tuple[bytes, bytes] | None:
 def is_whole(data: bytes) -> bool:
     """Whether a raw response plainly ends where its Content-Length says; if not, see `made_whole`."""
     end = data.find(b"\r\n\r\n")
-    at = data.find(b"\r\nContent-Length: ", 0, end)
-    if at < 0 or data[11:12] != b" ":
+    at = data.find(b"\r\nContent-Length: ", 0, end + 2)
+    if end < 0 or at < 0 or data[11:12] != b" ":
         return False
     length = data[at + 18 : data.find(b"\r\n", at + 18)]
     return length.isdigit() and int(length[:9]) == len(data) - end - 4
