@@ -42,7 +42,7 @@ FLUSH_S: Final = 2.0
 SHIP_S: Final = 5.0
 """For the journal to reach the database then; what does not, waits on disk for the next start."""
 
-DROPS_S: Final = 1.0
+TICK_S: Final = 1.0
 
 COLLECT_S: Final = 30.0
 """Between full garbage collections: 0.3 % of the time at 100,000 bindings, and what dies in cycles
@@ -124,15 +124,15 @@ class Engine:
             self._link.close(SHIP_S)
 
     async def _live(self, loop: asyncio.AbstractEventLoop, start: Start) -> None:
-        settings = self._settings
+        self._loop = loop
         loop.set_exception_handler(self._defect)
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        self.endpoint = Endpoint(loop, settings.bind, self._limits(), self._note)
+        self.endpoint = Endpoint(loop, self._settings.bind, self._limits(), self._note)
         try:
             self._bind()
-            self._serve(loop, start)
+            self._serve(start)
             await stop.wait()
             self._log.info("engine stopping")
             self._ticking.cancel()
@@ -154,7 +154,8 @@ class Engine:
                 " End the program that uses it, or choose another PBX_SIP_PORT or PBX_BIND."
             ) from error
 
-    def _serve(self, loop: asyncio.AbstractEventLoop, start: Start) -> None:
+    def _serve(self, start: Start) -> None:
+        loop = self._loop
         settings = self._settings
         port = settings.port
         hosts = list(dict.fromkeys([settings.advertised, *local_addresses(settings.bind)]))
@@ -178,7 +179,9 @@ class Engine:
         self._link.watch(lambda snapshot: call_from_thread(loop, self._configure, snapshot))
         settle_interpreter()
         self.endpoint.serve()
-        self._ticking = loop.create_task(self._tick())
+        self._status_due = 0.0
+        self._collect_due = monotonic() + COLLECT_S
+        self._tick()
         self._log.info(
             "engine ready",
             udp=f"{settings.bind}:{port}",
@@ -211,21 +214,19 @@ class Engine:
 
     # ------------------------------------------------------------------ telling
 
-    async def _tick(self) -> None:
-        status_due = 0.0
-        collect_due = monotonic() + COLLECT_S
-        while True:
-            for reason, peer, beginning in self.core.take_drops():
-                self._dropped.warning("message dropped", why=reason, peer=peer, beginning=beginning)
-            now = monotonic()
-            if now >= status_due:
-                status_due = now + STATUS_S
-                self._link.publish_status(self.counters(), self._generation)
-            if now >= collect_due:
-                gc.collect()
-                collect_due = monotonic() + COLLECT_S
-                self._pause = collect_due - COLLECT_S - now
-            await asyncio.sleep(DROPS_S)
+    def _tick(self) -> None:
+        """Once a second: what was dropped to the log, the heartbeat, the garbage."""
+        self._ticking = self._loop.call_later(TICK_S, self._tick)
+        for reason, peer, beginning in self.core.take_drops():
+            self._dropped.warning("message dropped", why=reason, peer=peer, beginning=beginning)
+        now = monotonic()
+        if now >= self._status_due:
+            self._status_due = now + STATUS_S
+            self._link.publish_status(self.counters(), self._generation)
+        if now >= self._collect_due:
+            gc.collect()
+            self._pause = monotonic() - now
+            self._collect_due = now + COLLECT_S
 
     def counters(self) -> dict[str, int | float]:
         return collect(
