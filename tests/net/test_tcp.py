@@ -400,3 +400,12 @@ def test_running_out_of_descriptors_pauses_accepting_and_goes_on() -> None:
             phone.send(b"udp works on")
             assert phone.recv(100) == b"udp works on"
             until(lambda: Exhausted.calls == 2, "the second try", deadline=3)
+
+
+def test_both_address_families_are_served_on_the_ipv6_wildcard() -> None:
+    with Served("::") as served:
+        for host in ("127.0.0.1", "::1"):
+            with served.tcp(host) as phone:
+                phone.sendall(HELLO)
+                assert read_exactly(phone, len(HELLO)) == HELLO
+                assert served.core.received[-1][1].remote == phone.getsockname()[:2]
