@@ -235,6 +235,12 @@ def test_filters_apply_while_one_types_and_stay_in_the_address(
     expect(rows).to_have_count(1)
     assert "q=lena" in window.url
     expect(window.get_by_label("Number or name")).to_be_focused()
+    window.go_back()
+    expect(rows).to_have_count(2)
+    expect(window.get_by_role("navigation", name="Main").first).to_be_visible()
+    window.go_forward()
+    expect(rows).to_have_count(1)
+    expect(window.get_by_role("heading", name="Calls", level=1)).to_be_visible()
     window.get_by_label("Remove filter “lena”").click()
     expect(rows).to_have_count(2)
     window.get_by_label("Result").select_option("answered")

@@ -11,6 +11,8 @@ import { themeSwitch } from "./theme-switch";
 // An error page is not a list of calls: keep what is shown, and say so (request-errors.ts).
 htmx.config.noSwap = [204, 304, "4xx", "5xx"] as unknown as number[];
 htmx.config.includeIndicatorCSS = false;
+// Back and forward load the whole page: a list alone is what a filter's request would get.
+htmx.config.history = "reload";
 
 Alpine.data("themeSwitch", themeSwitch);
 Alpine.data("fold", fold);
