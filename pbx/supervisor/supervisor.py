@@ -126,6 +126,9 @@ class Supervisor:
             plans.append(parts.postgres(self._environment, cluster))
         if "valkey" in self._names:
             plans.append(parts.valkey(self._environment, identity))
+        elif self._environment.redis_is_embedded:
+            # One that a kill left behind would have the engine send its hints to nobody.
+            (self._environment.run_dir / "valkey.sock").unlink(missing_ok=True)
         return plans
 
     def _python_parts(self, identity: Identity | None) -> list[PartPlan]:
