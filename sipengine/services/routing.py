@@ -26,8 +26,10 @@ from sipengine.sip.status import reason_phrase
 MAX_DEPTH: Final = 5
 """Forwards that may lead to forwards; more is a loop somebody configured."""
 MAX_PATTERN: Final = 255
-MAX_MEMO: Final = 20_000
-"""Decisions remembered a snapshot; above that they are worked out anew (about 50 µs each)."""
+MAX_STEPS: Final = 100
+"""Numbers that one decision may look at; more is a rule whose targets match it again and again."""
+MAX_MEMO: Final = 200_000
+"""Sentences of decisions remembered a snapshot, about 20 MB; what is beyond is worked out anew."""
 
 OUTSIDE_TIMEOUT: Final = 60
 """Seconds a forward to an outside address may ring."""
@@ -149,14 +151,18 @@ class RoutingTable:
             else:
                 self._others.append(at)
         self._memo: dict[tuple[str, str], Decision] = {}
+        self._remembered = 0  # sentences in it
+        self._steps = 0
 
     def decide(self, called: str, domain: str) -> Decision:
         """What happens to a call to `called` at `domain`."""
         key = (called, domain)
         decision = self._memo.get(key)
         if decision is None:
+            self._steps = 0
             decision = self._decide(called, domain, ())
-            if len(self._memo) < MAX_MEMO:
+            self._remembered += len(decision.trace) + 1
+            if self._remembered <= MAX_MEMO:
                 self._memo[key] = decision
         return decision
 
@@ -175,6 +181,10 @@ class RoutingTable:
     def _decide(self, called: str, domain: str, seen: tuple[str, ...]) -> Decision:
         """`seen` are the numbers that have forwarded this call already."""
         trace = [] if seen else list(self._broken)
+        self._steps += 1
+        if self._steps > MAX_STEPS:
+            trace.append(f"{MAX_STEPS} numbers were looked at, so {called} is left out.")
+            return Decision(REPLY_STATUS, status=482, reason="Loop Detected", trace=tuple(trace))
         if called in seen or len(seen) > MAX_DEPTH:
             trace.append(f"{called} has forwarded this call already, so it goes no further.")
             return Decision(REPLY_STATUS, status=482, reason="Loop Detected", trace=tuple(trace))

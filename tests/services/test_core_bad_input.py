@@ -149,10 +149,24 @@ def test_18_1_2_a_response_is_never_answered(sender: Phone, text: str) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"\r\n\r\n", b"\x00", b"\x00" * 1500, b"\xff\xfe" * 700, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
-     b"INVITE", b"INVITE \r\n\r\n", b" \r\n\r\n", b":\r\n\r\n", b"\r\n" * 3000, b"a" * 65000,
-     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"SIP/2.0 ", b"SIP/2.0 200\r\n\r\n"],
-)  # fmt: skip
+    [
+        b"",
+        b"\r\n\r\n",
+        b"\x00",
+        b"\x00" * 1500,
+        b"\xff\xfe" * 700,
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"INVITE",
+        b"INVITE \r\n\r\n",
+        b" \r\n\r\n",
+        b":\r\n\r\n",
+        b"\r\n" * 3000,
+        b"a" * 65000,
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"SIP/2.0 ",
+        b"SIP/2.0 200\r\n\r\n",
+    ],
+)
 def test_what_is_no_sip_at_all_is_dropped(sender: Phone, data: bytes) -> None:
     sender.send(data)
     sender.nothing()
@@ -277,15 +291,43 @@ MUTATIONS = st.lists(
         st.one_of(
             st.binary(max_size=6),
             st.sampled_from(
-                [b"\r\n", b"\r\n\r\n", b",", b";", b'"', b"<", b">", b"%00", b"9" * 5000, b" ", b":", b"@",
-                 b"\r\nRoute: <sip:192.0.2.1;lr>", b"\r\nContent-Length: 99999", b"\r\nVia: x", b"\r\n ",
-                 b";lr", b"sip:", b"tel:", b"\xff", b"\r\nRequire: a", b"\r\nRoute:", b"[::1]", b"!", b";tag=",
-                 b"\r\nMax-Forwards: 0", b"\r\nProxy-Authorization: Digest", b"-1", b"*"]
-            ),  # fmt: skip
+                [
+                    b"\r\n",
+                    b"\r\n\r\n",
+                    b",",
+                    b";",
+                    b'"',
+                    b"<",
+                    b">",
+                    b"%00",
+                    b"9" * 5000,
+                    b" ",
+                    b":",
+                    b"@",
+                    b"\r\nRoute: <sip:192.0.2.1;lr>",
+                    b"\r\nContent-Length: 99999",
+                    b"\r\nVia: x",
+                    b"\r\n ",
+                    b";lr",
+                    b"sip:",
+                    b"tel:",
+                    b"\xff",
+                    b"\r\nRequire: a",
+                    b"\r\nRoute:",
+                    b"[::1]",
+                    b"!",
+                    b";tag=",
+                    b"\r\nMax-Forwards: 0",
+                    b"\r\nProxy-Authorization: Digest",
+                    b"-1",
+                    b"*",
+                ]
+            ),
         ),
     ),
-    min_size=1, max_size=4,
-)  # fmt: skip
+    min_size=1,
+    max_size=4,
+)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -320,23 +362,68 @@ def test_receive_never_raises_for_random_bytes(datagrams: list[bytes]) -> None:
 HEADERS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["Via", "v", "From", "f", "To", "t", "Call-ID", "i", "CSeq", "Max-Forwards", "Route", "Record-Route",
-             "Contact", "m", "Content-Length", "l", "Proxy-Authorization", "Authorization", "Expires", "Require",
-             "Proxy-Require", "Reason", "X"]
-        ),  # fmt: skip
+            [
+                "Via",
+                "v",
+                "From",
+                "f",
+                "To",
+                "t",
+                "Call-ID",
+                "i",
+                "CSeq",
+                "Max-Forwards",
+                "Route",
+                "Record-Route",
+                "Contact",
+                "m",
+                "Content-Length",
+                "l",
+                "Proxy-Authorization",
+                "Authorization",
+                "Expires",
+                "Require",
+                "Proxy-Require",
+                "Reason",
+                "X",
+            ]
+        ),
         st.one_of(
             st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_size=40),
             st.sampled_from(
-                ["SIP/2.0/UDP h:1;branch=z9hG4bKx", "<sip:a@b>;tag=1", "<sip:a@b>", "1 INVITE", "2 REGISTER", "70", "0",
-                 f"<sip:{SERVER[0]};lr>", f"<sip:{SERVER[0]};lr;f=U1!U2!3>", "*", "Digest realm=\"pbx.test\"", "call"]
-            ),  # fmt: skip
+                [
+                    "SIP/2.0/UDP h:1;branch=z9hG4bKx",
+                    "<sip:a@b>;tag=1",
+                    "<sip:a@b>",
+                    "1 INVITE",
+                    "2 REGISTER",
+                    "70",
+                    "0",
+                    f"<sip:{SERVER[0]};lr>",
+                    f"<sip:{SERVER[0]};lr;f=U1!U2!3>",
+                    "*",
+                    'Digest realm="pbx.test"',
+                    "call",
+                ]
+            ),
         ),
     ),
     max_size=14,
-)  # fmt: skip
+)
 URIS = st.sampled_from(
-    [f"sip:{DOMAIN}", BOB, f"sip:{SERVER[0]};lr", f"sip:{SERVER[0]};lr;f=x", "sip:x@y", "tel:1", "sip:", "*", "sip:[::1]", "sips:x@y"]
-)  # fmt: skip
+    [
+        f"sip:{DOMAIN}",
+        BOB,
+        f"sip:{SERVER[0]};lr",
+        f"sip:{SERVER[0]};lr;f=x",
+        "sip:x@y",
+        "tel:1",
+        "sip:",
+        "*",
+        "sip:[::1]",
+        "sips:x@y",
+    ]
+)
 
 
 @settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
