@@ -1,7 +1,7 @@
 # Checks and chores for those who change the code. `./test` runs the first three as tests too.
 PYTHON := .venv/bin/python
 
-.PHONY: check style format types imports tests lock migrations
+.PHONY: check style format types imports tests lock migrations matrix
 
 check: style types imports
 
@@ -24,6 +24,10 @@ tests:
 
 migrations:
 	$(PYTHON) manage.py makemigrations --check --dry-run
+
+# docs/rfc-matrix.md: which section of which RFC is where, and which tests hold it.
+matrix:
+	$(PYTHON) docs/rfc_matrix.py
 
 # The lock files name every package with its hashes. uv.lock itself holds the address of the
 # package registry it was made with, which is nobody else's business, so it does not stay.
