@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from math import inf
+from math import ceil, inf
 from typing import Final, Protocol
 
 T1: Final = 0.5
@@ -24,9 +24,10 @@ TIMER_K: Final = T4
 def next_interval(interval: float, left: float) -> float:
     """How long until the next retransmission when `left` seconds remain for the transaction.
 
-    The last wait is T1 instead of the odd rest: `TimerQueue` wants durations from a small set.
+    If that is less than the interval, nothing more is sent: the wait is for the end, in whole T1,
+    as `TimerQueue` wants durations from a small set.
     """
-    return interval if interval <= left else T1
+    return interval if interval <= left else ceil(left / T1) * T1
 
 
 class Timed(Protocol):
