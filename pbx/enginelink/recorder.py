@@ -26,8 +26,8 @@ BATCH_BYTES: Final = 2 * 1024 * 1024
 """Either bounds a transaction to some 100 ms, a few MB, and what a retry repeats."""
 BACKLOG_BYTES: Final = 256 * 1024
 """So much left after a batch (some 600 lines) is a backlog: the next batch follows at once."""
-PACE_S: Final = 0.15
-"""A commit costs about 0.6 ms of processor however many rows it has; 7 a second are unnoticeable."""
+PACE_S: Final = 0.3
+"""A commit costs about 0.6 ms of processor however many rows it has; after a pause there is no wait."""
 COMPLAIN_EVERY_S: Final = 10.0
 RETRY_FIRST_S: Final = 0.1
 RETRY_LAST_S: Final = 2.0

@@ -112,13 +112,14 @@ class Journal:
 
     @property
     def end(self) -> Position:
-        """The position after the last line that is safely on disk."""
+        """The position after the last line that is written."""
         return self._end
 
-    def write(self, lines: list[bytes]) -> Position:
+    def write(self, lines: list[bytes], sync: bool = True) -> Position:
         """Append `lines` (from `encode`) and return the new end once they are on disk. Blocks.
 
-        All or nothing: raises `JournalFull` (disk or limit) or `JournalError` (disk failed) with
+        Without `sync` the system may keep them in memory until the next write with it: they
+        outlive this process, but not a power failure. All or nothing: raises `JournalFull` (disk or limit) or `JournalError` (disk failed) with
         the segment truncated to where it was, so that the caller may refuse what it asked for.
         """
         data = b"".join(lines)
@@ -133,7 +134,7 @@ class Journal:
                 )
             try:
                 self._make_room(len(data))
-                self._append(data)
+                self._append(data, sync)
             except OSError as error:
                 self._truncate()
                 full = error.errno in _FULL
@@ -150,12 +151,13 @@ class Journal:
             self._sizes[end.segment] = end.offset
             self._end = end
 
-    def _append(self, data: bytes) -> None:
+    def _append(self, data: bytes, sync: bool) -> None:
         self._unclean = True
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(self._fd, rest) :]
-        os.fdatasync(self._fd)
+        if sync:
+            os.fdatasync(self._fd)
         self._unclean = False
 
     def _truncate(self) -> None:
@@ -191,6 +193,7 @@ class Journal:
             os.close(fd)
             raise
         if self._fd >= 0:
+            os.fdatasync(self._fd)
             os.close(self._fd)
         self._fd = fd
         self._set_end(Position(number, 0))
@@ -214,7 +217,7 @@ class Journal:
     def batch(self, start: Position, max_lines: int, max_bytes: int) -> list[Line]:
         """Return the next whole lines after `start`, at most so many and about so many bytes.
 
-        Only lines that are safely on disk; empty when there is none yet. Lines of one batch are
+        Only lines that were written whole; empty when there is none yet. Lines of one batch are
         of one segment. A line longer than `max_bytes` comes alone.
         """
         end = self._end

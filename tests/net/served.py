@@ -28,7 +28,7 @@ class MemoryJournal:
         self.gate = threading.Event()
         self.gate.set()
 
-    def write(self, lines: list[bytes]) -> None:
+    def write(self, lines: list[bytes], sync: bool) -> None:
         assert self.gate.wait(DEADLINE)
         if self.fault is not None:
             raise self.fault
