@@ -18,19 +18,19 @@ SEEN_MS = 3000
 """From a change of the call to its sight on the page: journal, table, message, page."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def page(pbx: PbxProcess, browser: Browser) -> Iterator[Page]:
     """A browser window of an administrator who has just logged in by the form."""
     assert pbx.ready is not None
-    window = browser.new_page(base_url=pbx.ready.http)
-    window.set_default_timeout(10_000)
-    window.goto("/")
-    window.get_by_label("User name").fill("admin")
-    window.get_by_label("Password").fill(ADMIN_PASSWORD)
-    window.get_by_role("button", name="Log in").click()
-    expect(window.get_by_role("heading", name="Live", exact=True)).to_be_visible()
-    yield window
-    window.close()
+    with browser.new_context(base_url=pbx.ready.http) as context:
+        window = context.new_page()
+        window.set_default_timeout(10_000)
+        window.goto("/")
+        window.get_by_label("User name").fill("admin")
+        window.get_by_label("Password").fill(ADMIN_PASSWORD)
+        window.get_by_role("button", name="Log in").click()
+        expect(window.get_by_role("heading", name="Live", exact=True)).to_be_visible()
+        yield window
 
 
 def test_call_is_seen_ringing_then_talking_then_ended(

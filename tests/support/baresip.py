@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.support import child
 from tests.support.free_ports import free_block, free_port
+from tests.support.programs import program
 from tests.support.tone import Sound, read_wav
 from tests.support.wait import until
 
@@ -108,7 +109,9 @@ class Baresip:
         )
         (self.home / "config").write_text(config)
         (self.home / "accounts").write_text("# given by uanew, so that no event is missed\n")
-        self._process = child.start(["baresip", "-4", "-s", "-f", self.home], self.log)
+        self._process = child.start(
+            [program("baresip", "baresip-core"), "-4", "-s", "-f", self.home], self.log
+        )
         self._control = until(
             lambda: self._connect(control_port),
             f"{self.name} to open its control port",

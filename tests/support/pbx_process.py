@@ -83,7 +83,6 @@ class PbxProcess:
             "PBX_SIPS_PORT": str(free_port()),
             "PBX_WS_PORT": str(free_port()),
             "PBX_RTP_PORTS": f"{rtp}-{rtp + 19}",
-            "PBX_GUARD": "off",  # hostile tests and bursts come from the phones' own address
             **(environment or {}),
         }
         self.ready: Ready | None = None

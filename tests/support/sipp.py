@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.support import child
 from tests.support.free_ports import free_port
+from tests.support.programs import program
 from tests.support.wait import until
 
 
@@ -54,7 +55,8 @@ class Sipp:
         self.home = directory / f"sipp-{scenario.stem}-{self.port}"
         self.home.mkdir(parents=True)
         self.log = self.home / "sipp.log"
-        self.command = ["sipp", "-sf", str(scenario), "-i", "127.0.0.1", "-p", str(self.port)]
+        self.command = [program("sipp", "sip-tester"), "-sf", str(scenario)]
+        self.command += ["-i", "127.0.0.1", "-p", str(self.port)]
         self.command += ["-t", transport, "-m", str(calls), "-nostdin", "-d", str(hold_ms)]
         self.command += ["-timeout", f"{limit_s}s", "-timeout_error", "-trace_stat", "-fd", "1"]
         self.command += ["-trace_err", "-error_file", str(self.home / "errors.log")]
@@ -90,13 +92,14 @@ class Sipp:
         except subprocess.TimeoutExpired:
             child.stop(self.process)
             raise AssertionError(f"sipp did not end\n{self.explain()}") from None
-        return self._result(status)
+        return self.result(status)
 
     def explain(self) -> str:
         errors = child.tail(self.home / "errors.log", 60)
         return f"{child.tail(self.log, 40)}\n{errors}"
 
-    def _result(self, status: int) -> Result:
+    def result(self, status: int) -> Result:
+        """What was counted until the last second of its run, or until now."""
         with (self.home / "counts.csv").open() as file:
             last = list(csv.DictReader(file, delimiter=";"))[-1]
         return Result(
