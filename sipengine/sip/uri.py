@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from ipaddress import IPv6Address
 from typing import Final
 
 from sipengine.sip.errors import RemoteProtocolError
@@ -14,7 +15,7 @@ MAX_URI: Final = 2048
 
 _SIP_URI: Final = re.compile(
     r"(?P<scheme>[sS][iI][pP][sS]?):"
-    r"(?:(?P<user>[^@:;?<>\s\"]+[^@:?<>\s\"]*)(?::(?P<password>[^@<>\s\"]*))?@)?"
+    r"(?:(?P<user>[^@:<>\s\"]+)(?::(?P<password>[^@<>\s\"]*))?@)?"
     r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)"
     r"(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<parameters>(?:;[^;?<>\s\"]*)*)"
@@ -138,16 +139,18 @@ def escape_user(text: str) -> str:
 
 
 def same_uri(one: SipUri, other: SipUri) -> bool:
-    """Whether two URIs are equal by the rules of §19.1.4 (headers compared as text)."""
-    if (one.scheme, unescape(one.user), unescape(one.password), one.host, one.port) != (
+    """Whether two URIs are equal by the rules of §19.1.4 and, for IPv6, RFC 5954 §4.2."""
+    if (one.scheme, unescape(one.user), unescape(one.password), one.port) != (
         other.scheme,
         unescape(other.user),
         unescape(other.password),
-        other.host,
         other.port,
     ):
         return False
-    if one.headers != other.headers:
+    if one.host != other.host and not _same_address(one.host, other.host):
+        return False
+    in_order = one.headers == other.headers
+    if not in_order and sorted(one.headers.split("&")) != sorted(other.headers.split("&")):
         return False
     if one.parameters == other.parameters:
         return True
@@ -158,3 +161,13 @@ def same_uri(one: SipUri, other: SipUri) -> bool:
             return False
     must_match = {"user", "ttl", "method", "maddr", "transport"}
     return not (mine.keys() ^ theirs.keys()) & must_match
+
+
+def _same_address(one: str, other: str) -> bool:
+    """Whether two hosts are the same IPv6 address, spelt in different ways."""
+    if ":" not in one or ":" not in other:
+        return False
+    try:
+        return IPv6Address(one) == IPv6Address(other)
+    except ValueError:
+        return False
