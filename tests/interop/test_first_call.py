@@ -11,6 +11,12 @@ from tests.interop.conftest import Phones
 from tests.support.cast import extension
 from tests.support.pbx_process import DOMAIN, PbxProcess
 
+PROMISED = set(
+    "id call_ids caller called answered_by started ringing answered ended duration_s result "
+    "sip_status hangup_by rule reason".split()
+)
+"""What a row of `./run calls --json` has, for whoever reads it by a program."""
+
 CONFIGURATION = {"extensions": [extension("1101"), extension("1102")]}
 
 
@@ -40,6 +46,7 @@ def test_udp_phone_calls_tcp_phone_and_both_hear_the_other(
     rows = [row for row in pbx.calls() if call_id in row["call_ids"]]
     assert len(rows) == 1, rows
     row = rows[0]
+    assert set(row) >= PROMISED
     assert "1101" in row["caller"]
     assert "1102" in row["called"]
     assert "1102" in row["answered_by"]

@@ -1,0 +1,116 @@
+"""A softphone of another maker: linphonec, driven by its prompt and watched by its log.
+
+Interop: it chooses SHA-256 where a server offers MD5 too. It needs a HOME with
+`.local/share/linphone`; what it prints is no state to rely on, its log is.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from tests.support import child
+from tests.support.free_ports import free_block
+from tests.support.programs import program
+from tests.support.wait import until
+
+CONFIG = """\
+[sip]
+sip_port={udp}
+sip_tcp_port={tcp}
+sip_tls_port=-1
+default_proxy=0
+guess_hostname=1
+media_encryption=none
+[rtp]
+audio_rtp_port={rtp}
+[net]
+firewall_policy=none
+[auth_info_0]
+username={number}
+passwd={password}
+realm={domain}
+domain={domain}
+[proxy_0]
+reg_proxy=<sip:{server};transport={transport}>
+reg_route=<sip:{server};transport={transport};lr>
+reg_identity=sip:{number}@{domain}
+reg_expires=300
+reg_sendregister=1
+publish=0
+"""
+
+
+@dataclass
+class Linphone:
+    """One account that registers as soon as the program runs."""
+
+    number: str
+    directory: Path
+    server: str
+    domain: str
+    password: str
+    transport: str = "udp"
+    port: int = field(default_factory=lambda: free_block(2))
+
+    def __enter__(self) -> Self:
+        self.home = self.directory / f"linphone-{self.number}-{self.port}"
+        (self.home / ".local/share/linphone").mkdir(parents=True)
+        self.log = self.home / "linphone.log"
+        self.log.touch()
+        udp, tcp = (self.port, -1) if self.transport == "udp" else (-1, self.port)
+        (self.home / "rc").write_text(
+            CONFIG.format(
+                **{name: getattr(self, name) for name in ("number", "password", "domain")},
+                server=self.server,
+                transport=self.transport,
+                udp=udp,
+                tcp=tcp,
+                rtp=free_block(4),
+            )
+        )
+        words = ["-c", str(self.home / "rc"), "-d", "6", "-l", str(self.log)]
+        with (self.home / "prompt").open("wb") as prompt:
+            self.process = subprocess.Popen(
+                [program("linphonec", "linphone-cli"), *words],
+                stdin=subprocess.PIPE,
+                stdout=prompt,
+                stderr=prompt,
+                env={**os.environ, "HOME": str(self.home)},
+                cwd=self.home,
+                preexec_fn=child.die_with_parent,
+            )
+        self.say("soundcard use files")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.say("quit")  # unregisters
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        self.process.wait()
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+    def say(self, command: str) -> None:
+        """Give a command at the prompt: call URI, answer, terminate."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{command}\n".encode())
+        self.process.stdin.flush()
+
+    def logged(self, text: str, *, deadline: float = 10.0) -> None:
+        """Wait until the log holds that text."""
+        until(
+            lambda: text in self.trace(),
+            f"linphone's log to hold {text!r}",
+            deadline=deadline,
+            explain=lambda: child.tail(self.log, 80),
+        )
+
+    def trace(self) -> str:
+        return self.log.read_text(errors="replace")
