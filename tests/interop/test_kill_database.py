@@ -68,12 +68,7 @@ def test_calls_and_registrations_go_on_and_the_log_is_whole_after(
     during.append(call.call_id)
     end(here, other)
 
-    until(
-        lambda: pbx.parts("postgres") and pbx.postgres().pid != old.pid and pbx.query("SELECT 1"),
-        "a new Postgres",
-        deadline=30,
-        explain=pbx.tail,
-    )
+    pbx.another_postgres(old)
     for call_id in (before.call_id, *during):
         assert pbx.row_of(call_id, deadline=30)["result"] == "answered"
     until(
@@ -109,12 +104,7 @@ def test_a_change_after_the_database_came_back_is_live(pbx: PbxProcess, phones: 
     """The engine listens again on the new connection."""
     old = pbx.postgres()
     old.kill()
-    until(
-        lambda: pbx.parts("postgres") and pbx.postgres().pid != old.pid and pbx.query("SELECT 1"),
-        "a new Postgres",
-        deadline=30,
-        explain=pbx.tail,
-    )
+    pbx.another_postgres(old)
     pbx.apply({"extensions": [extension("3204")]})
     phone = phones.wire("3204", register=False)
     until(lambda: phone.register().status == 200, "3204 to register", deadline=15, pause=0.2)

@@ -164,10 +164,22 @@ class PbxProcess:
             return wire.answered_within(0.5)
 
     def postgres(self) -> Process:
-        """The postmaster: the one Postgres process whose parent is none."""
+        """The postmaster: the one Postgres process whose parent is none. Waits for it to be there."""
+        return until(self._postmasters, "Postgres' process", deadline=30, explain=self.tail)[0]
+
+    def another_postgres(self, old: Process) -> None:
+        """Wait until the supervisor has put a new one in the place of the old, and it answers."""
+        until(
+            lambda: self.postgres().pid != old.pid and self.query("SELECT 1"),
+            "a new Postgres",
+            deadline=30,
+            explain=self.tail,
+        )
+
+    def _postmasters(self) -> list[Process]:
         members = self.parts("postgres")
         pids = {member.pid for member in members}
-        return next(member for member in members if member.parent not in pids)
+        return [member for member in members if member.parent not in pids]
 
     def tail(self, lines: int = 60) -> str:
         """The ends of the product's output and of the engine's log."""
