@@ -237,7 +237,7 @@ class Core:
         Each step raises `RemoteProtocolError` for what it refuses.
         """
         method = message.method
-        if not branch.startswith(MAGIC_COOKIE):
+        if len(branch) <= len(MAGIC_COOKIE) or not branch.startswith(MAGIC_COOKIE):
             branch = old_style_branch(
                 message.uri, message.from_tag, message.call_id, message.cseq, f"{sent_by};{branch}"
             )

@@ -22,6 +22,7 @@ _SINGLE: Final = ("From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Leng
 _REQUEST_LINE: Final = re.compile(r"([A-Za-z0-9.!%*_+`'~-]+) (\S+) (?i:SIP)/2\.0")
 _STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9][0-9])(?: .*)?", re.IGNORECASE)
 _VERSION: Final = re.compile(r"SIP/[0-9]+\.[0-9]+")
+_ANY_VERSION: Final = re.compile(r"SIP\s*/\s*[0-9]+\.[0-9]+", re.IGNORECASE)
 _METHOD_AND_NUMBER: Final = re.compile(r"[0-9]{1,10}[ \t]+[A-Za-z0-9.!%*_+`'~-]+")
 
 
@@ -308,7 +309,7 @@ def salvage(data: bytes) -> Message | None:
     kept = [(line, name) for line, name in zip(lines, names, strict=True) if name]
     message = Message([k[0] for k in kept], [k[1] for k in kept], "", method, "", 0)
     try:
-        parse_via((message.all("Via") or [""])[0])
+        parse_via(_ANY_VERSION.sub("SIP/2.0", (message.all("Via") or [""])[0], count=1))
     except RemoteProtocolError:
         return None
     return message

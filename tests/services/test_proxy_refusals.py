@@ -65,6 +65,30 @@ class TestValidation:
         alice.other_request("OPTIONS", f"sip:{'9' * 3000}@{DOMAIN}")
         alice.response(414)
 
+    def test_19_1_1_headers_in_the_request_uri_are_400(self, alice: Phone) -> None:
+        """RFC 4475 §3.1.2.11: they must not appear in a forwarded request."""
+        alice.authenticated("OPTIONS", "sip:x@203.0.113.9?Route=%3Csip:example.com%3E")
+        alice.response(400)
+
+    @pytest.mark.parametrize("branch", ["z9hG4bK", "old"])
+    def test_17_2_3_requests_without_a_branch_of_their_own_are_told_apart(
+        self, alice: Phone, bob: Phone, branch: str
+    ) -> None:
+        """RFC 4475 §3.2.1 and RFC 2543 peers: by Request-URI, tag, Call-ID, CSeq and Via."""
+        for _ in range(2):
+            call = alice.invite("1002")
+            challenged = alice.response(407)
+            call.ack_failure(challenged)
+            call.authenticate_with(challenged)
+            call.branch = branch
+            call.send()
+            alice.response(100)
+            bob.incoming().ring()
+            alice.response(180)
+            call.send()  # again: absorbed by its own transaction
+            alice.response(180)
+        bob.nothing()
+
 
 class TestPasswords:
     def test_22_3_without_credentials_it_is_407_with_md5_and_sha_256(self, alice: Phone) -> None:

@@ -291,18 +291,17 @@ class OutgoingCall:
         """Take the 407, acknowledge it and send the INVITE with credentials (§22.3)."""
         challenged = self.phone.response(407)
         self.ack_failure(challenged)
+        self.authenticate_with(challenged, user, password)
+        self.send()
+
+    def authenticate_with(self, challenged: Message, user: str = "", password: str = "") -> None:
+        """Let the next INVITE have credentials for this 407."""
         user = user or self.phone.number
-        value = digest(
-            challenged["Proxy-Authenticate"],
-            user,
-            password or password_of(user),
-            "INVITE",
-            self.uri,
-        )
+        secret = password or password_of(user)
+        value = digest(challenged["Proxy-Authenticate"], user, secret, "INVITE", self.uri)
         self.authorization = f"Proxy-Authorization: {value}\n"
         self.cseq += 1
         self.branch = new_branch()
-        self.send()
 
     def fails(self, status: int) -> Message:
         """The next message must be that final answer; it is acknowledged."""

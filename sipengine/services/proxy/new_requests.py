@@ -24,7 +24,7 @@ from sipengine.services.routing import (
     RoutingTable,
     to_outside,
 )
-from sipengine.sip.address import parse_address, readable
+from sipengine.sip.address import readable, sender_of
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
@@ -60,7 +60,7 @@ class NewRequests:
         now: float,
     ) -> None:
         """Raises `RemoteProtocolError` for what is refused."""
-        sender = parse_address(message.value("From") or "")
+        sender = sender_of(message.value("From") or "")
         aor = ""
         if sender.uri_text[:3].lower() == "sip":
             aor = self._responsibility.aor_of(parse_uri(sender.uri_text))
@@ -70,7 +70,10 @@ class NewRequests:
             return
         if who.aor != aor:
             raise RemoteProtocolError(403, "Forbidden: From is not the authenticated user")
-        called = self._responsibility.aor_of(parse_uri(message.uri))
+        uri = parse_uri(message.uri)
+        if uri.headers:  # §19.1.1: not allowed there, and they must not go on (RFC 4475 §3.1.2.11)
+            raise RemoteProtocolError(400, "Bad Request: headers in the Request-URI")
+        called = self._responsibility.aor_of(uri)
         if message.method == "INVITE":
             if self._calls.count >= MAX_CALLS:
                 raise RemoteProtocolError(503, "Service Unavailable")

@@ -25,7 +25,7 @@ class Validation:
         """
         hops = message.value("Max-Forwards")
         if hops is not None:
-            if not (hops.isdigit() and hops.isascii() and len(hops) <= 3):
+            if not (hops.isdigit() and hops.isascii() and len(hops) <= 9):
                 raise RemoteProtocolError(400, "Bad Request: broken Max-Forwards header")
             left = int(hops)
             if left == 0:
