@@ -123,7 +123,7 @@ class Registrar:
         uri_text = value.partition("<")[2].partition(">")[0]
         if uri_text[4:] == aor and uri_text[:4] == "sip:":
             return
-        named = self._responsibility.aor_of(parse_address(value).uri)
+        named = self._responsibility.aor_of(sender_of(value).uri)
         if not named:
             raise RemoteProtocolError(404, "Not Found: To names no user of this server")
         if named != aor:

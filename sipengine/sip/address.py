@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from sipengine.sip.errors import RemoteProtocolError
@@ -13,6 +14,9 @@ _NAME_ADDR: Final = re.compile(
     r"\s*(?:\"(?P<quoted>(?:[^\"\\]|\\.)*)\"|(?P<token>[^<\",;]*?))\s*<(?P<uri>[^<>]*)>\s*(?P<rest>.*)",
     re.DOTALL,
 )
+
+
+_ESCAPED: Final = re.compile(r"\\(.)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,22 @@ def parse_address(value: str) -> Address:
     if rest and not rest.startswith(";"):
         raise RemoteProtocolError(400, "Bad Request: broken address")
     quoted = match["quoted"]
-    display = match["token"] if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+    display = match["token"] if quoted is None else _ESCAPED.sub(r"\1", quoted)
     return Address(display.strip(), match["uri"].strip(), rest)
+
+
+@lru_cache(maxsize=8192)
+def _parse_before_tag(text: str) -> Address:
+    return parse_address(text)
+
+
+def sender_of(value: str) -> Address:
+    """The address in a From or To value, without its parameters.
+
+    Same sender, same object: the tag differs from call to call, what stands before it does not.
+    """
+    end = value.find(">;tag=")
+    return _parse_before_tag(value[: end + 1] if end >= 0 else value)
 
 
 def parse_parameters(text: str) -> list[tuple[str, str]]:

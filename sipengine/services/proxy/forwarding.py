@@ -137,12 +137,17 @@ def top_via(data: bytes) -> tuple[bytes, bytes] | None:
         return None
     end = data.find(b"\r\n", start)
     line = data[start:end]
-    if b"," in line:
-        return None
     at = line.find(b";branch=")
     if at < 0:
         return None
-    return line[at + 8 :].partition(b";")[0].rstrip(), data[:start] + data[end + 2 :]
+    # Several Vias may share the line; ours has no comma and no quotes, so the first comma ends it.
+    comma = line.find(b",")
+    if comma < 0:
+        return line[at + 8 :].partition(b";")[0].rstrip(), data[:start] + data[end + 2 :]
+    if comma < at:
+        return None
+    branch = line[at + 8 : comma].partition(b";")[0].rstrip()
+    return branch, data[: start + 4] + data[start + comma + 1 :]
 
 
 def is_whole(data: bytes) -> bool:
