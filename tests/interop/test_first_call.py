@@ -11,25 +11,23 @@ from tests.interop.conftest import Phones
 from tests.support.cast import extension
 from tests.support.pbx_process import DOMAIN, PbxProcess
 
-PROMISED = set(
-    [
-        "id",
-        "call_ids",
-        "caller",
-        "called",
-        "answered_by",
-        "started",
-        "ringing",
-        "answered",
-        "ended",
-        "duration_s",
-        "result",
-        "sip_status",
-        "hangup_by",
-        "rule",
-        "reason",
-    ]
-)
+PROMISED = {
+    "id",
+    "call_ids",
+    "caller",
+    "called",
+    "answered_by",
+    "started",
+    "ringing",
+    "answered",
+    "ended",
+    "duration_s",
+    "result",
+    "sip_status",
+    "hangup_by",
+    "rule",
+    "reason",
+}
 """What a row of `./run calls --json` has, for whoever reads it by a program."""
 
 CONFIGURATION = {"extensions": [extension("1101"), extension("1102")]}
