@@ -16,7 +16,7 @@ from typing import Final
 from sipengine.api import Extension
 from sipengine.services.location import REMOVED, REPLACED, Binding, Location
 from sipengine.services.responsibility import Responsibility
-from sipengine.sip.address import parse_address, readable
+from sipengine.sip.address import readable, sender_of
 from sipengine.sip.contact import DEFAULT_EXPIRES, ContactParameters, delta_seconds, parse_contact
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import RELIABLE, Flow
