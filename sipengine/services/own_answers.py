@@ -61,7 +61,9 @@ class OwnAnswers:
         message = None if data.startswith(b"SIP/") else salvage(data)
         self.drop(error.reason, flow, data)
         if message is not None:
-            self._out.append((flow, reply_to_broken(message, error.status, error.reason, self.tag(message))))
+            self._out.append(
+                (flow, reply_to_broken(message, error.status, error.reason, self.tag(message)))
+            )
 
     def drop(self, reason: str, flow: Flow, data: bytes) -> None:
         self.count("stray_responses" if reason == "stray response" else "messages_broken")

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sipengine.services.calls import Call, Leg
+from sipengine.services.calls import Call
 from sipengine.services.explanation import number, person
 from sipengine.services.proxy.best_response import BestResponse
-from sipengine.services.proxy.forwarding import Outgoing, cancel_of
+from sipengine.services.proxy.branch import Branch
+from sipengine.services.proxy.forwarding import Outgoing
 from sipengine.services.proxy.targets import Target, flow_to_uri
 from sipengine.services.replies import reply
 from sipengine.services.routing import ANY, BUSY, NO_ANSWER, Stage
@@ -20,10 +21,9 @@ from sipengine.sip.address import parse_address, readable
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message, parse, tag_of
-from sipengine.sip.timers import TIMER_B, TIMER_C
-from sipengine.sip.transaction.invite_client import CALLING, InviteClient, header_line
+from sipengine.sip.timers import TIMER_C
+from sipengine.sip.transaction.invite_client import InviteClient, header_line
 from sipengine.sip.transaction.invite_server import InviteServer
-from sipengine.sip.transaction.non_invite_client import NonInviteClient
 
 if TYPE_CHECKING:
     from sipengine.services.proxy.proxy import Proxy
@@ -32,97 +32,6 @@ ELSEWHERE: Final = 'Reason: SIP;cause=200;text="Call completed elsewhere"'
 """RFC 3326 §2: phones that see this do not list a missed call."""
 MAX_REDIRECTS: Final = 10
 """Contacts of 3xx answers that one call follows; more is a loop between servers."""
-
-
-class Nobody:
-    """The user of our CANCELs: whatever comes back, the INVITE's own answer decides (§9.1)."""
-
-    def on_response(self, status: int, data: bytes, now: float) -> None: ...
-
-    def on_timeout(self, now: float) -> None: ...
-
-    def on_transport_error(self, now: float) -> None: ...
-
-
-NOBODY: Final = Nobody()
-
-
-class Branch:
-    """One branch of an INVITE; the user of its client transaction."""
-
-    __slots__ = (
-        "_context",
-        "cancel_reason",
-        "cancel_wanted",
-        "client",
-        "due",
-        "given_up",
-        "leg",
-        "pending",
-        "target",
-    )
-
-    def __init__(self, context: InviteContext, target: Target, leg: Leg | None) -> None:
-        self._context = context
-        self.target = target
-        self.leg = leg
-        self.client: InviteClient | None = None
-        self.pending = True  # no final answer yet
-        self.given_up = False  # its stage is over: only a 2xx still counts
-        self.cancel_wanted = False
-        self.cancel_reason = ""
-        self.due = 0.0
-
-    def on_response(self, status: int, data: bytes, now: float) -> None:
-        context = self._context
-        if status < 200:
-            if self.cancel_wanted:
-                self._send_cancel(now)
-            elif status > 100:
-                context.provisional(self, status, data, now)
-        elif status < 300:
-            self.client = None
-            context.success(self, data, now)
-        else:
-            self._failed(status, data, now)
-
-    def on_timeout(self, now: float) -> None:
-        self._failed(408, b"", now)
-
-    def on_transport_error(self, now: float) -> None:
-        self._failed(503, b"", now)
-
-    def _failed(self, status: int, data: bytes, now: float) -> None:
-        if self.pending:
-            self.pending = False
-            self.client = None
-            self._context.failure(self, status, data, now)
-
-    def cancel(self, reason: str, now: float) -> None:
-        """End this branch (§16.10): at once if it has answered provisionally, else when it does (§9.1)."""
-        client = self.client
-        if not self.pending or self.cancel_wanted or client is None:
-            return
-        self.cancel_wanted = True
-        self.cancel_reason = reason
-        if client.state != CALLING:
-            self._send_cancel(now)
-
-    def _send_cancel(self, now: float) -> None:
-        client = self.client
-        if client is None or client.cancelling or not client.request:
-            return
-        client.cancelling = True
-        layer = self._context.proxy.layer
-        cancel = cancel_of(client.request, self.cancel_reason)
-        NonInviteClient(layer, NOBODY, client.branch + b"|CANCEL", cancel, client.flow, now)
-        layer.timers.start(TIMER_B, now, self)
-
-    def on_timer(self, now: float) -> None:
-        """64*T1 after the CANCEL and still no final answer: the branch is considered cancelled (§9.1)."""
-        if self.pending and self.client is not None:
-            self.client.abandon()
-            self.on_timeout(now)
 
 
 class InviteContext:
