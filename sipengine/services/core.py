@@ -45,7 +45,7 @@ from sipengine.services.routing import RoutingTable
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message, parse
-from sipengine.sip.transaction.invite_server import InviteServer
+from sipengine.sip.transaction.invite_server import ACCEPTED, InviteServer
 from sipengine.sip.transaction.layer import TransactionLayer, old_style_branch, server_key
 from sipengine.sip.uri import parse_uri
 from sipengine.sip.via import MAGIC_COOKIE
@@ -243,10 +243,12 @@ class Core:
             )
         key = server_key(branch, sent_by, method)
         server = self._layer.servers.get(key)
-        if server is not None:
+        if server is not None and not (method == "ACK" and server.state == ACCEPTED):
             server.receive(method, now)
             return
-        if method == "ACK":
+        if (
+            method == "ACK"
+        ):  # of a 2xx, also by old phones that keep the INVITE's branch (RFC 6026 §7.1)
             self._dialogs.receive_ack(message, now)
             return
         if method == "CANCEL":

@@ -56,6 +56,16 @@ class TestBothWays:
         first, second = bob.request("ACK"), bob.request("ACK")
         assert parameter(first["Via"], "branch") != parameter(second["Via"], "branch")
 
+    def test_6026_7_1_an_ack_of_a_2xx_with_the_invites_own_branch_goes_on(
+        self, alice: Phone, bob: Phone
+    ) -> None:
+        """Old phones do not give it a branch of its own."""
+        call = alice.call("1002")
+        bob.incoming().answer()
+        dialog = call.answered(acknowledge=False)
+        dialog.ack(branch=call.branch)
+        assert bob.request("ACK").uri == uri_of(bob.contact)
+
     def test_15_bye_from_the_caller(self, alice: Phone, bob: Phone) -> None:
         mine, _ = talk(alice, bob)
         hang_up(mine, bob)
