@@ -14,7 +14,7 @@ from tests.support.wait import until
 
 CONFIGURATION = {"extensions": [extension("1151"), extension("1152")]}
 
-SEEN_MS = 3000
+SEEN_MS = 5000
 """From a change of the call to its sight on the page: journal, table, message, page."""
 
 

@@ -110,7 +110,7 @@ class WirePhone:
 
     def start_call(self, callee: str, **options: str) -> OutgoingCall:
         """Send an INVITE without credentials and leave the rest to the test."""
-        uri = callee if callee.startswith("sip:") else f"sip:{callee}@{self.domain}"
+        uri = callee if ":" in callee else f"sip:{callee}@{self.domain}"
         call = OutgoingCall(self, uri, **options)
         call.send_invite()
         return call
