@@ -146,6 +146,12 @@ class Journal:
             self.lines_written += len(lines)
             return self._end
 
+    def sync(self) -> None:
+        """Flush to disk what was written without `sync`. Blocks; raises OSError."""
+        with self._writing:
+            if self._fd >= 0:
+                os.fdatasync(self._fd)
+
     def _set_end(self, end: Position) -> None:
         with self._guard:
             self._sizes[end.segment] = end.offset

@@ -1,7 +1,9 @@
 """The beat of the facts: what the core wants remembered goes to disk before it is acknowledged.
 
-One thread writes, one group commit at a time (docs/decisions/0002-journal-first.md). A commit
-costs some 0.3 ms of processor and a disk flush whatever is in it, so under load they are spaced.
+Two ways (docs/decisions/0002-journal-first.md). What answers wait for is flushed to the disk by a
+thread, one group commit at a time; a commit costs some 0.3 ms of processor whatever is in it, so
+under load they are spaced. What became of calls is only written, by the loop itself: that outlives
+a crash of the engine, takes some 10 µs and does not wait for the disk, which gets it within a second.
 """
 
 from __future__ import annotations
@@ -24,12 +26,11 @@ BEAT_S: Final = 0.02
 waits 10 ms on average. Shorter beats cost more than they please: each is three wake-ups."""
 
 EASY_BEAT_S: Final = 0.05
-"""The same while no answer waits: what happened to calls is written a little later, so that a call
-that is set up meanwhile costs one line. A crash of the engine loses what it had not written yet."""
+"""How long steps of a call may wait (it rings, a phone said no), so that several make one line.
+That a call was answered or ended is written at once: nobody would tell it a second time."""
 
 SYNC_S: Final = 1.0
-"""What no answer waits for is flushed to disk by then: a crash of the machine costs no more of the
-call log, a crash of the engine nothing. A flush costs as much processor as ten such writes."""
+"""What no answer waits for is flushed to disk by then: so much of the call log a power failure costs."""
 
 Held = list[tuple[Flow, bytes]]
 
@@ -38,6 +39,10 @@ class JournalPort(Protocol):
     def write(self, lines: list[bytes], sync: bool) -> object:
         """Append and, with `sync`, flush to disk. Blocks; raises JournalError or OSError, having
         written nothing."""
+        ...
+
+    def sync(self) -> object:
+        """Flush what was written without `sync`. Blocks; raises OSError."""
         ...
 
 
@@ -58,10 +63,11 @@ class FactsBeat:
         self._journal = journal
         self._written = written
         self._failed = failed
-        self._work: SimpleQueue[tuple[list[bytes], Held] | None] = SimpleQueue()
+        self._work: SimpleQueue[tuple[list[bytes], Held] | None] = SimpleQueue()  # no lines: sync
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
         self._thread.start()
         self._timer: asyncio.TimerHandle | None = None
+        self._sync_timer: asyncio.TimerHandle | None = None
         self._busy = False
         self._began = 0.0
         self._idle = asyncio.Event()
@@ -70,11 +76,16 @@ class FactsBeat:
         self._longest = 0.0
 
     def wanted(self, now: float) -> None:
-        """The core has facts: at once if the last commit is a beat ago, else at the next beat."""
+        """The core has facts: commit, write, or set the timer to do it at the next beat."""
         if self._busy:
             return
-        urgent = self._endpoint.core.answers_waiting
-        due = self._began + (BEAT_S if urgent else EASY_BEAT_S)
+        core = self._endpoint.core
+        if core.answers_waiting:
+            due = self._began + BEAT_S
+        elif core.facts_pressing:
+            due = now
+        else:
+            due = self._began + EASY_BEAT_S
         if self._timer is not None:
             if due >= self._timer.when():
                 return
@@ -88,54 +99,77 @@ class FactsBeat:
     def _begin(self) -> None:
         self._timer = None
         self._began = monotonic()
+        if self._busy:  # a flush: its end asks again
+            return
         facts, held = self._endpoint.core.take_facts(time())
         lines = [encode(fact) for fact in facts]
         self.facts += len(lines)
+        if held:
+            self._hand_over((lines, held))
+            return
+        why = self._try(lines, sync=False)
+        self._concluded(len(lines), held, why)
+        if not why and self._sync_timer is None:
+            self._sync_timer = self._loop.call_later(SYNC_S, self._sync)
+
+    def _sync(self) -> None:
+        self._sync_timer = None
+        if self._busy:  # the flush that goes on takes everything along that is written
+            return
+        self._hand_over(([], []))
+
+    def _hand_over(self, work: tuple[list[bytes], Held]) -> None:
         self._busy = True
         self._idle.clear()
-        self._work.put((lines, held))
+        self._work.put(work)
+
+    def _try(self, lines: list[bytes], sync: bool) -> str:
+        """Write; returns why it failed, "" if it did not."""
+        try:
+            if lines:
+                self._journal.write(lines, sync)
+            elif sync:
+                self._journal.sync()
+        except (JournalError, OSError) as error:
+            return str(error)
+        return ""
 
     def _write(self) -> None:
         """The thread: one commit after the other until `finish` sends None."""
-        synced = 0.0
         while (work := self._work.get()) is not None:
             lines, held = work
-            why = ""
-            now = monotonic()
-            sync = bool(held) or now - synced >= SYNC_S
-            if sync:
-                synced = now
-            try:
-                self._journal.write(lines, sync)
-            except (JournalError, OSError) as error:
-                why = str(error)
+            why = self._try(lines, sync=True)
             try:
                 self._loop.call_soon_threadsafe(self._committed, len(lines), held, why)
             except RuntimeError:  # the loop was closed without `finish`: nobody waits any more
                 return
 
     def _committed(self, count: int, held: Held, why: str) -> None:
-        now = monotonic()
-        self._longest = max(self._longest, now - self._began)
         self._busy = False
+        self._longest = max(self._longest, monotonic() - self._began)
+        self._concluded(count, held, why)
+        self._endpoint.drain(monotonic())  # begins the next commit if the beat is over
+        if not self._busy:
+            self._idle.set()
+
+    def _concluded(self, count: int, held: Held, why: str) -> None:
+        """Let the answers go, or take them back if the facts could not be written."""
         if why:
             self.lost += count
             self._failed(why)
-            self._endpoint.core.facts_lost(held, now)
-        else:
+            self._endpoint.core.facts_lost(held, monotonic())
+        elif count:
             self.commits += 1
             self._endpoint.send(held)
             self._written()
-        self._endpoint.drain(now)  # begins the next commit if the beat is over
-        if not self._busy:
-            self._idle.set()
 
     async def finish(self) -> None:
         """Make durable what the core still has, then end the thread. Bound it by a timeout."""
         while True:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+            for timer in (self._timer, self._sync_timer):
+                if timer is not None:
+                    timer.cancel()
+            self._timer = self._sync_timer = None
             if self._busy:
                 await self._idle.wait()
             elif self._endpoint.core.facts_waiting:
@@ -144,6 +178,7 @@ class FactsBeat:
                 break
         self._work.put(None)
         self._thread.join()
+        self._try([], sync=True)
 
     def take_longest(self) -> float:
         """The longest from a commit's start to its answers since last asked, in seconds."""

@@ -129,6 +129,7 @@ class Call:
         self.answered_device = leg.device
         self.callee_flow = flow
         self.callee_tag = callee_tag
+        self.owner.pressing = True
         self.owner.changed(self)
 
     def finish(self, result: str, status: int, hangup_by: str, now: float, why: str = "") -> None:
@@ -160,6 +161,7 @@ class Calls:
         "due",
         "extensions",
         "offset",
+        "pressing",
         "total",
     )
 
@@ -173,6 +175,7 @@ class Calls:
         self.by_dialog: dict[str, Call] = {}  # of two with the same Call-ID and tag the later
         self.due = 0.0
         self.offset = offset
+        self.pressing = False  # a call was answered or ended since records were last taken
         self.total = 0
 
     def begin(self, call_id: str, caller_tag: str, now: float) -> Call:
@@ -212,6 +215,7 @@ class Calls:
         self._dirty[call] = None
 
     def ended(self, call: Call) -> None:
+        self.pressing = True
         self._dirty[call] = None
         self._open.discard(call)
         key = f"{call.call_id}|{call.caller_tag}"
@@ -238,6 +242,7 @@ class Calls:
 
     def take_records(self) -> list[CallRecord]:
         """The rows that changed since last asked."""
+        self.pressing = False
         if not self._dirty:
             return []
         calls = list(self._dirty)

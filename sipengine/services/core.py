@@ -3,9 +3,9 @@
 The shell's side of the contract:
 - `receive(data, flow, now)` for every datagram and every framed stream message; it never raises
   for anything a peer sends. Afterwards send what is in `out` (in order) and clear it.
-- If `facts_waiting` is true, within about 50 ms, or 20 ms if `answers_waiting`: `facts, held =
-  take_facts(wall)`, make the facts durable, then send `held`. If that fails, call
-  `facts_lost(held, now)`, which answers 503 instead.
+- If `facts_waiting` is true, within about 50 ms, 20 ms if `answers_waiting`, at once if
+  `facts_pressing`: `facts, held = take_facts(wall)`, make the facts durable, then send `held`. If
+  that fails, call `facts_lost(held, now)`, which answers 503 instead.
 - One timer: after each call look at `next_timer()` (monotonic seconds or None) and call
   `handle_timers(now)` then; `out` may be full afterwards.
 - `flow_failed(flow, now)` when a connection closed or could not be made, or a datagram bounced.
@@ -150,6 +150,11 @@ class Core:
     def answers_waiting(self) -> bool:
         """Whether answers wait for the facts to be durable: then they are urgent."""
         return bool(self._own.held)
+
+    @property
+    def facts_pressing(self) -> bool:
+        """Whether a call was answered or ended: nobody would tell that a second time."""
+        return self._calls.pressing
 
     def take_facts(self, wall: float) -> tuple[list[Fact], list[tuple[Flow, bytes]]]:
         """Facts since last asked, and the messages that may go out once they are durable."""

@@ -34,6 +34,9 @@ class MemoryJournal:
             raise self.fault
         self.writes.append(lines)
 
+    def sync(self) -> None:
+        assert self.gate.wait(DEADLINE)
+
 
 class Served:
     """`with Served() as served:` has an endpoint on `served.port` of 127.0.0.1 (or of `bind`)."""

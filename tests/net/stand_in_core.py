@@ -22,6 +22,10 @@ class StandInCore:
         self.silent = False
 
     @property
+    def facts_pressing(self) -> bool:
+        return False
+
+    @property
     def answers_waiting(self) -> bool:
         return self.facts_waiting
 
