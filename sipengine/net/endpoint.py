@@ -137,6 +137,8 @@ class Endpoint:
 
     def drain(self, now: float) -> None:
         core = self.core
+        if core.facts_pressing:
+            self._facts.wanted(now)  # before the answer that makes them known goes out
         for _ in range(ROUNDS):
             out: list[tuple[NetFlow, bytes]] = core.out  # type: ignore[assignment]  # we made them
             if out:

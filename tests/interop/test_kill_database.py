@@ -119,8 +119,6 @@ def test_engine_killed_while_the_database_is_away_loses_nothing(
     call, dialog, there = talk(alice, bob)
     ended, here, other = talk(alice, bob)
     end(here, other)
-    pbx.journalled(call.call_id, "talking")
-    pbx.journalled(ended.call_id, "ended")
     pbx.engine().kill()
     for process in pbx.parts("postgres"):
         process.kill()

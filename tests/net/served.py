@@ -24,6 +24,7 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self.writes: list[list[bytes]] = []
+        self.synced_writes = self.syncs = 0
         self.fault: Exception | None = None
         self.gate = threading.Event()
         self.gate.set()
@@ -33,9 +34,11 @@ class MemoryJournal:
         if self.fault is not None:
             raise self.fault
         self.writes.append(lines)
+        self.synced_writes += sync
 
     def sync(self) -> None:
         assert self.gate.wait(DEADLINE)
+        self.syncs += 1
 
 
 class Served:

@@ -20,14 +20,15 @@ class StandInCore:
         self.timers: list[float] = []
         self.fired: list[float] = []
         self.silent = False
+        self.pressing = False
 
     @property
     def facts_pressing(self) -> bool:
-        return False
+        return self.pressing
 
     @property
     def answers_waiting(self) -> bool:
-        return self.facts_waiting
+        return bool(self.held)
 
     @property
     def facts_waiting(self) -> bool:
@@ -40,6 +41,10 @@ class StandInCore:
         if data.startswith(b"FACT"):
             self.facts.append(BindingGone("1001@test", data.decode("latin-1"), "removed", 0.0))
             self.held.append((flow, b"durable " + data))
+        elif data.startswith(b"CALL"):  # a fact that no answer waits for; "CALL ENDS" is pressing
+            self.facts.append(BindingGone("1001@test", data.decode("latin-1"), "removed", 0.0))
+            self.pressing = self.pressing or data == b"CALL ENDS"
+            self.out.append((flow, data))
         elif not self.silent:
             self.out.append((flow, data))
 
@@ -56,6 +61,7 @@ class StandInCore:
     def take_facts(self, wall: float) -> tuple[list[Fact], list[Out]]:
         facts, held = self.facts, self.held
         self.facts, self.held = [], []
+        self.pressing = False
         return facts, held
 
     def facts_lost(self, held: list[Out], now: float) -> None:

@@ -80,3 +80,35 @@ def test_finishing_writes_what_is_still_waiting() -> None:
         phone.send(b"FACT 2")  # within the beat of the first: it waits
         until(lambda: len(served.core.received) == 2, "the message")
     assert sum(len(lines) for lines in journal.writes) == 2
+
+
+def test_the_end_of_a_call_is_written_before_its_answer_goes_out() -> None:
+    journal = MemoryJournal()
+    with Served(journal=journal) as served, served.udp() as phone:
+        phone.send(b"CALL ENDS")
+        assert phone.recv(100) == b"CALL ENDS"
+        assert len(journal.writes) == 1
+        until(lambda: journal.syncs == 1, "the flush that follows within a second")
+
+
+def test_other_steps_of_calls_share_a_write_without_waiting_for_the_disk() -> None:
+    journal = MemoryJournal()
+    with Served(journal=journal) as served, served.udp() as phone:
+        for n in range(20):
+            phone.send(b"CALL %d" % n)
+            assert phone.recv(100) == b"CALL %d" % n
+        until(lambda: sum(map(len, journal.writes)) == 20, "all twenty in the journal")
+        assert len(journal.writes) < 20
+        assert journal.synced_writes == 0
+
+
+def test_a_full_disk_keeps_the_rows_of_calls_for_the_next_write() -> None:
+    journal = MemoryJournal()
+    with Served(journal=journal) as served, served.udp() as phone:
+        journal.fault = JournalFull("The journal holds too much.")
+        phone.send(b"CALL ENDS")
+        assert phone.recv(100) == b"CALL ENDS"
+        assert served.refusals == ["The journal holds too much."]
+        journal.fault = None
+        phone.send(b"CALL ENDS")
+        until(lambda: len(journal.writes) == 1, "the next write")

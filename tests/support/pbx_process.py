@@ -38,9 +38,6 @@ STOP_S = 12.0
 SHIPPED_S = 10.0
 """From the end of a call to its row: a journal commit and a shipped batch, on a busy machine."""
 
-SAFE_S = 0.5
-"""Until what happened in a call is on disk."""
-
 Row = dict[str, Any]
 
 
@@ -264,19 +261,6 @@ class PbxProcess:
         every = self.rows_of(call_id)
         assert len(every) == 1, f"expected one row of call {call_id}, found {every}"
         return rows[0]
-
-    def journalled(self, call_id: str, state: str) -> None:
-        """Wait until the journal on disk holds that call in that state: then no crash can lose it."""
-        words = call_id.encode(), f'"{state}"'.encode()
-
-        def holds() -> bool:
-            segments = (self.root / "data" / "journal").glob("*.journal")
-            lines = b"".join(segment.read_bytes() for segment in segments).splitlines()
-            return any(all(word in line for word in words) for line in lines)
-
-        until(holds, f"call {call_id} in the journal as {state}", deadline=SAFE_S)
-
-    # ------------------------------------------------------------------ inside
 
     def _ready_line(self, offset: int) -> Ready | None:
         text = self.log.read_bytes()[offset:].decode(errors="replace")
