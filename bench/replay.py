@@ -18,7 +18,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from sipengine.api import ConfigSnapshot, Domain, Extension, Rule
 from sipengine.services.core import Core

@@ -42,6 +42,7 @@ VARIABLES: Final = (
     "PBX_METRICS_TOKEN",
     "PBX_ADMIN_NETWORKS",
     "PBX_GUARD",
+    "PBX_COMPILE",
 )
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -63,6 +64,7 @@ _HOST_NAME: Final = re.compile(
 _SECRET_FILE_MAX: Final = 65_536  # a mistyped path to something huge must not fill the memory
 _ADMIN_PASSWORD_MIN: Final = 8
 _SECRET_KEY_MIN: Final = 32
+_SWITCH: Final = {"on": True, "1": True, "off": False, "0": False}
 
 
 class BadEnvironment(Exception):
@@ -97,6 +99,7 @@ class Environment:
     metrics_token: str
     admin_networks: tuple[Network, ...]
     guard: bool
+    compile: bool
 
     @classmethod
     def load(cls, variables: Mapping[str, str]) -> Environment:
@@ -129,6 +132,7 @@ class Environment:
             metrics_token=read.secret("PBX_METRICS_TOKEN", 16),
             admin_networks=read.networks("PBX_ADMIN_NETWORKS"),
             guard=read.switch("PBX_GUARD", default=True),
+            compile=read.switch("PBX_COMPILE", default=True),
         )
         read.check_pair("PBX_TLS_CERT", environment.tls_cert, "PBX_TLS_KEY", environment.tls_key)
         read.check_distinct(
@@ -377,9 +381,9 @@ class _Reader:
 
     def switch(self, name: str, *, default: bool) -> bool:
         value = self.text(name).lower()
-        if value not in ("", "on", "off"):
+        if value not in ("", *_SWITCH):
             self.wrong(name, value, "give on or off")
-        return default if not value else value == "on"
+        return _SWITCH.get(value, default)
 
     def check_pair(self, first: str, first_value: str, second: str, second_value: str) -> None:
         if bool(first_value) != bool(second_value):

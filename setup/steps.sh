@@ -141,6 +141,24 @@ build_assets() {
     fi
 }
 
+# Compile the engine where that can be done; the start goes on in pure Python where it cannot.
+compile_engine() {
+    "$PYTHON" -P "$ROOT/setup/compile.py" wanted || return 0
+    say "Compiling the engine, once (about half a minute) …"
+    tools=$VENV/compile-tools
+    wanted=$(cksum <"$ROOT/setup/compile.requirements")
+    if [ "$(cat "$tools/.installed" 2>/dev/null)" != "$wanted" ]; then
+        rm -rf "$tools"
+        if ! uv_pip install --quiet --python "$PYTHON" --target "$tools" --require-hashes \
+            -r "$ROOT/setup/compile.requirements"; then
+            say "The engine could not be compiled and runs at half its speed: the lines above tell why."
+            return 0
+        fi
+        printf '%s' "$wanted" >"$tools/.installed"
+    fi
+    step "$PYTHON" -P "$ROOT/setup/compile.py" "$tools" || true
+}
+
 # Install Debian packages without letting any of them start a server on this machine.
 install_debian_packages() {
     guard=/usr/sbin/policy-rc.d

@@ -190,6 +190,7 @@ class Engine:
             bindings=len(restored.bindings),
             calls=len(restored.calls),
             generation=start.snapshot.generation,
+            compiled=is_compiled(),
         )
 
     def _limits(self) -> Limits:
@@ -268,6 +269,11 @@ def call_from_thread(
         loop.call_soon_threadsafe(call, snapshot)
     except RuntimeError:
         return
+
+
+def is_compiled() -> bool:
+    """Whether the core runs as machine code (docs/decisions/0005-compiled-engine.md)."""
+    return not str(sys.modules[Core.__module__].__file__).endswith(".py")
 
 
 def derive_secret(installation: str) -> bytes:

@@ -36,6 +36,7 @@ class PartPlan:
 
     `is_ready` is asked again and again until true. With `tells_ready` the process gets the number
     of a pipe in READY_FD, writes a line to it when it is ready, and closes it.
+    `fresh_environment` is asked before each start for variables that add to `environment`.
     """
 
     name: str
@@ -50,6 +51,7 @@ class PartPlan:
     dies_by: signal.Signals = signal.SIGKILL
     patience: float = 4.0  # seconds to stop in; with the servers' 3.5 it stays below ten
     before_start: Callable[[], None] | None = None
+    fresh_environment: Callable[[], Mapping[str, str]] | None = None
 
 
 class Part:
@@ -132,6 +134,8 @@ class Part:
         ready_reading, ready_writing = os.pipe()
         try:
             environment = {**self.plan.environment}
+            if self.plan.fresh_environment:
+                environment |= self.plan.fresh_environment()
             if self.plan.tells_ready:
                 environment["READY_FD"] = str(ready_writing)
             options: dict[str, Any] = {"process_group": 0, "env": environment, "cwd": "/"}

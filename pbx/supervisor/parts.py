@@ -12,6 +12,7 @@ from typing import Final
 from pbx.environment import PROJECT, Environment
 from pbx.supervisor import commands, readiness
 from pbx.supervisor.cluster import Cluster
+from pbx.supervisor.compiled import import_path
 from pbx.supervisor.identity import Identity, popen_arguments
 from pbx.supervisor.part import PartPlan
 from pbx.supervisor.programs import valkey_program
@@ -117,7 +118,12 @@ def engine(environment: Environment, identity: Identity | None) -> PartPlan:
     async def is_ready() -> bool:
         return await readiness.engine_answers(host, environment.sip_port)
 
-    return _python_part(environment, identity, "engine", commands.ENGINE, is_ready=is_ready)
+    def path() -> Mapping[str, str]:
+        return import_path(wanted=environment.compile)
+
+    return _python_part(
+        environment, identity, "engine", commands.ENGINE, is_ready=is_ready, fresh_environment=path
+    )
 
 
 def web(
@@ -157,6 +163,7 @@ def _python_part(
     is_ready: Callable[[], Awaitable[bool]] | None = None,
     tells_ready: bool = False,
     pass_fds: tuple[int, ...] = (),
+    fresh_environment: Callable[[], Mapping[str, str]] | None = None,
 ) -> PartPlan:
     return PartPlan(
         name=name,
@@ -167,4 +174,5 @@ def _python_part(
         tells_ready=tells_ready,
         popen={"cwd": str(PROJECT), **popen_arguments(identity)},
         pass_fds=pass_fds,
+        fresh_environment=fresh_environment,
     )
