@@ -56,7 +56,7 @@ def loop_hash(message: Message) -> int:
         lines[first["To"]],
         message.call_id,
         lines[first["CSeq"]],
-        message.value("Route"),
+        message.value("Route") or "",
     )
     return hash(facts) & 0xFFFFFFFF
 
