@@ -12,7 +12,7 @@ from asgiref.typing import (
     Scope,
 )
 
-from pbx.environment import Network
+from pbx.variables import Network
 
 OPEN_PATHS: Final = ("/healthz", "/metrics", "/static/")
 """Answered to everybody: they hold nothing of a person, or have a rule of their own."""

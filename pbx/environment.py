@@ -8,15 +8,15 @@ path of a file that holds the value (for secrets). Nothing here writes or opens 
 from __future__ import annotations
 
 import functools
-import ipaddress
 import os
-import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
+
+from pbx.variables import HOST_NAME, Network, Reader
 
 PROJECT: Final = Path(__file__).resolve().parent.parent
 """The checkout: where manage.py lies."""
@@ -45,26 +45,9 @@ VARIABLES: Final = (
     "PBX_COMPILE",
 )
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_PRIVATE_NETWORKS: Final = (
-    "127.0.0.0/8",
-    "10.0.0.0/8",
-    "172.16.0.0/12",
-    "192.168.0.0/16",
-    "169.254.0.0/16",
-    "100.64.0.0/10",  # carrier-grade NAT and most overlay networks (RFC 6598)
-    "::1/128",
-    "fc00::/7",
-    "fe80::/10",
-)
-_HOST_NAME: Final = re.compile(
-    r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
-)
-_SECRET_FILE_MAX: Final = 65_536  # a mistyped path to something huge must not fill the memory
 _ADMIN_PASSWORD_MIN: Final = 8
 _SECRET_KEY_MIN: Final = 32
-_SWITCH: Final = {"on": True, "1": True, "off": False, "0": False}
 
 
 class BadEnvironment(Exception):
@@ -104,7 +87,7 @@ class Environment:
     @classmethod
     def load(cls, variables: Mapping[str, str]) -> Environment:
         """Read and check `variables`; raises `BadEnvironment` with every mistake at once."""
-        read = _Reader(variables)
+        read = Reader(variables)
         environment = cls(
             data_dir=read.directory("PBX_DATA_DIR", PROJECT / "var"),
             bind=read.address("PBX_BIND", "0.0.0.0"),  # noqa: S104 - a PBX serves its network
@@ -203,7 +186,7 @@ class Environment:
         if self.domain:
             return self.domain
         name = socket.gethostname().lower().rstrip(".")
-        if "." in name and _HOST_NAME.fullmatch(name):
+        if "." in name and HOST_NAME.fullmatch(name):
             return name
         return self.advertised_address
 
@@ -239,166 +222,3 @@ def _address_towards_the_world(bind: str) -> str:
         except OSError:
             return "::1" if bind == "::" else "127.0.0.1"
         return str(probe.getsockname()[0])
-
-
-class _Reader:
-    """Takes one variable after the other and remembers what is wrong, in words."""
-
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        self._variables = variables
-        self.errors: list[str] = []
-
-    def text(self, name: str) -> str:
-        value = self._variables.get(name, "").strip()
-        path = self._variables.get(f"{name}_FILE", "").strip()
-        if not path:
-            return value
-        if value:
-            self.errors.append(f"{name} and {name}_FILE are both set; give only one of them")
-            return value
-        try:
-            with open(path, encoding="utf-8") as file:
-                content = file.read(_SECRET_FILE_MAX).strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not a text file"
-            self.errors.append(f"{name}_FILE={path}: cannot be read: {reason}")
-            return ""
-        if not content:
-            self.errors.append(f"{name}_FILE={path}: the file is empty; write the value into it")
-        return content
-
-    def wrong(self, name: str, value: str, what: str) -> None:
-        self.errors.append(f"{name}={value}: {what}")
-
-    def directory(self, name: str, default: Path) -> Path:
-        value = self.text(name)
-        path = Path(value).expanduser().absolute() if value else default
-        if path.exists() and not path.is_dir():
-            self.wrong(name, value or str(path), "not a directory; give the path of a directory")
-        return path
-
-    def existing_file(self, name: str) -> str:
-        # PBX_TLS_KEY_FILE needs no special case: the variable is a path already.
-        value = self.text(name)
-        if value and not os.access(value, os.R_OK):
-            self.wrong(
-                name, value, "no such file, or it may not be read; give the path of a PEM file"
-            )
-        return value
-
-    def address(self, name: str, default: str) -> str:
-        value = self.text(name) or default
-        try:
-            return str(ipaddress.ip_address(value.strip("[]")))
-        except ValueError:
-            self.wrong(
-                name, value, "not an IP address; give for example 0.0.0.0, :: or 192.168.1.5"
-            )
-            return default
-
-    def host(self, name: str) -> str:
-        value = self.text(name).lower().rstrip(".").strip("[]")
-        if not value:
-            return ""
-        try:
-            return str(ipaddress.ip_address(value))
-        except ValueError:
-            if not _HOST_NAME.fullmatch(value) or value.replace(".", "").isdigit():
-                self.wrong(
-                    name, value, "not a host name or IP address; give for example pbx.example.org"
-                )
-            return value
-
-    def port(self, name: str, default: int) -> int:
-        value = self.text(name)
-        if not value:
-            return default
-        port = _port(value)
-        if port is None:
-            self.wrong(name, value, "not a port number; give 1-65535")
-            return default
-        return port
-
-    def port_range(self, name: str, default: tuple[int, int]) -> tuple[int, int]:
-        value = self.text(name)
-        if not value:
-            return default
-        first, _, last = value.partition("-")
-        low, high = _port(first.strip()), _port(last.strip())
-        if low is None or high is None or high - low < 1:
-            self.wrong(name, value, "not a range of ports; give for example 20000-29999")
-            return default
-        return low, high
-
-    def url(self, name: str, schemes: tuple[str, ...], example: str) -> str:
-        """A URL's value may hold a password, so a wrong one is not repeated."""
-        value = self.text(name)
-        if not value:
-            return ""
-        try:
-            parts = urlsplit(value)
-            wrong = parts.scheme not in schemes or (parts.port is not None and parts.port < 1)
-        except ValueError:
-            wrong = True
-        if wrong:
-            self.errors.append(f"{name}: not a URL that can be used; give for example {example}")
-        return value
-
-    def media(self, name: str) -> tuple[tuple[str, int], ...]:
-        value = self.text(name)
-        peers: list[tuple[str, int]] = []
-        for peer in filter(None, (part.strip() for part in value.split(","))):
-            host, _, port_text = peer.removeprefix("ng://").rpartition(":")
-            port = _port(port_text)
-            if not peer.startswith("ng://") or not host or port is None:
-                self.wrong(
-                    name, value, "not a list of media relays; give for example ng://10.0.0.5:2223"
-                )
-                break
-            peers.append((host.strip("[]"), port))
-        return tuple(peers)
-
-    def secret(self, name: str, shortest: int) -> str:
-        value = self.text(name)
-        if value and len(value) < shortest:
-            self.errors.append(f"{name}: too short; give at least {shortest} characters")
-        return value
-
-    def networks(self, name: str) -> tuple[Network, ...]:
-        value = self.text(name) or "private"
-        names: tuple[str, ...] = (value,)
-        if value == "private":
-            names = _PRIVATE_NETWORKS
-        elif value == "any":
-            names = ("0.0.0.0/0", "::/0")
-        else:
-            names = tuple(filter(None, re.split(r"[,\s]+", value)))
-        try:
-            return tuple(ipaddress.ip_network(network, strict=False) for network in names)
-        except ValueError:
-            self.wrong(name, value, "not private, any or a list of networks such as 192.168.1.0/24")
-            return ()
-
-    def switch(self, name: str, *, default: bool) -> bool:
-        value = self.text(name).lower()
-        if value not in ("", *_SWITCH):
-            self.wrong(name, value, "give on or off")
-        return _SWITCH.get(value, default)
-
-    def check_pair(self, first: str, first_value: str, second: str, second_value: str) -> None:
-        if bool(first_value) != bool(second_value):
-            given, missing = (first, second) if first_value else (second, first)
-            self.errors.append(f"{given} is set but {missing} is not; give both or none")
-
-    def check_distinct(self, **ports: int) -> None:
-        seen: dict[int, str] = {}
-        for name, port in ports.items():
-            if port in seen:
-                self.wrong(name, str(port), f"the same port as {seen[port]}; give another one")
-            seen.setdefault(port, name)
-
-
-def _port(text: str) -> int | None:
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 65535:
-        return None
-    return int(text)

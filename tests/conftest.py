@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,14 @@ os.environ["PBX_DATA_DIR"] = _DATA.name
 
 import pytest  # noqa: E402 - after the environment is cleared
 
+from pbx.supervisor import compiled  # noqa: E402
 from pbx.supervisor.cluster import Cluster  # noqa: E402
 from pbx.supervisor.identity import service_identity  # noqa: E402
+
+# `./test` compiles the engine beforehand. Where pytest is started alone and the sources are newer,
+# no start of a PBX shall wait for the compiler: some tests time it.
+if not compiled.present():
+    os.environ["PBX_COMPILE"] = "off"
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -89,6 +96,11 @@ def browser() -> Iterator[Browser]:
         )
         yield running
         running.close()
+
+
+def pytest_report_header() -> str:
+    core = find_spec("sipengine.services.core")
+    return f"engine: {core.origin if core else 'missing'}"
 
 
 @pytest.hookimpl(trylast=True)

@@ -318,6 +318,7 @@ def test_each_count_passes_once_and_late_ones_within_the_window(counts: list[int
             highest = max(highest, count)
 
 
+@pytest.mark.pure
 def test_a_full_table_forgets_whole_seconds_and_nothing_becomes_replayable(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

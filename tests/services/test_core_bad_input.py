@@ -230,6 +230,7 @@ def test_a_flood_of_unauthenticated_invites_leaves_nothing_behind(sender: Phone)
     assert sender.wire.core.next_timer() is None
 
 
+@pytest.mark.pure
 def test_the_limit_of_transactions_is_503(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     import sipengine.services.core as core
 
