@@ -33,6 +33,9 @@ GROUPS = ("sip", "services")
 INTERPRETED = {Path("sipengine/sip/flow.py")}
 """The shell's flows inherit from this one, and it is referred to weakly: Python's own classes only."""
 
+MEMORY = 400_000_000
+"""Bytes that one C compiler takes at most (350 MB, measured): what is not there starts none."""
+
 PATIENCE = 600.0  # seconds; a slow machine takes minutes
 
 
@@ -72,6 +75,8 @@ def what_is_missing() -> str:
     header = Path(sysconfig.get_paths()["include"]) / "Python.h"
     if not header.exists():
         return f"{header} is not there (Debian: apt-get install python3-dev)"
+    if not processes():
+        return f"it takes {MEMORY // 1_000_000} MB of free memory"
     return ""
 
 
@@ -79,6 +84,13 @@ def c_compiler() -> str:
     """The command of the compiler, "" if there is none: CC, the one that made Python, any."""
     makers = (os.environ.get("CC"), sysconfig.get_config_var("CC"), "cc", "gcc", "clang")
     return next((name for name in makers if name and shutil.which(name.split()[0])), "")
+
+
+def processes() -> int:
+    """How many compilers may run at once: one a processor, as far as the memory goes."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    return min(os.cpu_count() or 1, free // MEMORY)
 
 
 def failure() -> Path:
@@ -138,9 +150,9 @@ def prove(unfinished: Path) -> None:
 def run_told(words: list[str], place: Path, environment: dict[str, str]) -> None:
     """Run Python with what it says in a file, which stays if it fails; raises `Failed` then."""
     told = place.with_suffix(".log")
-    with told.open("w") as log:
-        try:
-            done = subprocess.run(
+    try:
+        with told.open("w") as log:
+            subprocess.run(
                 [sys.executable, "-P", *words],
                 cwd=place,
                 env=environment,
@@ -149,13 +161,13 @@ def run_told(words: list[str], place: Path, environment: dict[str, str]) -> None
                 stderr=log,
                 timeout=PATIENCE,
                 preexec_fn=dies_with_parent(signal.SIGKILL),
-                check=False,
+                check=True,
             )
-        except subprocess.TimeoutExpired:
-            raise Failed(f"it took longer than {PATIENCE:.0f} s") from None
-    if done.returncode != 0:
+    except subprocess.SubprocessError as error:
+        with told.open("a") as log:
+            log.write(f"{error}\n")
         told.rename(failure())
-        raise Failed(f"{failure()} tells why")
+        raise Failed(f"{failure()} tells why") from None
 
 
 def build(place: Path) -> None:
@@ -171,7 +183,7 @@ def build(place: Path) -> None:
         debug_level="0",
         separate=groups,
     )
-    workers = str(os.cpu_count() or 1)
+    workers = str(max(1, processes()))
     setup(
         name="sipengine",
         packages=[],

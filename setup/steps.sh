@@ -141,7 +141,7 @@ build_assets() {
     fi
 }
 
-# Compile the engine where that can be done; the start goes on in pure Python where it cannot.
+# Compile the engine where that can be done; where it cannot, the start goes on in pure Python.
 compile_engine() {
     "$PYTHON" -P "$ROOT/setup/compile.py" wanted || return 0
     say "Compiling the engine, once (about half a minute) …"
