@@ -230,7 +230,7 @@ class RoutingTable:
                 trace.append(f"{extension.number} forwards to {to} {words}.")
                 onward = self._onward(to, domain, seen)
                 trace += onward.trace
-                if onward.stage is not None:
+                if onward.kind == RING and onward.stage is not None:
                     onward_stages.append((condition, onward.stage))
         return Decision(RING, stage=Stage((me,), timeout, tuple(onward_stages)), trace=tuple(trace))
 
@@ -257,6 +257,11 @@ class RoutingTable:
         if rule.action == ACTION_REDIRECT_CONTACTS:
             trace.append("It tells the caller the registered contacts.")
             found = self._group(targets or (called,), domain, seen, trace)
+            if not found:
+                trace.append("None of its targets exists.")
+                return Decision(
+                    REPLY_STATUS, status=404, reason="Not Found", rule=rule.name, trace=tuple(trace)
+                )
             return Decision(
                 REPLY_REGISTERED,
                 stage=Stage(found, rule.timeout),
