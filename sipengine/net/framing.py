@@ -9,11 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-MAX_HEAD: Final = 16 * 1024
-"""Bytes of start line and headers: three times the largest that proxies with many Vias produce."""
-
-MAX_MESSAGE: Final = 64 * 1024
-"""Bytes of a whole message: what UDP could carry, so that no message fits one transport only."""
+from sipengine.sip.message import MAX_HEAD, MAX_MESSAGE
 
 HEAD_TOO_LARGE: Final = "header section too large"
 MESSAGE_TOO_LARGE: Final = "message too large"

@@ -14,6 +14,12 @@ from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.names import NAMES
 from sipengine.sip.via import parse_via
 
+MAX_HEAD: Final = 16 * 1024
+"""Bytes of start line and headers: three times the largest that proxies with many Vias produce."""
+
+MAX_MESSAGE: Final = 64 * 1024
+"""Bytes of a whole message: what UDP could carry, so that no message fits one transport only."""
+
 MAX_HEADER_LINES: Final = 256
 """More header lines than this are an attack: the largest real messages have about 40."""
 
@@ -211,6 +217,8 @@ def parse(data: bytes, stream: bool = False) -> Message:
         text = text.lstrip("\r\n")
     head, separator, body = text.partition("\r\n\r\n")
     if not separator:
+        if stream and len(data) > MAX_HEAD:
+            raise RemoteProtocolError(513, "Message Too Large: headers too long")
         raise RemoteProtocolError(400, "Bad Request: no empty line after the headers")
     if "\r\n " in head or "\r\n\t" in head:  # §7.3.1 folding
         head = _FOLD.sub(" ", head)
@@ -289,6 +297,8 @@ def _check(message: Message, stream: bool) -> None:
     if not (length.isdigit() and length.isascii() and len(length) < 10):
         raise RemoteProtocolError(400, "Bad Request: broken Content-Length header")
     size = int(length)
+    if stream and size > MAX_MESSAGE:  # the shell hands on the head alone and closes the stream
+        raise RemoteProtocolError(513, "Message Too Large")
     if size > len(message.body):
         raise RemoteProtocolError(400, "Bad Request: body shorter than Content-Length")
     if size < len(message.body):  # §18.3: what is beyond is thrown away

@@ -280,3 +280,14 @@ def test_encode_gives_back_what_came(headers: list[tuple[str, str]], body: bytes
     assert message.encode() == data
     for name in {name for name, _ in headers if len(name) > 1}:
         assert message.has(name)
+
+
+def test_21_5_14_what_is_too_large_for_a_stream_is_513() -> None:
+    head = (
+        b"OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP a;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\n"
+        b"To: <sip:a@b>\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\n"
+    )
+    for data in (head + b"Content-Length: 100000\r\n\r\n", head + b"X: " + b"y" * 17_000):
+        with pytest.raises(RemoteProtocolError) as caught:
+            parse(data, stream=True)
+        assert caught.value.status == 513
