@@ -217,7 +217,7 @@ def parse(data: bytes, stream: bool = False) -> Message:
         text = text.lstrip("\r\n")
     head, separator, body = text.partition("\r\n\r\n")
     if not separator:
-        if stream and len(data) > MAX_HEAD:
+        if stream and len(data) >= MAX_HEAD:  # the shell hands on no more than that
             raise RemoteProtocolError(513, "Message Too Large: headers too long")
         raise RemoteProtocolError(400, "Bad Request: no empty line after the headers")
     if "\r\n " in head or "\r\n\t" in head:  # §7.3.1 folding
