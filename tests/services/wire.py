@@ -60,8 +60,15 @@ class Wire:
     `fate` decides what becomes of each message the server sends; `sent` keeps all of them in order.
     """
 
-    def __init__(self, config: ConfigSnapshot, *, now: float = 1000.0) -> None:
+    def __init__(
+        self,
+        config: ConfigSnapshot,
+        *,
+        now: float = 1000.0,
+        server: tuple[str, int] = SERVER,
+    ) -> None:
         self.config = config
+        self.server = server
         self.now = now
         self.fate: Fate = delivered
         self.sent: list[tuple[Flow, bytes]] = []
@@ -79,7 +86,7 @@ class Wire:
     def _boot(self, instance: str) -> Core:
         return Core(
             self.config, self, secret=SECRET, instance=instance,
-            listening=[("UDP", *SERVER), ("TCP", *SERVER)], advertised=SERVER,
+            listening=[("UDP", *self.server), ("TCP", *self.server)], advertised=self.server,
             now=self.now, wall=self.wall,
         )  # fmt: skip
 
