@@ -25,7 +25,7 @@ from sipengine.services.registrar import Registrar
 from sipengine.services.responsibility import Responsibility
 from sipengine.sip.digest import expected_response
 from sipengine.sip.flow import Flow
-from sipengine.sip.message import parse
+from sipengine.sip.parser import parse
 
 DOMAIN = "bench.test"
 LOCAL = ("10.0.0.1", 5060)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from sipengine.sip.message import MAX_HEAD, MAX_MESSAGE
+from sipengine.sip.parser import MAX_HEAD, MAX_MESSAGE
 
 HEAD_TOO_LARGE: Final = "header section too large"
 MESSAGE_TOO_LARGE: Final = "message too large"

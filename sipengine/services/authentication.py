@@ -121,7 +121,7 @@ class Authenticator:
             return Refusal.WRONG
         request = 0
         if flow is not None and not flow.reliable:
-            request = hash((flow.remote, message.body, *message.lines))
+            request = message.fingerprint(flow.remote)
         if not self.nonces.use(nonce, domain, count, request, now):
             return Refusal.STALE
         return extension

@@ -44,7 +44,8 @@ from sipengine.services.responsibility import Responsibility
 from sipengine.services.routing import RoutingTable
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
-from sipengine.sip.message import Message, parse
+from sipengine.sip.message import Message
+from sipengine.sip.parser import parse
 from sipengine.sip.transaction.invite_server import ACCEPTED, InviteServer
 from sipengine.sip.transaction.layer import TransactionLayer, old_style_branch, server_key
 from sipengine.sip.uri import parse_uri

@@ -7,7 +7,8 @@ from typing import Final
 from sipengine.services.replies import reply, reply_to_broken
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
-from sipengine.sip.message import Message, salvage
+from sipengine.sip.message import Message
+from sipengine.sip.parser import salvage
 
 ALLOW: Final = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER"
 SUPPORTED: Final = frozenset({"path"})

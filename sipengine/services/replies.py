@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sipengine.sip.message import Message, tag_of
 from sipengine.sip.status import reason_phrase
 
@@ -11,31 +13,13 @@ def reply(
     status: int,
     reason: str = "",
     to_tag: str = "",
-    extra: list[str] | tuple[str, ...] = (),
+    extra: Sequence[str] = (),
 ) -> bytes:
     """The bytes of an answer to `message`: its Vias, From, To, Call-ID and CSeq, then `extra` lines.
 
     `to_tag` is added if the request's To has none; leave it empty for 100 (§8.2.6.2).
     """
-    lines = message.lines
-    first = message._first
-    out = [f"SIP/2.0 {status} {reason or reason_phrase(status)}"]
-    if message.names.count("Via") == 1:
-        out.append(lines[first["Via"]])
-    else:
-        out += [line for line, name in zip(lines, message.names, strict=True) if name == "Via"]
-    out.append(lines[first["From"]])
-    to = lines[first["To"]]
-    if to_tag and not tag_of(to):
-        to = f"{to};tag={to_tag}"
-    out.append(to)
-    out.append(lines[first["Call-ID"]])
-    out.append(lines[first["CSeq"]])
-    if status == 100 and "Timestamp" in first:
-        out.append(lines[first["Timestamp"]])
-    out += extra
-    out.append("Content-Length: 0\r\n\r\n")
-    return "\r\n".join(out).encode("latin-1", "replace")
+    return message.answer(status, reason or reason_phrase(status), to_tag, extra)
 
 
 def reply_to_broken(message: Message, status: int, reason: str, to_tag: str) -> bytes:

@@ -24,9 +24,7 @@ def reply_path(message: Message, flow: Flow, flows: Flows) -> tuple[Flow, str, s
     Returns the flow that answers take (§18.2.2), and the branch and sent-by of that Via.
     Raises `RemoteProtocolError` 400 if the Via is none.
     """
-    at = message.line("Via")
-    assert at is not None
-    line = message.lines[at]
+    line = message.via_line
     host, port = flow.remote
     usual = _USUAL_VIA.match(line)
     if usual is not None and (usual[4] is not None or "rport" not in line.lower()):
@@ -42,13 +40,13 @@ def reply_path(message: Message, flow: Flow, flows: Flows) -> tuple[Flow, str, s
         wants_rport = via.parameters.get("rport") == ""
         same_host = via.host == host
         bare = _RPORT.sub("", first, count=1) if wants_rport else first
-        message.lines[at] = line = f"Via: {bare}{value[len(first) :]}"
+        message.via_line = line = f"Via: {bare}{value[len(first) :]}"
         end = rest = len("Via: ") + len(bare)
     if wants_rport:
-        message.lines[at] = f"{line[:end]};received={host};rport={port}{line[rest:]}"
+        message.via_line = f"{line[:end]};received={host};rport={port}{line[rest:]}"
         return flow, branch, sent_by
     if not same_host:
-        message.lines[at] = f"{line[:end]};received={host}{line[end:]}"
+        message.via_line = f"{line[:end]};received={host}{line[end:]}"
     if flow.reliable:
         return flow, branch, sent_by
     _, colon, given = sent_by.rpartition(":")

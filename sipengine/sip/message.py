@@ -1,4 +1,4 @@
-"""A SIP message, parsed once and lazily (RFC 3261 §7).
+"""A SIP message as a value (RFC 3261 §7); `parser.py` makes it of bytes.
 
 A message is kept as the lines it came in, with the name of each line beside it. Typed values are
 made when somebody asks. Forwarding copies the list of lines, changes the few that must change and
@@ -7,29 +7,9 @@ joins them: a header that nobody changes is never written anew.
 
 from __future__ import annotations
 
-import re
-from typing import Final
+from collections.abc import Iterable, Sequence
 
-from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.names import NAMES
-from sipengine.sip.via import parse_via
-
-MAX_HEAD: Final = 16 * 1024
-"""Bytes of start line and headers: three times the largest that proxies with many Vias produce."""
-
-MAX_MESSAGE: Final = 64 * 1024
-"""Bytes of a whole message: what UDP could carry, so that no message fits one transport only."""
-
-MAX_HEADER_LINES: Final = 256
-"""More header lines than this are an attack: the largest real messages have about 40."""
-
-_FOLD: Final = re.compile(r"[ \t]*\r\n[ \t]+")
-_SINGLE: Final = ("From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length", "Content-Type")
-_REQUEST_LINE: Final = re.compile(r"([A-Za-z0-9.!%*_+`'~-]+) (\S+) (?i:SIP)/2\.0")
-_STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9][0-9])(?: .*)?", re.IGNORECASE)
-_VERSION: Final = re.compile(r"SIP/[0-9]+\.[0-9]+")
-_ANY_VERSION: Final = re.compile(r"SIP\s*/\s*[0-9]+\.[0-9]+", re.IGNORECASE)
-_METHOD_AND_NUMBER: Final = re.compile(r"[0-9]{1,10}[ \t]+[A-Za-z0-9.!%*_+`'~-]+")
 
 
 class Message:
@@ -118,9 +98,25 @@ class Message:
             if other == name
         ]
 
-    def line(self, name: str) -> int | None:
-        """Where in `lines` the first header of this name stands."""
-        return self._first.get(name)
+    @property
+    def via_line(self) -> str:
+        """The first Via line, whole; the parser has made sure that there is one."""
+        return self.lines[self._first["Via"]]
+
+    @via_line.setter
+    def via_line(self, line: str) -> None:
+        self.lines[self._first["Via"]] = line
+
+    def drop_via_line(self) -> None:
+        """Take the first Via line out."""
+        at = self._first["Via"]
+        del self.lines[at], self.names[at]
+        self._index()
+
+    @property
+    def has_one_via(self) -> bool:
+        """Whether nobody but its sender has put a Via in."""
+        return self.names.count("Via") == 1 and "," not in self.via_line
 
     def replace(self, name: str, values: list[str]) -> None:
         """Make `values` be the lines of this header, where its first line stands now."""
@@ -155,6 +151,80 @@ class Message:
         if tag is None:
             tag = self._to_tag = tag_of(self.value("To") or "")
         return tag
+
+    def append(self, lines: Iterable[str]) -> None:
+        """Put header lines below the others."""
+        for line in lines:
+            self.lines.append(line)
+            self.names.append(NAMES[line.partition(":")[0]])
+        self._index()
+
+    def loop_hash(self) -> int:
+        """What §16.6 step 8 says a branch must depend on, as a number.
+
+        The built-in hash serves: it is the same within a process, and only a process compares. A
+        request that loops comes back with these lines as they were, tags included.
+        """
+        lines = self.lines
+        first = self._first
+        facts = (
+            self.uri,
+            lines[first["From"]],
+            lines[first["To"]],
+            self.call_id,
+            lines[first["CSeq"]],
+            self.value("Route") or "",
+        )
+        return hash(facts) & 0xFFFFFFFF
+
+    def fingerprint(self, source: object) -> int:
+        """A number that only a retransmission of the same bytes from the same `source` has too."""
+        return hash((source, self.body, *self.lines))
+
+    def answer(self, status: int, reason: str, to_tag: str, extra: Sequence[str]) -> bytes:
+        """The bytes of an answer (§8.2.6): Vias, From, To, Call-ID and CSeq, then `extra` lines.
+
+        `to_tag` is added if To has none; leave it empty for 100, which takes Timestamp along.
+        """
+        lines = self.lines
+        first = self._first
+        out = [f"SIP/2.0 {status} {reason}"]
+        if self.names.count("Via") == 1:
+            out.append(lines[first["Via"]])
+        else:
+            out += [line for line, name in zip(lines, self.names, strict=True) if name == "Via"]
+        out.append(lines[first["From"]])
+        to = lines[first["To"]]
+        if to_tag and not self.to_tag:
+            to = f"{to};tag={to_tag}"
+        out.append(to)
+        out.append(lines[first["Call-ID"]])
+        out.append(lines[first["CSeq"]])
+        if status == 100 and "Timestamp" in first:
+            out.append(lines[first["Timestamp"]])
+        out += extra
+        out.append("Content-Length: 0\r\n\r\n")
+        return "\r\n".join(out).encode("latin-1", "replace")
+
+    def forwarded(self, realms: Iterable[str]) -> bytes:
+        """All below the start line as a proxy hands it on (§16.6): Max-Forwards one less, without
+        credentials for our own `realms`, with a Content-Length, which a stream needs (§20.14)."""
+        first = self._first
+        lines = self.lines[1:]
+        at = first.get("Max-Forwards")
+        if at is None:
+            lines.append("Max-Forwards: 70")
+        else:
+            lines[at - 1] = f"Max-Forwards: {int(lines[at - 1].partition(':')[2]) - 1}"
+        if "Content-Length" not in first:
+            lines.append(f"Content-Length: {len(self.body)}")
+        if "Proxy-Authorization" in first:
+            ours = [f'realm="{realm}"' for realm in realms]
+            for at in range(len(self.names) - 1, 0, -1):
+                mine = self.names[at] == "Proxy-Authorization"
+                if mine and any(realm in lines[at - 1] for realm in ours):
+                    del lines[at - 1]
+        return ("\r\n".join(lines) + "\r\n\r\n" + self.body).encode("latin-1")
 
     def encode(self) -> bytes:
         """The bytes of this message as it is now."""
@@ -204,122 +274,3 @@ def split_list(text: str) -> list[str]:
             start = at + 1
     out.append(text[start:].strip())
     return [item for item in out if item]
-
-
-def parse(data: bytes, stream: bool = False) -> Message:
-    """The message in one datagram, or in one frame of a stream (`stream`).
-
-    Raises `RemoteProtocolError` whose reason names the broken part. The answer to a broken
-    request is made from `salvage(data)`, as far as that finds what an answer needs.
-    """
-    text = data.decode("latin-1")
-    if text.startswith("\r\n"):  # §7.5: empty lines before the start line are ignored
-        text = text.lstrip("\r\n")
-    head, separator, body = text.partition("\r\n\r\n")
-    if not separator:
-        if stream and len(data) >= MAX_HEAD:  # the shell hands on no more than that
-            raise RemoteProtocolError(513, "Message Too Large: headers too long")
-        raise RemoteProtocolError(400, "Bad Request: no empty line after the headers")
-    if "\r\n " in head or "\r\n\t" in head:  # §7.3.1 folding
-        head = _FOLD.sub(" ", head)
-    lines = head.split("\r\n")
-    if len(lines) > MAX_HEADER_LINES:
-        raise RemoteProtocolError(513, "Message Too Large: too many headers")
-    breaks = len(lines) - 1
-    if head.count("\n") != breaks or head.count("\r") != breaks:
-        # Some other parser would take what is behind it for a header of its own.
-        raise RemoteProtocolError(400, "Bad Request: CR or LF within a header line")
-    start_line = lines[0]
-    lines[0] = ":"
-    try:
-        names = [NAMES[line[: line.index(":")]] for line in lines]
-    except ValueError:
-        raise RemoteProtocolError(400, "Bad Request: header line without a colon") from None
-    lines[0] = start_line
-    names[0] = "/"
-    method = uri = ""
-    status = 0
-    match = _REQUEST_LINE.fullmatch(start_line)
-    if match is not None:
-        method, uri = match.groups()
-    elif start_line[:4].upper() == "SIP/":
-        match = _STATUS_LINE.fullmatch(start_line)
-        if match is None:
-            raise RemoteProtocolError(400, "Bad Request: broken status line")
-        status = int(match[1])
-    else:
-        raise _broken_request_line(start_line)
-    message = Message(lines, names, body, method, uri, status)
-    _check(message, stream)
-    return message
-
-
-def _broken_request_line(line: str) -> RemoteProtocolError:
-    parts = line.rsplit(" ", 1)
-    version = parts[-1].upper()
-    if len(parts) == 2 and version != "SIP/2.0" and _VERSION.fullmatch(version):
-        return RemoteProtocolError(505, "Version Not Supported")
-    return RemoteProtocolError(400, "Bad Request: broken request line")
-
-
-def _check(message: Message, stream: bool) -> None:
-    """The syntax every message must have (§8.1.1, §20.14), each breach with its header's name."""
-    names = message.names
-    first = message._first
-    if "" in first:
-        raise RemoteProtocolError(400, "Bad Request: broken header line")
-    for name in ("Via", "From", "To", "Call-ID", "CSeq"):
-        if name not in first:
-            raise RemoteProtocolError(400, f"Bad Request: no {name} header")
-    if len(first) != len(names):
-        for name in _SINGLE:
-            if names.count(name) > 1:
-                raise RemoteProtocolError(400, f"Bad Request: more than one {name} header")
-    cseq = message.value("CSeq") or ""
-    number, _, method = cseq.partition(" ")
-    if not (number.isdigit() and number.isascii() and method.isalpha()):
-        if _METHOD_AND_NUMBER.fullmatch(cseq) is None:
-            raise RemoteProtocolError(400, "Bad Request: broken CSeq header")
-        number, method = cseq.split(None, 1)
-    if len(number) > 9 and (len(number) > 10 or int(number) >= 2**31):  # §8.1.1.5
-        raise RemoteProtocolError(400, "Bad Request: CSeq out of range")
-    if message.method and method != message.method:
-        raise RemoteProtocolError(400, "Bad Request: CSeq names another method")
-    if not message.call_id:
-        raise RemoteProtocolError(400, "Bad Request: empty Call-ID header")
-    length = message.value("Content-Length")
-    if length is None:
-        if stream:
-            raise RemoteProtocolError(400, "Bad Request: no Content-Length header")
-        return
-    if length == "0" and not message.body:
-        return
-    if not (length.isdigit() and length.isascii() and len(length) < 10):
-        raise RemoteProtocolError(400, "Bad Request: broken Content-Length header")
-    size = int(length)
-    if stream and size > MAX_MESSAGE:  # the shell hands on the head alone and closes the stream
-        raise RemoteProtocolError(513, "Message Too Large")
-    if size > len(message.body):
-        raise RemoteProtocolError(400, "Bad Request: body shorter than Content-Length")
-    if size < len(message.body):  # §18.3: what is beyond is thrown away
-        message.body = message.body[:size]
-
-
-def salvage(data: bytes) -> Message | None:
-    """As much of a broken request as can be read, for the answer to it.
-
-    None if no answer is due: it is a response, an ACK, or has no Via that can be read.
-    """
-    head = data.decode("latin-1").lstrip("\r\n").partition("\r\n\r\n")[0]
-    lines = _FOLD.sub(" ", head).split("\r\n")[:MAX_HEADER_LINES]
-    method = lines[0].partition(" ")[0]
-    if not method or method[:4].upper() == "SIP/" or method == "ACK":
-        return None
-    names = ["/"] + [NAMES[line.partition(":")[0]] if ":" in line else "" for line in lines[1:]]
-    kept = [(line, name) for line, name in zip(lines, names, strict=True) if name]
-    message = Message([k[0] for k in kept], [k[1] for k in kept], "", method, "", 0)
-    try:
-        parse_via(_ANY_VERSION.sub("SIP/2.0", (message.all("Via") or [""])[0], count=1))
-    except RemoteProtocolError:
-        return None
-    return message

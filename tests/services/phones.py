@@ -8,7 +8,8 @@ from sipengine.services.registrar import Registered, Registrar
 from sipengine.services.responsibility import Responsibility
 from sipengine.sip.digest import expected_response
 from sipengine.sip.flow import Flow
-from sipengine.sip.message import Message, parse
+from sipengine.sip.message import Message
+from sipengine.sip.parser import parse
 
 DOMAIN = "pbx.test"
 LOCAL = ("10.0.0.1", 5060)

@@ -12,7 +12,7 @@ import pytest
 from sipengine.api import Domain
 from sipengine.net.framing import StreamFramer
 from sipengine.sip.errors import RemoteProtocolError
-from sipengine.sip.message import parse
+from sipengine.sip.parser import parse
 from sipengine.sip.uri import parse_uri
 from sipengine.sip.via import parse_via
 from tests.services.wire import Wire, snapshot

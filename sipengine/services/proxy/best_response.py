@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sipengine.sip.message import parse
+from sipengine.sip.parser import parse
 
 _PREFERRED = frozenset({401, 407, 415, 420, 484})
 
@@ -50,7 +50,6 @@ class BestResponse:
             message = parse(self.data)
             message.replace("WWW-Authenticate", [])
             message.replace("Proxy-Authenticate", [])
-            at = len(message.lines)
-            message.lines[at:at] = dict.fromkeys(self._challenges)
+            message.append(dict.fromkeys(self._challenges))
             return self.status, message.encode()
         return self.status, self.data

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from sipengine.sip.address import parse_address
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
-from sipengine.sip.message import Message, parse, split_list
+from sipengine.sip.message import Message, split_list
+from sipengine.sip.parser import parse
 from sipengine.sip.uri import host_port
 
 
@@ -31,7 +32,7 @@ class Branches:
 
     def is_loop(self, message: Message, loop_hash: int) -> bool:
         """Whether a Via of ours carries the same hash: the request came back unchanged (§16.3 step 4)."""
-        if message.names.count("Via") == 1 and "," not in message.lines[message._first["Via"]]:
+        if message.has_one_via:
             return False  # only the sender's own
         ending = f".{loop_hash:x}"
         for via in message.all("Via"):
@@ -40,25 +41,6 @@ class Branches:
                 if branch.endswith(ending):
                     return True
         return False
-
-
-def loop_hash(message: Message) -> int:
-    """What §16.6 step 8 says the branch must depend on, as a number.
-
-    The built-in hash serves: it is the same within a process, and only a process compares. A
-    request that loops comes back with these lines as they were, tags included.
-    """
-    lines = message.lines
-    first = message._first
-    facts = (
-        message.uri,
-        lines[first["From"]],
-        lines[first["To"]],
-        message.call_id,
-        lines[first["CSeq"]],
-        message.value("Route") or "",
-    )
-    return hash(facts) & 0xFFFFFFFF
 
 
 class Outgoing:
@@ -78,23 +60,7 @@ class Outgoing:
         self._branches = branches
         self._hash = hash_of_loop
         self._method = message.method
-        lines = message.lines.copy()
-        at = message.line("Max-Forwards")
-        if at is None:
-            lines.append("Max-Forwards: 70")
-        else:
-            hops = int(lines[at].partition(":")[2])
-            lines[at] = f"Max-Forwards: {hops - 1}"
-        if message.has("Proxy-Authorization"):
-            ours = [f'realm="{realm}"' for realm in realms]
-            for at in range(len(message.names) - 1, 0, -1):
-                mine = message.names[at] == "Proxy-Authorization"
-                if mine and any(realm in lines[at] for realm in ours):
-                    del lines[at]
-        if not message.has("Content-Length"):
-            lines.append(f"Content-Length: {len(message.body)}")  # a stream needs it (§20.14)
-        del lines[0]
-        self._rest = "\r\n".join(lines) + "\r\n\r\n" + message.body
+        self._rest = message.forwarded(realms)
 
     def to(self, uri: str, flow: Flow, record_route: str) -> tuple[bytes, bytes]:
         """(branch, request) for one target. `record_route` is header lines with their ends, or ""."""
@@ -103,9 +69,9 @@ class Outgoing:
         text = (
             f"{self._method} {uri} SIP/2.0\r\n"
             f"Via: SIP/2.0/{flow.transport} {self._branches.sent_by};branch={branch}{rport}\r\n"
-            f"{record_route}{self._rest}"
+            f"{record_route}"
         )
-        return branch.encode(), text.encode("latin-1", "replace")
+        return branch.encode(), text.encode("latin-1", "replace") + self._rest
 
 
 def cancel_of(invite: bytes, reason: str) -> bytes:
@@ -174,9 +140,7 @@ def made_whole(data: bytes) -> bytes:
 def top_via_slowly(data: bytes) -> tuple[bytes, bytes]:
     """As `top_via`, for compact, folded and combined Vias. Raises `RemoteProtocolError`."""
     message = parse(data)
-    at = message.line("Via")
-    assert at is not None
-    values = split_list(message.lines[at].partition(":")[2])
+    values = split_list(message.via_line.partition(":")[2])
     if not values:
         raise RemoteProtocolError(400, "Bad Request: broken Via header")
     branch = ""
@@ -185,9 +149,9 @@ def top_via_slowly(data: bytes) -> tuple[bytes, bytes]:
         if name.strip().lower() == "branch":
             branch = value.strip()
     if len(values) > 1:
-        message.lines[at] = "Via: " + ", ".join(values[1:])
+        message.via_line = "Via: " + ", ".join(values[1:])
     else:
-        del message.lines[at]
+        message.drop_via_line()
     return branch.encode("latin-1"), message.encode()
 
 

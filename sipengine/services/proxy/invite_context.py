@@ -20,7 +20,8 @@ from sipengine.services.routing import ANY, BUSY, NO_ANSWER, Stage
 from sipengine.sip.address import parse_address, readable
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
-from sipengine.sip.message import Message, parse, tag_of
+from sipengine.sip.message import Message, tag_of
+from sipengine.sip.parser import parse
 from sipengine.sip.timers import TIMER_C
 from sipengine.sip.transaction.invite_client import InviteClient, header_line
 from sipengine.sip.transaction.invite_server import InviteServer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sipengine.services.proxy.forwarding import Branches, loop_hash
+from sipengine.services.proxy.forwarding import Branches
 from sipengine.services.proxy.record_route import RecordRoute
 from sipengine.services.responsibility import Responsibility
 from sipengine.sip.address import parse_address
@@ -34,7 +34,7 @@ class Validation:
                 raise RemoteProtocolError(400, "Bad Request: broken Max-Forwards header")
         if message.has("Proxy-Require"):
             raise RemoteProtocolError(420, "Bad Extension")
-        hash_of_loop = loop_hash(message)
+        hash_of_loop = message.loop_hash()
         if self._branches.is_loop(message, hash_of_loop):
             raise RemoteProtocolError(482, "Loop Detected")
         return hash_of_loop

@@ -1,0 +1,147 @@
+"""Bytes to messages, once and lazily (RFC 3261 §7, §25.1)."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from sipengine.sip.errors import RemoteProtocolError
+from sipengine.sip.message import Message
+from sipengine.sip.names import NAMES
+from sipengine.sip.via import parse_via
+
+MAX_HEAD: Final = 16 * 1024
+"""Bytes of start line and headers: three times the largest that proxies with many Vias produce."""
+
+MAX_MESSAGE: Final = 64 * 1024
+"""Bytes of a whole message: what UDP could carry, so that no message fits one transport only."""
+
+MAX_HEADER_LINES: Final = 256
+"""More header lines than this are an attack: the largest real messages have about 40."""
+
+_FOLD: Final = re.compile(r"[ \t]*\r\n[ \t]+")
+_SINGLE: Final = ("From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length", "Content-Type")
+_REQUEST_LINE: Final = re.compile(r"([A-Za-z0-9.!%*_+`'~-]+) (\S+) (?i:SIP)/2\.0")
+_STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9][0-9])(?: .*)?", re.IGNORECASE)
+_VERSION: Final = re.compile(r"SIP/[0-9]+\.[0-9]+")
+_ANY_VERSION: Final = re.compile(r"SIP\s*/\s*[0-9]+\.[0-9]+", re.IGNORECASE)
+_METHOD_AND_NUMBER: Final = re.compile(r"[0-9]{1,10}[ \t]+[A-Za-z0-9.!%*_+`'~-]+")
+
+
+def parse(data: bytes, stream: bool = False) -> Message:
+    """The message in one datagram, or in one frame of a stream (`stream`).
+
+    Raises `RemoteProtocolError` whose reason names the broken part. The answer to a broken
+    request is made from `salvage(data)`, as far as that finds what an answer needs.
+    """
+    text = data.decode("latin-1")
+    if text.startswith("\r\n"):  # §7.5: empty lines before the start line are ignored
+        text = text.lstrip("\r\n")
+    head, separator, body = text.partition("\r\n\r\n")
+    if not separator:
+        if stream and len(data) >= MAX_HEAD:  # the shell hands on no more than that
+            raise RemoteProtocolError(513, "Message Too Large: headers too long")
+        raise RemoteProtocolError(400, "Bad Request: no empty line after the headers")
+    if "\r\n " in head or "\r\n\t" in head:  # §7.3.1 folding
+        head = _FOLD.sub(" ", head)
+    lines = head.split("\r\n")
+    if len(lines) > MAX_HEADER_LINES:
+        raise RemoteProtocolError(513, "Message Too Large: too many headers")
+    breaks = len(lines) - 1
+    if head.count("\n") != breaks or head.count("\r") != breaks:
+        # Some other parser would take what is behind it for a header of its own.
+        raise RemoteProtocolError(400, "Bad Request: CR or LF within a header line")
+    start_line = lines[0]
+    lines[0] = ":"
+    try:
+        names = [NAMES[line[: line.index(":")]] for line in lines]
+    except ValueError:
+        raise RemoteProtocolError(400, "Bad Request: header line without a colon") from None
+    lines[0] = start_line
+    names[0] = "/"
+    method = uri = ""
+    status = 0
+    match = _REQUEST_LINE.fullmatch(start_line)
+    if match is not None:
+        method, uri = match.groups()
+    elif start_line[:4].upper() == "SIP/":
+        match = _STATUS_LINE.fullmatch(start_line)
+        if match is None:
+            raise RemoteProtocolError(400, "Bad Request: broken status line")
+        status = int(match[1])
+    else:
+        raise _broken_request_line(start_line)
+    message = Message(lines, names, body, method, uri, status)
+    _check(message, stream)
+    return message
+
+
+def _broken_request_line(line: str) -> RemoteProtocolError:
+    parts = line.rsplit(" ", 1)
+    version = parts[-1].upper()
+    if len(parts) == 2 and version != "SIP/2.0" and _VERSION.fullmatch(version):
+        return RemoteProtocolError(505, "Version Not Supported")
+    return RemoteProtocolError(400, "Bad Request: broken request line")
+
+
+def _check(message: Message, stream: bool) -> None:
+    """The syntax every message must have (§8.1.1, §20.14), each breach with its header's name."""
+    names = message.names
+    first = message._first
+    if "" in first:
+        raise RemoteProtocolError(400, "Bad Request: broken header line")
+    for name in ("Via", "From", "To", "Call-ID", "CSeq"):
+        if name not in first:
+            raise RemoteProtocolError(400, f"Bad Request: no {name} header")
+    if len(first) != len(names):
+        for name in _SINGLE:
+            if names.count(name) > 1:
+                raise RemoteProtocolError(400, f"Bad Request: more than one {name} header")
+    cseq = message.value("CSeq") or ""
+    number, _, method = cseq.partition(" ")
+    if not (number.isdigit() and number.isascii() and method.isalpha()):
+        if _METHOD_AND_NUMBER.fullmatch(cseq) is None:
+            raise RemoteProtocolError(400, "Bad Request: broken CSeq header")
+        number, method = cseq.split(None, 1)
+    if len(number) > 9 and (len(number) > 10 or int(number) >= 2**31):  # §8.1.1.5
+        raise RemoteProtocolError(400, "Bad Request: CSeq out of range")
+    if message.method and method != message.method:
+        raise RemoteProtocolError(400, "Bad Request: CSeq names another method")
+    if not message.call_id:
+        raise RemoteProtocolError(400, "Bad Request: empty Call-ID header")
+    length = message.value("Content-Length")
+    if length is None:
+        if stream:
+            raise RemoteProtocolError(400, "Bad Request: no Content-Length header")
+        return
+    if length == "0" and not message.body:
+        return
+    if not (length.isdigit() and length.isascii() and len(length) < 10):
+        raise RemoteProtocolError(400, "Bad Request: broken Content-Length header")
+    size = int(length)
+    if stream and size > MAX_MESSAGE:  # the shell hands on the head alone and closes the stream
+        raise RemoteProtocolError(513, "Message Too Large")
+    if size > len(message.body):
+        raise RemoteProtocolError(400, "Bad Request: body shorter than Content-Length")
+    if size < len(message.body):  # §18.3: what is beyond is thrown away
+        message.body = message.body[:size]
+
+
+def salvage(data: bytes) -> Message | None:
+    """As much of a broken request as can be read, for the answer to it.
+
+    None if no answer is due: it is a response, an ACK, or has no Via that can be read.
+    """
+    head = data.decode("latin-1").lstrip("\r\n").partition("\r\n\r\n")[0]
+    lines = _FOLD.sub(" ", head).split("\r\n")[:MAX_HEADER_LINES]
+    method = lines[0].partition(" ")[0]
+    if not method or method[:4].upper() == "SIP/" or method == "ACK":
+        return None
+    names = ["/"] + [NAMES[line.partition(":")[0]] if ":" in line else "" for line in lines[1:]]
+    kept = [(line, name) for line, name in zip(lines, names, strict=True) if name]
+    message = Message([k[0] for k in kept], [k[1] for k in kept], "", method, "", 0)
+    try:
+        parse_via(_ANY_VERSION.sub("SIP/2.0", (message.all("Via") or [""])[0], count=1))
+    except RemoteProtocolError:
+        return None
+    return message
