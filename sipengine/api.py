@@ -19,10 +19,19 @@ REDIRECT: Final = "redirect"
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """A SIP domain that this server is responsible for. Its name is the digest realm."""
+    """A SIP domain that this server is responsible for. Its name is the digest realm.
+
+    `session_expires` is the longest session in seconds that its calls may go without a sign of
+    life from their phones (RFC 4028), 0 if the phones decide. `assert_identity` names the caller
+    of every call in P-Asserted-Identity (RFC 3325). `trusted` are addresses of other servers of
+    the trust domain.
+    """
 
     name: str
     mode: str = PROXY
+    session_expires: int = 0
+    assert_identity: bool = False
+    trusted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ class Call:
     __slots__ = (
         "answered", "answered_by", "answered_device", "answered_leg", "call_id", "called", "callee_flow",
         "callee_tag", "caller", "caller_device", "caller_flow", "caller_name", "caller_tag", "decision",
-        "domain", "ended", "hangup_by", "heard", "id", "legs", "owner", "reason", "result", "revision",
+        "domain", "ended", "hangup_by", "heard", "hidden", "id", "legs", "owner", "reason", "result", "revision",
         "ringing", "rule", "started", "state", "status",
     )  # fmt: skip
 
@@ -86,7 +86,12 @@ class Call:
         self.decision: tuple[str, ...] = ()
         self.legs: list[Leg] = []
         self.answered_leg: Leg | None = None
+        self.hidden = False  # the caller withheld its number (RFC 3323)
         self.heard = now  # when a request of its dialog last came
+
+    @property
+    def going_on(self) -> bool:
+        return self.state != STATE_ENDED
 
     # -- what the proxy tells
 

@@ -36,12 +36,12 @@ from sipengine.services.proxy.forwarding import (
 from sipengine.services.proxy.new_requests import NewRequests
 from sipengine.services.proxy.proxy import Proxy
 from sipengine.services.proxy.record_route import RecordRoute
+from sipengine.services.proxy.session_timer import SessionTimers
 from sipengine.services.proxy.validation import Validation
 from sipengine.services.registrar import Registrar
 from sipengine.services.replies import reply
 from sipengine.services.reply_path import reply_path
 from sipengine.services.responsibility import Responsibility
-from sipengine.services.routing import RoutingTable
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
@@ -99,9 +99,10 @@ class Core:
         proxy = Proxy(
             layer, location, flows, calls, record_route, branches, responsibility, tag_prefix
         )
-        self._dialogs = Dialogs(layer, calls, proxy, record_route, validation, answers)
+        self._sessions = sessions = SessionTimers(layer.timers)
+        self._dialogs = Dialogs(layer, calls, proxy, record_route, validation, answers, sessions)
         self._new_requests = NewRequests(
-            layer, calls, proxy, location, responsibility, challenger, answers
+            layer, calls, proxy, location, responsibility, challenger, answers, sessions
         )
         self.set_config(snapshot, now)
 
@@ -186,7 +187,9 @@ class Core:
     def set_config(self, snapshot: ConfigSnapshot, now: float) -> None:
         """Decide by another configuration from now on; calls in progress go on as they began."""
         self._challenger.snapshot = snapshot
-        self._new_requests.table = RoutingTable(snapshot)
+        self._new_requests.set_config(snapshot)
+        self._dialogs.trusted = self._new_requests.trusted
+        self._sessions.set_config(snapshot)
         self._calls.extensions = snapshot.extensions
         self._responsibility.set_config(snapshot)
 
@@ -282,9 +285,9 @@ class Core:
         invite = self._layer.servers.get(server_key(branch, sent_by, "INVITE"))
         if not isinstance(invite, InviteServer):
             raise RemoteProtocolError(481, "Call/Transaction Does Not Exist")
-        reason = message.value("Reason")
         if invite.user is not None:
-            invite.user.on_cancel(f"Reason: {reason}" if reason else "", now)
+            reasons = message.whole_lines("Reason")  # RFC 3326 §2: as many as there are protocols
+            invite.user.on_cancel("\r\n".join(f"Reason: {text}" for text in reasons), now)
         self._answers.send(message, reply_flow, 200)
 
 

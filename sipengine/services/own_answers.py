@@ -53,6 +53,8 @@ class OwnAnswers:
             extra.append("Unsupported: " + ", ".join(o for o in wanted if o not in SUPPORTED))
         elif error.status == 405:
             extra.append(ALLOW)
+        elif error.status == 422:
+            extra.append("Min-SE: 90")  # RFC 4028 §6
         elif error.status == 503:
             extra.append("Retry-After: 10")
         self.send(message, flow, error.status, error.reason, extra)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from sipengine.sip.message import Message, tag_of
 from sipengine.sip.status import reason_phrase
+
+_NO_SESSION: Final = "0" * 32
 
 
 def reply(
@@ -19,6 +22,9 @@ def reply(
 
     `to_tag` is added if the request's To has none; leave it empty for 100 (§8.2.6.2).
     """
+    if message.has("Session-ID"):  # RFC 7989 §7: the sender's name for the session, from nobody's side
+        uuid = (message.value("Session-ID") or "").partition(";")[0].strip()
+        extra = [f"Session-ID: {_NO_SESSION};remote={uuid}", *extra]
     return message.answer(status, reason or reason_phrase(status), to_tag, extra)
 
 

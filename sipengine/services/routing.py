@@ -54,16 +54,27 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True)
+class Diverted:
+    """An extension that sent a call on: `cause` is 302 for always, 486 when busy, 408 when nobody
+    answered (RFC 4458 §2)."""
+
+    aor: str
+    cause: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """Destinations that ring together for at most `timeout` seconds.
 
     `onward` says what is tried when nobody answered: the first (condition, stage) whose condition
-    is ANY or the outcome, which is BUSY or NO_ANSWER.
+    is ANY or the outcome, which is BUSY or NO_ANSWER. `diverted` are the extensions whose
+    forwards led here, first to last.
     """
 
     destinations: tuple[Destination, ...]
     timeout: int
     onward: tuple[tuple[str, Stage], ...] = ()
+    diverted: tuple[Diverted, ...] = ()
 
     def after(self, outcome: str) -> Stage | None:
         """The stage to try after this one ended with `outcome`."""
@@ -178,8 +189,10 @@ class RoutingTable:
                     return rule, groups, at
         return None if best is None else (self._patterns[best][0], (), best)
 
-    def _decide(self, called: str, domain: str, seen: tuple[str, ...]) -> Decision:
-        """`seen` are the numbers that have forwarded this call already."""
+    def _decide(
+        self, called: str, domain: str, seen: tuple[str, ...], by: tuple[Diverted, ...] = ()
+    ) -> Decision:
+        """`seen` are the numbers that this call came by already, `by` those that forwarded it."""
         trace = [] if seen else list(self._broken)
         self._steps += 1
         if self._steps > MAX_STEPS:
@@ -196,26 +209,32 @@ class RoutingTable:
         if found is not None:
             rule, groups, _ = found
             trace.append(f"Rule “{rule.name}” ({rule.called}) matches {called}.")
-            return self._by_rule(rule, groups, called, domain, (*seen, called), trace)
+            return self._by_rule(rule, groups, called, domain, (*seen, called), by, trace)
         extension = self.snapshot.extensions.get(f"{called}@{domain}")
         if extension is None:
             trace.append(f"No extension {called} at {domain}.")
             return Decision(REPLY_STATUS, status=404, reason="Not Found", trace=tuple(trace))
         trace.append(f"Extension {called} is {extension.name or 'without a name'}.")
-        return self._by_extension(extension, domain, (*seen, called), trace)
+        return self._by_extension(extension, domain, (*seen, called), by, trace)
 
     def _by_extension(
-        self, extension: Extension, domain: str, seen: tuple[str, ...], trace: list[str]
+        self,
+        extension: Extension,
+        domain: str,
+        seen: tuple[str, ...],
+        by: tuple[Diverted, ...],
+        trace: list[str],
     ) -> Decision:
         if extension.forward_always:
             trace.append(f"{extension.number} forwards every call to {extension.forward_always}.")
-            onward = self._onward(extension.forward_always, domain, seen)
+            always = Diverted(extension.aor, 302)
+            onward = self._onward(extension.forward_always, domain, seen, (*by, always))
             return replace(onward, trace=(*trace, *onward.trace))
         me = Destination(aor=extension.aor, name=extension.name)
         mode = self.snapshot.domains.get(domain)
         if mode is not None and mode.mode == REDIRECT:
             trace.append(f"{domain} tells callers where to go instead of relaying.")
-            stage = Stage((me,), extension.ring_timeout)
+            stage = Stage((me,), extension.ring_timeout, diverted=by)
             return Decision(REPLY_REGISTERED, stage=stage, trace=tuple(trace))
         timeout = extension.ring_timeout
         if extension.forward_no_answer:
@@ -228,11 +247,13 @@ class RoutingTable:
             if to:
                 words = "when busy" if condition == BUSY else f"after {timeout} s without an answer"
                 trace.append(f"{extension.number} forwards to {to} {words}.")
-                onward = self._onward(to, domain, seen)
+                sent_on = Diverted(extension.aor, 486 if condition == BUSY else 408)
+                onward = self._onward(to, domain, seen, (*by, sent_on))
                 trace += onward.trace
                 if onward.kind == RING and onward.stage is not None:
                     onward_stages.append((condition, onward.stage))
-        return Decision(RING, stage=Stage((me,), timeout, tuple(onward_stages)), trace=tuple(trace))
+        stage = Stage((me,), timeout, tuple(onward_stages), by)
+        return Decision(RING, stage=stage, trace=tuple(trace))
 
     def _by_rule(
         self,
@@ -241,6 +262,7 @@ class RoutingTable:
         called: str,
         domain: str,
         seen: tuple[str, ...],
+        by: tuple[Diverted, ...],
         trace: list[str],
     ) -> Decision:
         targets = tuple(_fill(target, groups) for target in rule.targets)
@@ -275,13 +297,14 @@ class RoutingTable:
             count = 0
             for destinations in reversed(groups_of):
                 if destinations:
-                    stage = Stage(destinations, rule.timeout, ((ANY, stage),) if stage else ())
+                    onward = ((ANY, stage),) if stage else ()
+                    stage = Stage(destinations, rule.timeout, onward, by)
                     count += 1
             trace.append(f"It rings {count} targets one after the other, {rule.timeout} s each.")
         else:
             everyone = self._group(targets, domain, seen, trace)
             if everyone:
-                stage = Stage(everyone, rule.timeout)
+                stage = Stage(everyone, rule.timeout, diverted=by)
             trace.append(f"It rings {len(everyone)} targets together for {rule.timeout} s.")
         if stage is None:
             trace.append("None of its targets exists.")
@@ -296,12 +319,15 @@ class RoutingTable:
             trace=tuple(trace),
         )
 
-    def _onward(self, target: str, domain: str, seen: tuple[str, ...]) -> Decision:
+    def _onward(
+        self, target: str, domain: str, seen: tuple[str, ...], by: tuple[Diverted, ...]
+    ) -> Decision:
         """Where a forward leads: a number is decided like a call of its own."""
         number, outside = _split_target(target, domain)
         if outside:
-            return Decision(RING, stage=Stage((Destination(uri=outside),), OUTSIDE_TIMEOUT))
-        return self._decide(number, domain, seen)
+            stage = Stage((Destination(uri=outside),), OUTSIDE_TIMEOUT, diverted=by)
+            return Decision(RING, stage=stage)
+        return self._decide(number, domain, seen, by)
 
     def _group(
         self, targets: tuple[str, ...], domain: str, seen: tuple[str, ...], trace: list[str]

@@ -38,6 +38,7 @@ class Branch:
         "client",
         "due",
         "given_up",
+        "hung_up",
         "leg",
         "pending",
         "target",
@@ -50,6 +51,7 @@ class Branch:
         self.client: InviteClient | None = None
         self.pending = True  # no final answer yet
         self.given_up = False  # its stage is over: only a 2xx still counts
+        self.hung_up = False  # its 2xx came too late and was ended by a BYE of ours
         self.cancel_wanted = False
         self.cancel_reason = ""
         self.due = 0.0

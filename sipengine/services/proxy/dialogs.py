@@ -9,8 +9,10 @@ from __future__ import annotations
 from sipengine.services.calls import Call, Calls
 from sipengine.services.own_answers import OwnAnswers
 from sipengine.services.proxy.forwarding import pop_own_routes
+from sipengine.services.proxy.identity import ASSERTED, PREFERRED, screen
 from sipengine.services.proxy.proxy import Proxy
 from sipengine.services.proxy.record_route import Ends, RecordRoute
+from sipengine.services.proxy.session_timer import SessionTimers
 from sipengine.services.proxy.targets import Target
 from sipengine.services.proxy.validation import Validation
 from sipengine.services.replies import reply
@@ -24,10 +26,14 @@ from sipengine.sip.transaction.non_invite_server import NonInviteServer
 
 
 class Dialogs:
+    """`trusted` are the servers whose word is believed, swapped by the core (RFC 3325)."""
+
     def __init__(
         self, layer: TransactionLayer, calls: Calls, proxy: Proxy, record_route: RecordRoute,
-        validation: Validation, answers: OwnAnswers,
+        validation: Validation, answers: OwnAnswers, timers: SessionTimers,
     ) -> None:  # fmt: skip
+        self.trusted: frozenset[str] = frozenset()
+        self._timers = timers
         self._layer = layer
         self._calls = calls
         self._proxy = proxy
@@ -56,17 +62,29 @@ class Dialogs:
                 call.caller_flow = flow
             elif message.from_tag == call.callee_tag:
                 call.callee_flow = flow
+        if message.has(ASSERTED) or message.has(PREFERRED):
+            screen(message, flow, self.trusted)
         target = self._proxy.in_dialog_target(message, ends, heard, from_caller)
+        session = None
+        if (
+            message.method in ("INVITE", "UPDATE")
+            and call is not None
+            and self._timers.concerns(message)
+        ):
+            session = self._timers.ask(message, call.domain)
         if message.method == "INVITE":
             server = InviteServer(self._layer, key, reply_flow, now)
             server.respond(100, reply(message, 100), now)
-            self._proxy.relay_invite(server, message, flow, target, hash_of_loop, now)
+            self._proxy.relay_invite(
+                server, message, flow, target, hash_of_loop, now, call, session
+            )
             return
         ending = None
         if message.method == "BYE" and call is not None and _is_of_call(message, call, from_caller):
             ending = call
         self._proxy.relay(
-            NonInviteServer(self._layer, key, reply_flow, now), message, target, hash_of_loop, ending, from_caller, now
+            NonInviteServer(self._layer, key, reply_flow, now), message, target, hash_of_loop, ending, from_caller, now,
+            session, call,
         )  # fmt: skip
 
     def receive_ack(self, message: Message, now: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from sipengine.sip.address import parse_address
 from sipengine.sip.errors import RemoteProtocolError
@@ -10,6 +11,10 @@ from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message, split_list
 from sipengine.sip.parser import parse
 from sipengine.sip.uri import host_port
+
+_COPIED_TO_CANCEL: Final = frozenset(
+    (b"from", b"f", b"to", b"t", b"call-id", b"i", b"route", b"max-forwards", b"session-id")
+)
 
 
 class Branches:
@@ -77,13 +82,14 @@ class Outgoing:
 def cancel_of(invite: bytes, reason: str) -> bytes:
     """The CANCEL of an INVITE we sent (§9.1): same URI, top Via, To, From, Call-ID, Routes, CSeq number.
 
-    `reason` is a Reason header line (RFC 3326) or "".
+    `reason` are Reason header lines (RFC 3326), without the last line end, or "". A Session-ID
+    stays with the request (RFC 7989 §7).
     """
     head = invite.partition(b"\r\n\r\n")[0].split(b"\r\n")
     lines = [b"CANCEL" + head[0][6:], head[1]]
     for line in head[2:]:
         name = line.partition(b":")[0].rstrip().lower()
-        if name in (b"from", b"f", b"to", b"t", b"call-id", b"i", b"route", b"max-forwards"):
+        if name in _COPIED_TO_CANCEL:
             lines.append(line)
         elif name == b"cseq":
             lines.append(b"CSeq: " + line.partition(b":")[2].split()[0] + b" CANCEL")

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from sipengine.services.calls import Call
 from sipengine.services.explanation import number, person
+from sipengine.services.proxy.additions import Additions, breadth_line
 from sipengine.services.proxy.best_response import BestResponse
 from sipengine.services.proxy.branch import Branch
 from sipengine.services.proxy.forwarding import Outgoing
-from sipengine.services.proxy.targets import Target, flow_to_uri
+from sipengine.services.proxy.late_success import hang_up
+from sipengine.services.proxy.session_timer import SessionAsk
+from sipengine.services.proxy.targets import MAX_BREADTH, Target, flow_to_uri
 from sipengine.services.replies import reply
 from sipengine.services.routing import ANY, BUSY, NO_ANSWER, Stage
 from sipengine.sip.address import parse_address, readable
@@ -39,8 +42,9 @@ class InviteContext:
     """All branches of one INVITE. `call` is None for an INVITE within a dialog."""
 
     __slots__ = (
-        "_best", "_branches", "_cancelled", "_done", "_follow", "_pending",
-        "_redirects", "_request", "_server", "_source", "_stage", "_timed_out", "call", "due", "proxy",
+        "_additions", "_best", "_branches", "_breadth", "_cancelled", "_done", "_follow", "_pending",
+        "_redirects", "_request", "_server", "_session", "_source", "_stage", "_timed_out",
+        "_whose", "call", "due", "proxy",
     )  # fmt: skip
 
     def __init__(
@@ -51,8 +55,13 @@ class InviteContext:
         outgoing: Outgoing,
         source: Flow,
         call: Call | None,
+        additions: Additions | None = None,
     ) -> None:
         self.proxy = proxy
+        self._additions = additions
+        self._breadth = ""  # the Max-Breadth line of each of several branches
+        self._session: SessionAsk | None = None
+        self._whose: Call | None = None
         self.call = call
         self.due = 0.0
         self._server = server
@@ -68,6 +77,11 @@ class InviteContext:
         self._cancelled = False
         self._done = False
         server.user = self
+
+    def time_session(self, session: SessionAsk, call: Call) -> None:
+        """Let the 2xx of this INVITE set the session timer of `call` (RFC 4028 §8.2)."""
+        self._session = session
+        self._whose = call
 
     # -- going out
 
@@ -87,6 +101,9 @@ class InviteContext:
             self._timed_out = False
             targets = self.proxy.targets(stage.destinations, now)
             if targets:
+                if not self._may_fork(stage, len(targets)):
+                    self._best.offer(440, b"")
+                    break
                 self._best = BestResponse()  # the caller hears what became of the last who rang
                 self.proxy.layer.timers.start(float(stage.timeout), now, self)
                 for target in targets:
@@ -95,6 +112,18 @@ class InviteContext:
             self._unreachable(stage, now)
             stage = stage.after(NO_ANSWER)
         self._answer(now)
+
+    def _may_fork(self, stage: Stage, branches: int) -> bool:
+        """Whether that many branches are allowed at once (RFC 5393 §5.3.3); notes what they are told."""
+        additions = self._additions
+        if additions is None:
+            if not stage.diverted:
+                self._breadth = breadth_line(MAX_BREADTH, branches) if branches > 1 else ""
+                return True
+            assert self._request is not None
+            additions = self._additions = Additions(self._request[0])
+        assert self._request is not None
+        return additions.begin(stage, self._request[0].uri, branches)
 
     def _unreachable(self, stage: Stage, now: float) -> None:
         if not self._best.status:
@@ -118,7 +147,8 @@ class InviteContext:
         )  # fmt: skip
         assert self._request is not None
         _, outgoing = self._request
-        name, request = outgoing.to(target.uri, target.flow, note + target.routes)
+        extra = self._breadth if self._additions is None else self._additions.lines(target)
+        name, request = outgoing.to(target.uri, target.flow, note + target.routes + extra)
         branch.client = InviteClient(self.proxy.layer, branch, name, request, target.flow, now)
 
     # -- coming back
@@ -138,7 +168,12 @@ class InviteContext:
             if not branch.given_up:
                 self._pending -= 1
         branch.due = 0.0
-        self._server.respond(200, data, now)
+        if self._session is not None and self._whose is not None and self._whose.going_on:
+            data = self._session.answered(self._whose, data, now)
+        forwarded = self._server.respond(200, data, now)
+        if self.call is not None and not forwarded:
+            self._came_too_late(branch, data, now)
+            return
         if branch.leg is not None and self.call is not None:
             to = header_line(data, b"To", b"t")
             tag = tag_of((to or b"").decode("latin-1"))
@@ -148,6 +183,17 @@ class InviteContext:
             self.due = 0.0
             for other in self._branches:
                 other.cancel(ELSEWHERE, now)
+        self._let_go()
+
+    def _came_too_late(self, branch: Branch, data: bytes, now: float) -> None:
+        """The caller has been told that the call failed: the phone that answered is hung up."""
+        proxy = self.proxy
+        leg = branch.leg
+        again = branch.hung_up
+        branch.hung_up = True
+        hang_up(data, proxy.layer, proxy.branches, branch.target.flow, again, now)
+        if leg is not None and self.call is not None and not again:
+            self.call.leg_ended(leg, 200, "cancelled", now)
         self._let_go()
 
     def failure(self, branch: Branch, status: int, data: bytes, now: float) -> None:

@@ -5,13 +5,24 @@ Only our own users may have them forwarded: everybody else is challenged (407) o
 
 from __future__ import annotations
 
-from sipengine.api import Extension
+from sipengine.api import ConfigSnapshot, Extension
 from sipengine.services.calls import MAX_CALLS, Call, Calls
 from sipengine.services.challenger import Challenger
 from sipengine.services.location import Location
 from sipengine.services.own_answers import OwnAnswers
+from sipengine.services.proxy.additions import Additions
+from sipengine.services.proxy.identity import (
+    ASSERTED,
+    PREFERRED,
+    asserted_line,
+    is_anonymous,
+    preferred,
+    privacy_of,
+    screen,
+)
 from sipengine.services.proxy.invite_context import result_of
 from sipengine.services.proxy.proxy import Proxy
+from sipengine.services.proxy.session_timer import SessionAsk, SessionTimers
 from sipengine.services.redirect import contacts_of, registered_contacts
 from sipengine.services.replies import reply
 from sipengine.services.responsibility import Responsibility
@@ -35,12 +46,16 @@ from sipengine.sip.uri import parse_uri
 
 
 class NewRequests:
-    """`table` is swapped by the core when the configuration changes."""
+    """Decides by the configuration that `set_config` was last told."""
 
     def __init__(
         self, layer: TransactionLayer, calls: Calls, proxy: Proxy, location: Location,
         responsibility: Responsibility, challenger: Challenger, answers: OwnAnswers,
+        timers: SessionTimers,
     ) -> None:  # fmt: skip
+        self._timers = timers
+        self._asserting: frozenset[str] = frozenset()
+        self.trusted: frozenset[str] = frozenset()
         self._layer = layer
         self._calls = calls
         self._proxy = proxy
@@ -49,6 +64,12 @@ class NewRequests:
         self._challenger = challenger
         self._answers = answers
         self.table: RoutingTable
+
+    def set_config(self, snapshot: ConfigSnapshot) -> None:
+        self.table = RoutingTable(snapshot)
+        domains = snapshot.domains.values()
+        self._asserting = frozenset(domain.name for domain in domains if domain.assert_identity)
+        self.trusted = frozenset(host for domain in domains for host in domain.trusted)
 
     def receive(
         self,
@@ -64,28 +85,49 @@ class NewRequests:
         aor = ""
         if sender.uri_text[:3].lower() == "sip":
             aor = self._responsibility.aor_of(parse_uri(sender.uri_text))
+        hidden = not aor and is_anonymous(sender.uri_text)
+        if hidden and message.has(PREFERRED):
+            aor = self._responsibility.aor_of(parse_uri(preferred(message)))
         realm = aor.rpartition("@")[2] or self.table.snapshot.default_domain
         who = self._challenger.identify(message, reply_flow, realm, True, now, None)
         if who is None:
             return
-        if who.aor != aor:
+        if who.aor != aor and not hidden:
             raise RemoteProtocolError(403, "Forbidden: From is not the authenticated user")
         uri = parse_uri(message.uri)
         if uri.headers:  # §19.1.1: not allowed there, and they must not go on (RFC 4475 §3.1.2.11)
             raise RemoteProtocolError(400, "Bad Request: headers in the Request-URI")
         called = self._responsibility.aor_of(uri)
+        if message.has(ASSERTED) or message.has(PREFERRED):
+            screen(message, flow, self.trusted)
         if message.method == "INVITE":
             if self._calls.count >= MAX_CALLS:
                 raise RemoteProtocolError(503, "Service Unavailable")
+            additions = self._additions(message, who, hidden)
+            session = None
+            if self._timers.concerns(message):
+                session = self._timers.ask(message, who.domain)
             server = InviteServer(self._layer, key, reply_flow, now)
-            call = self._begin(message, flow, who, sender.display, now)
-            self._invite(message, flow, server, call, called, hash_of_loop, now)
+            call = self._begin(message, flow, who, "" if hidden else sender.display, now)
+            call.hidden = hidden
+            self._invite(message, flow, server, call, called, hash_of_loop, now, additions, session)
         elif called and called not in self.table.snapshot.extensions:
             raise RemoteProtocolError(404, "Not Found")
         else:
             destination = Destination(aor=called) if called else Destination(uri=message.uri)
             other = NonInviteServer(self._layer, key, reply_flow, now)
             self._proxy.non_invite(other, message, flow, (destination,), hash_of_loop, now)
+
+    def _additions(self, message: Message, who: Extension, hidden: bool) -> Additions | None:
+        """What the request's own headers or the settings of the caller's domain ask to be added."""
+        private = hidden or message.has("Privacy")
+        asserting = bool(self._asserting) and who.domain in self._asserting
+        if not (private or asserting or message.has("History-Info") or message.has("Max-Breadth")):
+            return None
+        line = ""
+        if (private or asserting) and not message.has(ASSERTED):
+            line = asserted_line(who)
+        return Additions(message, line, privacy_of(message), self.trusted)
 
     def _begin(
         self, message: Message, flow: Flow, who: Extension, display: str, now: float
@@ -100,7 +142,7 @@ class NewRequests:
 
     def _invite(
         self, message: Message, flow: Flow, server: InviteServer, call: Call, called: str,
-        hash_of_loop: int, now: float,
+        hash_of_loop: int, now: float, additions: Additions | None, session: SessionAsk | None,
     ) -> None:  # fmt: skip
         """A new call: decide where it goes and go there."""
         if called:
@@ -112,10 +154,16 @@ class NewRequests:
             call.called = message.uri
         call.rule = decision.rule
         call.decision = decision.trace
+        if call.hidden:
+            call.decision += ("The caller withheld name and number from the called party.",)
+        if message.has("Session-ID"):  # RFC 7989: what the phones' own logs call it
+            uuid = readable(message.value("Session-ID") or "").partition(";")[0]
+            call.decision += (f"The caller's phone calls this session {uuid[:32]}.",)
         if decision.kind == RING and decision.stage is not None:
             server.respond(100, reply(message, 100), now)
             self._proxy.invite(
-                server, message, flow, call, decision.stage, decision.follow_redirects, hash_of_loop, now
+                server, message, flow, call, decision.stage, decision.follow_redirects, hash_of_loop, now,
+                additions, session,
             )  # fmt: skip
         else:
             self._answer(message, server, call, decision, now)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from sipengine.services.calls import Call
 from sipengine.services.proxy.best_response import BestResponse
 from sipengine.services.proxy.forwarding import Outgoing
+from sipengine.services.proxy.session_timer import SessionAsk
 from sipengine.services.proxy.targets import Target
 from sipengine.services.replies import reply
 from sipengine.sip.message import Message
@@ -28,6 +29,8 @@ class NonInviteContext:
         "_pending",
         "_server",
         "_tag",
+        "session",
+        "whose",
     )
 
     def __init__(
@@ -42,6 +45,8 @@ class NonInviteContext:
         self._ended_at = now
         self._pending = 0
         self._best: BestResponse | None = None
+        self.session: SessionAsk | None = None  # what an UPDATE asks for the call `whose`
+        self.whose: Call | None = None
 
     def send(
         self,
@@ -67,6 +72,8 @@ class NonInviteContext:
         if status < 300 or (
             self._pending == 0 and self._best is None and status not in (401, 407, 503)
         ):
+            if self.session is not None and status < 300 and self.whose is not None:
+                data = self.session.answered(self.whose, data, now)
             self._server.respond(status, data, now)
             self._close(status)
             return

@@ -7,11 +7,13 @@ from typing import Final
 from sipengine.services.calls import Call, Calls
 from sipengine.services.location import Location
 from sipengine.services.ports import Flows
+from sipengine.services.proxy.additions import Additions, breadth_line, breadth_of
 from sipengine.services.proxy.forwarding import Branches, Outgoing, push_strict_route
 from sipengine.services.proxy.invite_context import InviteContext
 from sipengine.services.proxy.non_invite_context import NonInviteContext
 from sipengine.services.proxy.record_route import Ends, RecordRoute
-from sipengine.services.proxy.targets import Target, flow_to_uri, targets_of
+from sipengine.services.proxy.session_timer import SessionAsk
+from sipengine.services.proxy.targets import MAX_BREADTH, Target, flow_to_uri, targets_of
 from sipengine.services.replies import reply
 from sipengine.services.responsibility import Responsibility
 from sipengine.services.routing import Destination, Stage
@@ -38,7 +40,7 @@ class Proxy:
         self.record_route = record_route
         self._location = location
         self._calls = calls
-        self._branches = branches
+        self.branches = branches
         self._tag_prefix = tag_prefix
         self._responsibility = responsibility
 
@@ -46,13 +48,15 @@ class Proxy:
 
     def invite(
         self, server: InviteServer, message: Message, source: Flow, call: Call, stage: Stage,
-        follow_redirects: bool, loop_hash: int, now: float,
+        follow_redirects: bool, loop_hash: int, now: float, additions: Additions | None,
+        session: SessionAsk | None,
     ) -> None:  # fmt: skip
         """Ring `stage` for a new call. The caller of this has sent 100 Trying."""
-        outgoing = Outgoing(message, self._branches, loop_hash, self._responsibility.realms)
-        InviteContext(self, server, message, outgoing, source, call).start(
-            stage, follow_redirects, now
-        )
+        outgoing = Outgoing(message, self.branches, loop_hash, self._responsibility.realms)
+        context = InviteContext(self, server, message, outgoing, source, call, additions)
+        if session is not None:
+            context.time_session(session, call)
+        context.start(stage, follow_redirects, now)
 
     def non_invite(
         self, server: NonInviteServer, message: Message, source: Flow, destinations: tuple[Destination, ...],
@@ -64,11 +68,21 @@ class Proxy:
         if not targets:
             server.respond(480, reply(message, 480, to_tag=tag), now)
             return
-        outgoing = Outgoing(message, self._branches, loop_hash, self._responsibility.realms)
+        share = ""
+        breadth = breadth_of(message) or MAX_BREADTH
+        if len(targets) > breadth:  # RFC 5393 §5.3.3
+            server.respond(440, reply(message, 440, to_tag=tag), now)
+            return
+        if message.has("Max-Breadth"):
+            message.replace("Max-Breadth", [])
+            share = breadth_line(breadth, len(targets))
+        elif len(targets) > 1:
+            share = breadth_line(breadth, len(targets))
+        outgoing = Outgoing(message, self.branches, loop_hash, self._responsibility.realms)
         notes = [
-            self.record_route.lines(message.call_id, message.from_tag, source, target.flow)
+            share + self.record_route.lines(message.call_id, message.from_tag, source, target.flow)
             if message.method in DIALOG_FORMING
-            else ""
+            else share
             for target in targets
         ]
         NonInviteContext(server, message, tag).send(self.layer, outgoing, targets, notes, now)
@@ -126,25 +140,31 @@ class Proxy:
         target: Target,
         loop_hash: int,
         now: float,
+        call: Call | None,
+        session: SessionAsk | None,
     ) -> None:
-        """Forward a re-INVITE."""
-        outgoing = Outgoing(message, self._branches, loop_hash, self._responsibility.realms)
-        InviteContext(self, server, message, outgoing, source, None).relay(target, now)
+        """Forward a re-INVITE; `session` is what it asks for `call`."""
+        outgoing = Outgoing(message, self.branches, loop_hash, self._responsibility.realms)
+        context = InviteContext(self, server, message, outgoing, source, None)
+        if session is not None and call is not None:
+            context.time_session(session, call)
+        context.relay(target, now)
 
     def relay(
         self, server: NonInviteServer, message: Message, target: Target, loop_hash: int, call: Call | None,
-        from_caller: bool, now: float,
+        from_caller: bool, now: float, session: SessionAsk | None = None, whose: Call | None = None,
     ) -> None:  # fmt: skip
-        """Forward any other request of a dialog; `call` is given for its BYE."""
-        outgoing = Outgoing(message, self._branches, loop_hash, self._responsibility.realms)
+        """Forward any other request of a dialog; `call` is given for its BYE, `session` for an UPDATE."""
+        outgoing = Outgoing(message, self.branches, loop_hash, self._responsibility.realms)
         context = NonInviteContext(
             server, message, self.local_tag(server.key), call, from_caller, now
         )
+        context.session, context.whose = session, whose
         context.send(self.layer, outgoing, [target], [""], now)
 
     def forward_ack(self, message: Message, target: Target, loop_hash: int) -> None:
         """An ACK of a 2xx goes on without any state (§16.11 last paragraph, §17)."""
-        outgoing = Outgoing(message, self._branches, loop_hash, self._responsibility.realms)
+        outgoing = Outgoing(message, self.branches, loop_hash, self._responsibility.realms)
         _, data = outgoing.to(target.uri, target.flow, "")
         self.layer.out.append((target.flow, data))
 

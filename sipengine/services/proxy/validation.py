@@ -21,7 +21,7 @@ class Validation:
     def check(self, message: Message) -> int:
         """The hash of what loop detection looks at (§16.6 step 8).
 
-        Raises `RemoteProtocolError`: 483, 420, 482, or 400 for a broken Max-Forwards.
+        Raises `RemoteProtocolError`: 483, 440, 420, 482, or 400 for a broken Max-Forwards.
         """
         hops = message.value("Max-Forwards")
         if hops is not None:
@@ -32,6 +32,12 @@ class Validation:
                 raise RemoteProtocolError(483, "Too Many Hops")
             if left > 255:  # §20.22
                 raise RemoteProtocolError(400, "Bad Request: broken Max-Forwards header")
+        if message.has("Max-Breadth"):
+            breadth = message.value("Max-Breadth") or ""
+            if not (breadth.isdigit() and breadth.isascii() and len(breadth) <= 9):
+                raise RemoteProtocolError(400, "Bad Request: broken Max-Breadth header")
+            if int(breadth) == 0:  # RFC 5393 §5.3.3
+                raise RemoteProtocolError(440, "Max-Breadth Exceeded")
         if message.has("Proxy-Require"):
             raise RemoteProtocolError(420, "Bad Extension")
         hash_of_loop = message.loop_hash()

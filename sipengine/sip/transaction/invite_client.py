@@ -47,6 +47,12 @@ TRANSITIONS: Final = (
 )  # fmt: skip
 
 
+_COPIED_TO_ACK: Final = frozenset(
+    (b"from", b"f", b"call-id", b"i", b"route", b"max-forwards", b"session-id")
+)
+"""Session-ID among them (RFC 7989 §7)."""
+
+
 class ClientUser(Protocol):
     """The transaction user above a client transaction (§5)."""
 
@@ -168,7 +174,7 @@ def ack_of_failure(request: bytes, response: bytes) -> bytes:
     lines = [b"ACK" + head[0][6:], head[1]]
     for line in head[2:]:
         name = line.partition(b":")[0].rstrip().lower()
-        if name in (b"from", b"f", b"call-id", b"i", b"route", b"max-forwards"):
+        if name in _COPIED_TO_ACK:
             lines.append(line)
         elif name == b"cseq":
             lines.append(b"CSeq: " + line.partition(b":")[2].split()[0] + b" ACK")

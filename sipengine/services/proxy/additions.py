@@ -1,0 +1,84 @@
+"""Header lines that this proxy adds to a forwarded INVITE, for each target its own.
+
+A plain call has none. They are made where the request brings one of these headers, where the
+domain's settings ask for one, or where a forward moved the call.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sipengine.services.proxy.history import History
+from sipengine.services.proxy.identity import may_know
+from sipengine.services.proxy.targets import MAX_BREADTH, Target
+from sipengine.services.routing import Stage
+from sipengine.sip.message import Message
+
+_HIDES_HISTORY: Final = frozenset({"history", "header", "session"})
+
+
+class Additions:
+    """Made before the request is copied: what is written anew for each target is taken out of it."""
+
+    __slots__ = ("_asserted", "_breadth", "_history", "_privacy", "_share", "_stage", "_trusted")
+
+    def __init__(
+        self,
+        message: Message,
+        asserted: str = "",
+        privacy: frozenset[str] = frozenset(),
+        trusted: frozenset[str] = frozenset(),
+    ) -> None:
+        """`asserted` is the line that names the caller to those who may know, or ""."""
+        self._asserted = asserted
+        self._privacy = privacy
+        self._trusted = trusted
+        self._stage: Stage | None = None
+        self._share = ""
+        self._breadth = breadth_of(message)
+        entries = message.all("History-Info")
+        self._history = History(message.uri, entries) if entries else None
+        if entries:
+            message.replace("History-Info", [])
+        if message.has("Max-Breadth"):
+            message.replace("Max-Breadth", [])
+
+    def begin(self, stage: Stage, uri: str, branches: int) -> bool:
+        """Get ready for a stage; false if it would have more branches than the request may have."""
+        self._stage = stage
+        if stage.diverted and self._history is None:
+            self._history = History(uri, [])
+        if branches > (self._breadth or MAX_BREADTH):
+            return False
+        self._share = ""
+        if self._breadth or branches > 1:
+            self._share = breadth_line(self._breadth or MAX_BREADTH, branches)
+        return True
+
+    def lines(self, target: Target) -> str:
+        """All of them for one target, each with its line end."""
+        text = self._share
+        if self._asserted and may_know(target, self._privacy, self._trusted):
+            text += self._asserted
+        stage = self._stage
+        if self._history is not None and stage is not None:
+            hidden = not self._privacy.isdisjoint(_HIDES_HISTORY)
+            known = target.flow.remote[0] in self._trusted
+            text += self._history.lines(
+                stage.diverted, target.name, target.uri, hidden and not known
+            )
+        return text
+
+
+def breadth_of(message: Message) -> int:
+    """How many branches a request may have at once, 0 if it does not say (RFC 5393 §5.3)."""
+    return int(message.value("Max-Breadth") or 0)
+
+
+def breadth_line(breadth: int, branches: int) -> str:
+    """The Max-Breadth of each of several branches: their sum is at most what there was (RFC 5393 §5.3.3).
+
+    Deviation: a request without one that goes to a single place gets none here; whoever forks it
+    later supposes the same 60.
+    """
+    return f"Max-Breadth: {breadth // branches}\r\n"
