@@ -22,7 +22,9 @@ def reply(
 
     `to_tag` is added if the request's To has none; leave it empty for 100 (§8.2.6.2).
     """
-    if message.has("Session-ID"):  # RFC 7989 §7: the sender's name for the session, from nobody's side
+    if message.has(
+        "Session-ID"
+    ):  # RFC 7989 §7: the sender's name for the session, from nobody's side
         uuid = (message.value("Session-ID") or "").partition(";")[0].strip()
         extra = [f"Session-ID: {_NO_SESSION};remote={uuid}", *extra]
     return message.answer(status, reason or reason_phrase(status), to_tag, extra)
