@@ -22,7 +22,10 @@ SUFFIX = re.compile(r"_rfc(\d{4})((?:_\d+)*)$")
 PREFIX = re.compile(r"test_(?:rfc_?)?((?:\d+_)+)")
 
 TITLES = {
-    2617: "HTTP digest (old)", 3261: "SIP", 3262: "PRACK", 3263: "locating servers", 3326: "Reason",
+    2617: "HTTP digest (old)", 3261: "SIP", 3262: "PRACK", 3263: "locating servers",
+    3264: "offer/answer", 3311: "UPDATE", 3326: "Reason", 3420: "sipfrag", 3515: "REFER",
+    3725: "third-party call control", 3891: "Replaces", 4028: "session timers",
+    5057: "dialog usages", 6337: "offer/answer in practice", 8866: "SDP",
     3327: "Path", 3581: "rport", 3665: "basic call flows", 4320: "non-INVITE fixes",
     4475: "torture tests", 5118: "IPv6 torture tests", 5393: "fork amplification",
     5407: "races", 5626: "Outbound", 5658: "Record-Route fixes", 5954: "IPv6 in URIs",
@@ -36,7 +39,6 @@ NOT_DONE = """## Not done
 | 3261 §18.2.2 | an answer whose connection has closed is not sent on a new one |
 | 3261 §26, 5630, 5922, 5923 | TLS, `sips:` |
 | 3263 | SRV and NAPTR: a host name is looked up by its address alone |
-| 3262, 3311, 4028 | as a user agent of our own (they pass through the proxy) |
 | 3265/6665, 4235, 3842, 3856, 3903 | no event server: SUBSCRIBE is forwarded to the called phone like any request |
 | 3323, 3325, 7044 | no privacy service, asserted identity or History-Info |
 | 3327 | Path is stored and used; this server adds none |

@@ -1,0 +1,96 @@
+"""Requests and answers of our own, as messages (RFC 3261 §8.1.1, §8.2.6)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sipengine.services.replies import reply
+from sipengine.sip.errors import RemoteProtocolError
+from sipengine.sip.message import Message, parse
+
+Headers = list[tuple[str, str]]
+
+METHODS: Final = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY"
+"""What a session of ours understands."""
+EXTENSIONS: Final = frozenset({"100rel", "timer", "replaces"})
+CAPABILITIES: Final[Headers] = [
+    ("Allow", METHODS),
+    ("Supported", "100rel, timer, replaces"),
+]
+SDP: Final = "application/sdp"
+SIPFRAG: Final = "message/sipfrag;version=2.0"
+MAX_FORWARDS: Final = "70"
+
+_NO_BODY: Final = b"Content-Length: 0\r\n\r\n"
+_ABSENT_VIA: Final = b"\r\nVia: SIP/2.0/UDP ua.invalid\r\n"
+
+
+def request(
+    method: str, uri: str, headers: Headers, body: str = "", content_type: str = SDP
+) -> Message:
+    """A request without its Via, which depends on the way it takes."""
+    lines = [f"{method} {uri} SIP/2.0"]
+    names = ["/"]
+    for name, value in [("Max-Forwards", MAX_FORWARDS), *headers]:
+        lines.append(f"{name}: {value}")
+        names.append(name)
+    if body:
+        lines.append(f"Content-Type: {content_type}")
+        names.append("Content-Type")
+    lines.append(f"Content-Length: {len(body)}")
+    names.append("Content-Length")
+    return Message(lines, names, body, method, uri, 0)
+
+
+def with_via(message: Message, via: str) -> bytes:
+    """The bytes of a request with `via` on top."""
+    lines = message.lines
+    return "\r\n".join([lines[0], f"Via: {via}", *lines[1:], "", message.body]).encode(
+        "latin-1", "replace"
+    )
+
+
+def answer(
+    message: Message,
+    status: int,
+    headers: Headers,
+    *,
+    to_tag: str = "",
+    reason: str = "",
+    body: str = "",
+) -> bytes:
+    """The bytes of an answer to `message`. What makes a dialog repeats its Record-Routes (§12.1.1)."""
+    extra = [f"{name}: {value}" for name, value in headers]
+    if 100 < status < 300 and message.has("Record-Route"):
+        extra += [f"Record-Route: {value}" for value in message.whole_lines("Record-Route")]
+    data = reply(message, status, reason, to_tag, extra)
+    if not body:
+        return data
+    content = f"Content-Type: {SDP}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    return data[: -len(_NO_BODY)] + content.encode("latin-1", "replace")
+
+
+def parse_response(data: bytes) -> Message | None:
+    """A response to a request of ours, whose only Via the core has cut off. None if it is broken."""
+    try:
+        return parse(data.replace(b"\r\n", _ABSENT_VIA, 1))
+    except RemoteProtocolError:
+        return None
+
+
+def options(message: Message, name: str) -> frozenset[str]:
+    """The items of a list header such as Supported, in lower case."""
+    return frozenset(item.lower() for item in message.all(name))
+
+
+def description_in(message: Message) -> str:
+    """The session description in a body, "" if there is none.
+
+    Raises `RemoteProtocolError` 415 if the body is something else (§8.2.3).
+    """
+    if not message.body:
+        return ""
+    kind = (message.value("Content-Type") or SDP).partition(";")[0].strip().lower()
+    if kind != SDP or (message.value("Content-Encoding") or "identity").lower() != "identity":
+        raise RemoteProtocolError(415, "Unsupported Media Type")
+    return message.body

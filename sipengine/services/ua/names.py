@@ -1,0 +1,46 @@
+"""Call-IDs, tags and branches that nobody can guess (RFC 3261 §8.1.1.4, §8.1.1.7, §19.3)."""
+
+from __future__ import annotations
+
+from hashlib import blake2s
+
+from sipengine.sip.via import MAGIC_COOKIE
+
+
+class Names:
+    """Made from a key and a count, so that a test with the same key gets the same names.
+
+    `mark` begins every tag and stands in every branch: by it the core knows what is the user
+    agent's. It is the same in every process of an installation, so that an old one's tag is
+    known again.
+    """
+
+    __slots__ = ("_branch", "_count", "_key", "mark")
+
+    def __init__(self, key: bytes, mark: str) -> None:
+        self._key = key[:32]
+        self._count = 0
+        self.mark = mark
+        self._branch = f"{MAGIC_COOKIE}{mark}"
+
+    def _next(self, size: int) -> bytes:
+        self._count += 1
+        return blake2s(self._count.to_bytes(8, "big"), key=self._key, digest_size=size).digest()
+
+    def tag(self) -> str:
+        return self.mark + self._next(8).hex()
+
+    def call_id(self) -> str:
+        return self._next(16).hex()
+
+    def branch(self) -> str:
+        return self._branch + self._next(8).hex()
+
+    def session_number(self) -> int:
+        """The session id of an o= line (RFC 8866 §5.2)."""
+        return int.from_bytes(self._next(4), "big")
+
+    def between(self, low: float, high: float) -> float:
+        """A random time from `low` to `high`, in tenths of a second."""
+        tenths = int.from_bytes(self._next(4), "big") % (round((high - low) * 10) + 1)
+        return round(low + tenths / 10, 1)
