@@ -6,7 +6,8 @@ import pytest
 
 from sipengine.sip.dialog import CONFIRMED, EARLY, dialog_of_request, dialog_of_response
 from sipengine.sip.errors import RemoteProtocolError
-from sipengine.sip.message import Message, parse
+from sipengine.sip.message import Message
+from sipengine.sip.parser import parse
 
 INVITE = """\
 INVITE sip:bob@b.test SIP/2.0

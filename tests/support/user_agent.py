@@ -16,7 +16,8 @@ from sipengine.services.ua.agent import UserAgent, refusal
 from sipengine.services.ua.names import Names
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
-from sipengine.sip.message import Message, parse
+from sipengine.sip.message import Message
+from sipengine.sip.parser import parse
 from sipengine.sip.transaction.invite_server import ACCEPTED, InviteServer
 from sipengine.sip.transaction.layer import TransactionLayer, server_key
 from sipengine.sip.uri import host_port

@@ -6,7 +6,8 @@ from typing import Final
 
 from sipengine.services.replies import reply
 from sipengine.sip.errors import RemoteProtocolError
-from sipengine.sip.message import Message, parse
+from sipengine.sip.message import Message
+from sipengine.sip.parser import parse
 
 Headers = list[tuple[str, str]]
 
@@ -22,32 +23,26 @@ SIPFRAG: Final = "message/sipfrag;version=2.0"
 MAX_FORWARDS: Final = "70"
 
 _NO_BODY: Final = b"Content-Length: 0\r\n\r\n"
-_ABSENT_VIA: Final = b"\r\nVia: SIP/2.0/UDP ua.invalid\r\n"
+_NO_VIA: Final = "Via: SIP/2.0/UDP ua.invalid;branch=z9hG4bK"
+_ABSENT_VIA: Final = f"\r\n{_NO_VIA}\r\n".encode()
 
 
 def request(
     method: str, uri: str, headers: Headers, body: str = "", content_type: str = SDP
 ) -> Message:
-    """A request without its Via, which depends on the way it takes."""
-    lines = [f"{method} {uri} SIP/2.0"]
-    names = ["/"]
-    for name, value in [("Max-Forwards", MAX_FORWARDS), *headers]:
-        lines.append(f"{name}: {value}")
-        names.append(name)
+    """A request; its Via is only a place for the one that `with_via` puts there."""
+    lines = [f"{method} {uri} SIP/2.0", _NO_VIA, f"Max-Forwards: {MAX_FORWARDS}"]
+    lines += [f"{name}: {value}" for name, value in headers]
     if body:
         lines.append(f"Content-Type: {content_type}")
-        names.append("Content-Type")
     lines.append(f"Content-Length: {len(body)}")
-    names.append("Content-Length")
-    return Message(lines, names, body, method, uri, 0)
+    return parse(("\r\n".join(lines) + "\r\n\r\n" + body).encode("latin-1", "replace"))
 
 
 def with_via(message: Message, via: str) -> bytes:
     """The bytes of a request with `via` on top."""
-    lines = message.lines
-    return "\r\n".join([lines[0], f"Via: {via}", *lines[1:], "", message.body]).encode(
-        "latin-1", "replace"
-    )
+    message.via_line = f"Via: {via}"
+    return message.encode()
 
 
 def answer(

@@ -10,7 +10,8 @@ from sipengine.services.ua.inviting import Invitation
 from sipengine.services.ua.referrals import Referral
 from sipengine.services.ua.session import Session
 from sipengine.sip.flow import Flow
-from sipengine.sip.message import Message, parse
+from sipengine.sip.message import Message
+from sipengine.sip.parser import parse
 from sipengine.sip.sdp import answering as sdp
 from sipengine.sip.sdp.description import Description
 from sipengine.sip.transaction.invite_server import InviteServer
