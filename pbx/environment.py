@@ -42,6 +42,7 @@ VARIABLES: Final = (
     "PBX_METRICS_TOKEN",
     "PBX_ADMIN_NETWORKS",
     "PBX_GUARD",
+    "PBX_GUARD_ALLOW",
     "PBX_COMPILE",
 )
 
@@ -82,6 +83,7 @@ class Environment:
     metrics_token: str
     admin_networks: tuple[Network, ...]
     guard: bool
+    guard_allow: tuple[Network, ...]
     compile: bool
 
     @classmethod
@@ -115,6 +117,7 @@ class Environment:
             metrics_token=read.secret("PBX_METRICS_TOKEN", 16),
             admin_networks=read.networks("PBX_ADMIN_NETWORKS"),
             guard=read.switch("PBX_GUARD", default=True),
+            guard_allow=read.networks("PBX_GUARD_ALLOW", default="loopback"),
             compile=read.switch("PBX_COMPILE", default=True),
         )
         read.check_pair("PBX_TLS_CERT", environment.tls_cert, "PBX_TLS_KEY", environment.tls_key)

@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "pbx.routing",
     "pbx.registrations",
     "pbx.calls",
+    "pbx.guard",
     "pbx.enginelink",
     "pbx.configfile",
     "pbx.health",
@@ -67,7 +68,7 @@ INSTALLED_APPS = [
 ]
 MIGRATION_MODULES = {
     app: f"migrations.{app}"
-    for app in ("directory", "routing", "registrations", "calls", "enginelink")
+    for app in ("directory", "routing", "registrations", "calls", "guard", "enginelink")
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "directory.Person"

@@ -23,6 +23,11 @@ _PRIVATE_NETWORKS: Final = (
     "fc00::/7",
     "fe80::/10",
 )
+_NETWORK_WORDS: Final = {
+    "private": _PRIVATE_NETWORKS,
+    "loopback": ("127.0.0.0/8", "::1/128"),
+    "any": ("0.0.0.0/0", "::/0"),
+}
 HOST_NAME: Final = re.compile(
     r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
 )
@@ -153,15 +158,12 @@ class Reader:
             self.errors.append(f"{name}: too short; give at least {shortest} characters")
         return value
 
-    def networks(self, name: str) -> tuple[Network, ...]:
-        value = self.text(name) or "private"
-        names: tuple[str, ...] = (value,)
-        if value == "private":
-            names = _PRIVATE_NETWORKS
-        elif value == "any":
-            names = ("0.0.0.0/0", "::/0")
-        else:
-            names = tuple(filter(None, re.split(r"[,\s]+", value)))
+    def networks(self, name: str, default: str = "private") -> tuple[Network, ...]:
+        """Networks, or words that stand for some, with commas or blanks between them."""
+        value = self.text(name) or default
+        names: list[str] = []
+        for word in filter(None, re.split(r"[,\s]+", value)):
+            names += _NETWORK_WORDS.get(word, (word,))
         try:
             return tuple(ipaddress.ip_network(network, strict=False) for network in names)
         except ValueError:

@@ -34,12 +34,15 @@ def settings_of(environment: Environment) -> Settings:
             "There is no secret key yet: start once with ./run, or give PBX_SECRET_KEY."
         )
     if not environment.guard:
-        structlog.get_logger().warning("PBX_GUARD is off: no limit of connections by address")
+        structlog.get_logger().warning(
+            "PBX_GUARD is off: nobody is banned, and no limit holds for one address"
+        )
     return Settings(
         bind=environment.bind,
         port=environment.sip_port,
         advertised=environment.advertised_address,
         guard=environment.guard,
+        guard_allow=environment.guard_allow,
         secret=environment.secret_key,
     )
 

@@ -89,10 +89,19 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Pardon:
+    """A person lifted a ban: its id, and who did it."""
+
+    ban: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigSnapshot:
     """Everything the engine needs to decide, at one moment. `extensions` is keyed by AOR.
 
-    `default_domain` is the domain that stands for the listening addresses.
+    `default_domain` is the domain that stands for the listening addresses. `pardons` are the
+    latest ones; those that were followed already change nothing.
     """
 
     generation: int = 0
@@ -100,6 +109,7 @@ class ConfigSnapshot:
     domains: dict[str, Domain] = field(default_factory=dict)
     extensions: dict[str, Extension] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
+    pardons: tuple[Pardon, ...] = ()
 
 
 # ------------------------------------------------------------------ facts (engine -> web)
@@ -198,4 +208,27 @@ class CallRecord:
     legs: list[LegRecord]
 
 
-Fact = BindingRecord | BindingGone | CallRecord
+@dataclass(slots=True)
+class BanRecord:
+    """One ban of one source, whole, at one moment. A later `revision` of an `id` replaces the earlier.
+
+    `source` is an IPv4 address or an IPv6 /64. `kind` is passwords, scan, broken or flood, `reason`
+    the sentence for people, `count` how many messages led to it, `level` 1 to 3 how long it is,
+    `dropped` how many messages were thrown away since. `lifted_by` is who lifted it, if anybody did.
+    """
+
+    id: str  # UUID
+    revision: int
+    source: str
+    kind: str
+    reason: str
+    count: int
+    level: int
+    since: float
+    until: float
+    dropped: int
+    lifted_at: float | None
+    lifted_by: str
+
+
+Fact = BindingRecord | BindingGone | CallRecord | BanRecord

@@ -18,12 +18,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
+from ipaddress import IPv4Network, IPv6Network
 from time import monotonic, time
 from typing import Any, Final, Protocol
 
 import structlog
 
-from sipengine.api import BindingRecord, CallRecord, ConfigSnapshot
+from sipengine.api import BanRecord, BindingRecord, CallRecord, ConfigSnapshot
 from sipengine.net.addresses import local_addresses
 from sipengine.net.connections import Limits
 from sipengine.net.endpoint import Endpoint
@@ -32,6 +33,7 @@ from sipengine.net.tcp import TcpFlow
 from sipengine.observe.logs import Scarce
 from sipengine.observe.metrics import collect
 from sipengine.services.core import Core
+from sipengine.services.guard.sources import Allowed
 
 STATUS_S: Final = 5.0
 """Between two heartbeats in the status row; health calls an engine late after three."""
@@ -61,13 +63,17 @@ class EngineError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the engine must be told. `secret` is the installation's; the engine derives its own."""
+    """What the engine must be told. `secret` is the installation's; the engine derives its own.
+
+    `guard_allow` are networks that the guard never limits.
+    """
 
     bind: str
     port: int
     advertised: str
     guard: bool
     secret: str
+    guard_allow: tuple[IPv4Network | IPv6Network, ...] = ()
 
 
 class Restored(Protocol):
@@ -75,6 +81,8 @@ class Restored(Protocol):
     def bindings(self) -> list[BindingRecord]: ...
     @property
     def calls(self) -> list[CallRecord]: ...
+    @property
+    def bans(self) -> list[BanRecord]: ...
 
 
 class Start(Protocol):
@@ -168,13 +176,14 @@ class Engine:
             advertised=(settings.advertised, port),
             now=monotonic(),
             wall=time(),
+            allowed=Allowed(settings.guard_allow) if settings.guard else None,
         )
         self._facts = FactsBeat(
             loop, self.endpoint, self._link.journal, self._link.notify_written, self._not_durable
         )
-        self.endpoint.attach(self.core, self._facts)
+        self.endpoint.attach(self.core, self._facts, self.core.guard)
         restored = start.restored
-        self.core.restore(restored.bindings, restored.calls, monotonic(), time())
+        self.core.restore(restored.bindings, restored.calls, monotonic(), time(), restored.bans)
         self._generation = start.snapshot.generation
         self._link.watch(lambda snapshot: call_from_thread(loop, self._configure, snapshot))
         settle_interpreter()
@@ -189,6 +198,7 @@ class Engine:
             advertised=f"{settings.advertised}:{port}",
             bindings=len(restored.bindings),
             calls=len(restored.calls),
+            bans=self.core.counters().get("guard_bans_now", 0),
             generation=start.snapshot.generation,
             compiled=is_compiled(),
         )

@@ -35,8 +35,8 @@ __all__ = [
 ]
 
 OPERATOR: Final = "Operator"
-"""The group that runs the PBX day by day: sees everything, changes extensions and rules."""
-_SEEN_APPS: Final = ("directory", "routing", "registrations", "calls")
+"""The group that runs the PBX day by day: sees everything, changes extensions and rules, lifts bans."""
+_SEEN_APPS: Final = ("directory", "routing", "registrations", "calls", "guard")
 _CHANGED_MODELS: Final = ("extension", "credential", "device", "rule", "target")
 
 # ------------------------------------------------------------------ domains
@@ -150,7 +150,8 @@ def ensure_roles() -> Group:
         ours = Permission.objects.filter(content_type__app_label__in=_SEEN_APPS)
         seen = ours.filter(codename__startswith="view_")
         changed = ours.filter(content_type__model__in=_CHANGED_MODELS)
-        group.permissions.set(seen | changed)
+        lifts = ours.filter(codename="lift_ban")
+        group.permissions.set(seen | changed | lifts)
     return group
 
 

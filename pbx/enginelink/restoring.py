@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, LiteralString
 from uuid import UUID
 
@@ -12,6 +12,7 @@ import structlog
 from pbx.enginelink.recorder import claim_position
 from sipengine.api import (
     STATE_ENDED,
+    BanRecord,
     BindingGone,
     BindingRecord,
     CallRecord,
@@ -24,10 +25,12 @@ logger = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """Every binding (expired ones too: the engine reports them gone) and every call not ended."""
+    """Every binding (expired ones too: the engine reports them gone), every call not ended, every
+    ban that goes on or ended less than a week ago."""
 
     bindings: list[BindingRecord]
     calls: list[CallRecord]
+    bans: list[BanRecord] = field(default_factory=list)
 
 
 _BINDINGS: Final[LiteralString] = """
@@ -54,6 +57,12 @@ FROM calls_leg l JOIN calls_call c ON c.id = l.call_id
 WHERE c.state <> 'ended' ORDER BY l.call_id, l.position
 """
 
+_BANS: Final[LiteralString] = """
+SELECT id::text, revision, source, kind, reason, count, level, extract(epoch FROM since)::float8,
+    extract(epoch FROM until)::float8, dropped, extract(epoch FROM lifted_at)::float8, lifted_by
+FROM guard_ban WHERE until > now() - interval '7 days' ORDER BY until DESC LIMIT 65536
+"""
+
 
 def restore(journal: Journal, connection: psycopg.Connection) -> Restored:
     """Return the state that all facts so far add up to. `connection` is in autocommit mode.
@@ -68,6 +77,7 @@ def restore(journal: Journal, connection: psycopg.Connection) -> Restored:
         calls = {row[0]: CallRecord(*(*row, [])) for row in connection.execute(_CALLS)}
         for call_id, *leg in connection.execute(_LEGS):
             calls[call_id].legs.append(LegRecord(*leg))
+        bans = {row[0]: BanRecord(*row) for row in connection.execute(_BANS)}
     unreadable = 0
     for line in journal.read(position):
         try:
@@ -81,6 +91,10 @@ def restore(journal: Journal, connection: psycopg.Connection) -> Restored:
             bindings[fact.aor, fact.contact] = fact
         elif isinstance(fact, BindingGone):
             bindings.pop((fact.aor, fact.contact), None)
+        elif isinstance(fact, BanRecord):
+            earlier = bans.get(fact.id)
+            if earlier is None or earlier.revision < fact.revision:
+                bans[fact.id] = fact
         else:
             known = calls.get(fact.id)
             if known is None or known.revision < fact.revision:
@@ -90,7 +104,7 @@ def restore(journal: Journal, connection: psycopg.Connection) -> Restored:
     going_on = [call for call in going_on if call.revision > ended.get(call.id, -1)]
     if unreadable:
         logger.error("journal lines not understood at start", lines=unreadable)
-    return Restored(list(bindings.values()), going_on)
+    return Restored(list(bindings.values()), going_on, list(bans.values()))
 
 
 def _ended(connection: psycopg.Connection, calls: list[CallRecord]) -> dict[str, int]:

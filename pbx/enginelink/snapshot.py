@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 import psycopg
 
-from sipengine.api import ConfigSnapshot, Domain, Extension, Rule
+from sipengine.api import ConfigSnapshot, Domain, Extension, Pardon, Rule
 
 MANY_KEYS: Final = 1_000
 """From so many changed extensions on, a full load costs less than looking them up one by one."""
@@ -40,6 +40,7 @@ class Changes:
     everything: bool = False
     domains: bool = False
     rules: bool = False
+    pardons: bool = False
     aors: set[str] = field(default_factory=set)
 
     def note(self, payload: str) -> None:
@@ -54,6 +55,8 @@ class Changes:
             self.rules = True
         elif notice.kind == "domain":
             self.domains = True
+        elif notice.kind == "pardon":
+            self.pardons = True
         else:
             self.everything = True
         if self.everything or len(self.aors) >= MANY_KEYS:
@@ -61,7 +64,7 @@ class Changes:
             self.aors.clear()
 
     def __bool__(self) -> bool:
-        return self.everything or self.domains or self.rules or bool(self.aors)
+        return self.everything or self.domains or self.rules or self.pardons or bool(self.aors)
 
 
 _DOMAINS: Final = "SELECT name, mode, is_default FROM directory_domain"
@@ -98,6 +101,9 @@ WHERE r.enabled
 ORDER BY r.position, r.id
 """
 
+_PARDONS: Final = "SELECT ban_id::text, by FROM guard_pardon ORDER BY id DESC LIMIT 200"
+"""More than are made in the moments that an engine does not listen."""
+
 
 def epoch(connection: psycopg.Connection) -> int:
     """Return how many changes the triggers have counted."""
@@ -116,7 +122,9 @@ def load(connection: psycopg.Connection) -> ConfigSnapshot:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         domains, default = _domains(connection)
         extensions = _extensions(connection.execute(_ALL_EXTENSIONS), domains)
-        return ConfigSnapshot(generation, default, domains, extensions, _rules(connection))
+        return ConfigSnapshot(
+            generation, default, domains, extensions, _rules(connection), _pardons(connection)
+        )
 
 
 def refresh(
@@ -142,6 +150,8 @@ def refresh(
             fresh = replace(fresh, extensions=extensions)
         if changes.rules:
             fresh = replace(fresh, rules=_rules(connection))
+        if changes.pardons:
+            fresh = replace(fresh, pardons=_pardons(connection))
         return fresh
 
 
@@ -179,3 +189,7 @@ def _rules(connection: psycopg.Connection) -> tuple[Rule, ...]:
         Rule(name, domain, called, action, tuple(targets), *rest)
         for name, domain, called, action, targets, *rest in connection.execute(_RULES)
     )
+
+
+def _pardons(connection: psycopg.Connection) -> tuple[Pardon, ...]:
+    return tuple(Pardon(ban, by) for ban, by in connection.execute(_PARDONS))

@@ -1,4 +1,4 @@
-"""Journal lines into tables: two statements, in which Postgres itself reads the JSON.
+"""Journal lines into tables: one statement for each kind of thing, in which Postgres itself reads the JSON.
 
 The engine's processor pays for joining bytes, not for rows. Of several facts about one thing in a
 batch only the last is stored; storing a batch again changes nothing.
@@ -13,8 +13,8 @@ from typing import Any, Final, LiteralString
 import msgspec
 import psycopg
 
-from sipengine.api import BindingRecord, CallRecord, LegRecord
-from sipengine.journal import KIND_BINDING, KIND_CALL, KIND_GONE, Line
+from sipengine.api import BanRecord, BindingRecord, CallRecord, LegRecord
+from sipengine.journal import KIND_BAN, KIND_BINDING, KIND_CALL, KIND_GONE, Line
 
 _HUMAN_TEXT: Final = frozenset(
     [
@@ -33,7 +33,9 @@ _HUMAN_TEXT: Final = frozenset(
 """Fields that are only read by people. The others also identify things, octet by octet."""
 
 _COLUMNS: Final = frozenset(
-    column.name for record in (BindingRecord, CallRecord, LegRecord) for column in fields(record)
+    column.name
+    for record in (BindingRecord, CallRecord, LegRecord, BanRecord)
+    for column in fields(record)
 )
 
 # A line tells a binding and a removal apart by `why`, which only a removal has.
@@ -123,6 +125,22 @@ ON CONFLICT (call_id, position) DO UPDATE SET
     ended = excluded.ended, sip_status = excluded.sip_status, result = excluded.result
 """
 
+_BANS: Final[LiteralString] = """
+INSERT INTO guard_ban (
+    id, revision, source, kind, reason, count, level, since, until, dropped, lifted_at, lifted_by)
+SELECT DISTINCT ON (id) id, revision, left(source, 64), left(kind, 16), reason, count, level,
+    to_timestamp(since), to_timestamp(until), dropped, to_timestamp(lifted_at),
+    left(lifted_by, 150)
+FROM json_to_recordset(%s::json) AS line (
+    id uuid, revision integer, source text, kind text, reason text, count integer,
+    level smallint, since float8, until float8, dropped bigint, lifted_at float8, lifted_by text)
+ORDER BY id, revision DESC
+ON CONFLICT (id) DO UPDATE SET
+    revision = excluded.revision, dropped = excluded.dropped, lifted_at = excluded.lifted_at,
+    lifted_by = excluded.lifted_by
+WHERE guard_ban.revision < excluded.revision
+"""
+
 
 def store(connection: psycopg.Connection, lines: Iterable[Line]) -> None:
     """Store `lines`, none of them damaged, in their order, inside the caller's transaction.
@@ -131,18 +149,23 @@ def store(connection: psycopg.Connection, lines: Iterable[Line]) -> None:
     """
     bindings: list[bytes] = []
     calls: list[bytes] = []
+    bans: list[bytes] = []
     for kind, payload, _ in lines:
         clean = payload
         if not payload.isascii() or b"\\u0000" in payload:
             clean = _storable(payload)
         if kind == KIND_CALL:
             calls.append(clean)
+        elif kind == KIND_BAN:
+            bans.append(clean)
         elif kind in (KIND_BINDING, KIND_GONE):
             bindings.append(clean)
     if bindings:
         connection.execute(_BINDINGS, (_array(bindings),))
     if calls:
         connection.execute(_CALLS, (_array(calls),))
+    if bans:
+        connection.execute(_BANS, (_array(bans),))
 
 
 def is_poison(error: psycopg.Error) -> bool:

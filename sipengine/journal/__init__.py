@@ -1,6 +1,7 @@
 """The engine's journal of facts: what `log` appends to, in the form that `lines` gives them."""
 
 from sipengine.journal.lines import (
+    KIND_BAN,
     KIND_BINDING,
     KIND_CALL,
     KIND_DAMAGED,
@@ -16,6 +17,7 @@ from sipengine.journal.lines import (
 from sipengine.journal.log import Journal
 
 __all__ = [
+    "KIND_BAN",
     "KIND_BINDING",
     "KIND_CALL",
     "KIND_DAMAGED",

@@ -10,11 +10,12 @@ from zlib import crc32
 
 import msgspec
 
-from sipengine.api import BindingGone, BindingRecord, CallRecord, Fact
+from sipengine.api import BanRecord, BindingGone, BindingRecord, CallRecord, Fact
 
 KIND_BINDING: Final = ord("B")
 KIND_GONE: Final = ord("G")
 KIND_CALL: Final = ord("C")
+KIND_BAN: Final = ord("X")
 KIND_DAMAGED: Final = 0
 """A whole line whose checksum does not hold, with whole lines after it: the disk's fault."""
 
@@ -47,11 +48,17 @@ class Line(NamedTuple):
     end: Position
 
 
-_KINDS: Final[dict[type, bytes]] = {BindingRecord: b"B", BindingGone: b"G", CallRecord: b"C"}
+_KINDS: Final[dict[type, bytes]] = {
+    BindingRecord: b"B",
+    BindingGone: b"G",
+    CallRecord: b"C",
+    BanRecord: b"X",
+}
 _encode = msgspec.json.Encoder().encode
 _binding = msgspec.json.Decoder(BindingRecord).decode
 _gone = msgspec.json.Decoder(BindingGone).decode
 _call = msgspec.json.Decoder(CallRecord).decode
+_ban = msgspec.json.Decoder(BanRecord).decode
 
 
 def encode(fact: Fact) -> bytes:
@@ -69,6 +76,8 @@ def decode(line: Line) -> Fact:
             return _gone(line.payload)
         if line.kind == KIND_CALL:
             return _call(line.payload)
+        if line.kind == KIND_BAN:
+            return _ban(line.payload)
     except msgspec.DecodeError as error:
         raise JournalError(f"A journal line does not fit its kind: {error}.") from error
     raise JournalError("A journal line is damaged.")
@@ -78,7 +87,7 @@ def parse(raw: bytes, end: Position) -> Line:
     """Return the line `raw` (without newline); `KIND_DAMAGED` if its checksum does not hold."""
     body = raw[_HEAD:]
     try:
-        sound = int(raw[:_HEAD], 16) == crc32(body) and raw[_HEAD] in b"BGC"
+        sound = int(raw[:_HEAD], 16) == crc32(body) and raw[_HEAD] in b"BGCX"
     except (ValueError, IndexError):
         sound = False
     return Line(body[0], body[1:], end) if sound else Line(KIND_DAMAGED, raw, end)

@@ -84,7 +84,7 @@ class Connections:
         self._next_idle_look = 0.0
         self.unsent_bytes = self.unsent_messages = 0
         self.received = self.pings = self.accepted = self.connects = self.connect_failures = 0
-        self.refused_total = self.refused_source = self.accept_errors = 0
+        self.refused_total = self.refused_source = self.refused_shut = self.accept_errors = 0
         self.timed_out = self.slow_readers = self.faults = 0
 
     # ------------------------------------------------------------------ listening
@@ -136,6 +136,11 @@ class Connections:
                     return
                 continue  # that peer gave up already
             source = address[0]
+            gate = self.receiver.gate
+            if gate.shut and gate.blocks(source, monotonic()):
+                self.refused_shut += 1
+                sock.close()
+                continue
             held = self._by_source.get(source, 0)
             if len(self._all) >= self.limits.total:
                 self.refused_total += 1
@@ -246,6 +251,7 @@ class Connections:
 
     def note_fault(self, flow: TcpFlow, fault: str) -> None:
         self.faults += 1
+        self.receiver.gate.bad_stream(flow.remote[0], monotonic())
         self._note(fault, flow)
 
     @property
@@ -306,6 +312,7 @@ class Connections:
             "tcp_pings": self.pings,
             "tcp_refused_total_limit": self.refused_total,
             "tcp_refused_source_limit": self.refused_source,
+            "tcp_refused_banned": self.refused_shut,
             "tcp_accept_errors": self.accept_errors,
             "tcp_timed_out": self.timed_out,
             "tcp_slow_readers": self.slow_readers,

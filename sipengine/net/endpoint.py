@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from sipengine.api import Fact
 from sipengine.net.connections import Connections, Limits
 from sipengine.net.facts import FactsBeat
-from sipengine.net.flows import ConnectedFlow, NetFlow
+from sipengine.net.flows import ConnectedFlow, Gate, NetFlow, OpenGate
 from sipengine.net.named import NamedUdpFlow
 from sipengine.net.resolver import Resolver, family_of
 from sipengine.net.tcp import TcpFlow
@@ -73,6 +73,7 @@ class Endpoint:
         self._udp_sockets = tuple(self._udp.values())
         self._resolver = Resolver(loop, tuple(self._udp))
         self.connections = Connections(loop, self, self._resolver, hosts, limits, note)
+        self.gate: Gate = OpenGate()
         self.dirty: list[ConnectedFlow] = []
         self.finishing: list[ConnectedFlow] = []
         self.failed: list[Flow] = []
@@ -88,8 +89,9 @@ class Endpoint:
             udp.open(port)
         self.connections.open(port)
 
-    def attach(self, core: CorePort, facts: FactsBeat) -> None:
+    def attach(self, core: CorePort, facts: FactsBeat, gate: Gate | None = None) -> None:
         self.core = core
+        self.gate = gate or self.gate
         self._facts = facts
         self.receive = core.receive  # the core's own method: no call in between
 
@@ -198,6 +200,7 @@ class Endpoint:
         self._lag = max(self._lag, now - self._tick.when())
         self._tick = self._loop.call_later(TICK_S, self._on_tick)
         self.connections.sweep(now)
+        self.gate.sweep(now)
         self.drain(now)
 
     def take_lag(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import Protocol
 
 from sipengine.sip.flow import Flow
@@ -35,9 +36,47 @@ class ConnectedFlow(NetFlow):
         raise NotImplementedError
 
 
+class Gate(Protocol):
+    """Who is not even listened to: `services.guard.guard.Guard`."""
+
+    @property
+    def shut(self) -> Sized:
+        """Empty while nobody is shut out; the same object always."""
+        ...
+
+    def blocks(self, host: str, now: float) -> bool:
+        """Whether to take nothing from this address. Ask only while `shut` is not empty."""
+        ...
+
+    def bad_stream(self, host: str, now: float) -> None:
+        """A connection from there brought what is no SIP."""
+        ...
+
+    def sweep(self, now: float) -> None:
+        """Once a second."""
+        ...
+
+
+class OpenGate:
+    """Lets everybody in."""
+
+    shut: tuple[str, ...] = ()
+
+    def blocks(self, host: str, now: float) -> bool:
+        return False
+
+    def bad_stream(self, host: str, now: float) -> None:
+        return
+
+    def sweep(self, now: float) -> None:
+        return
+
+
 class Receiver(Protocol):
     """What a transport hands messages to: the endpoint."""
 
+    gate: Gate
+    """Whom to take nothing from: look before reading on, closing or accepting."""
     dirty: list[ConnectedFlow]
     """Connections that have something to flush."""
     finishing: list[ConnectedFlow]

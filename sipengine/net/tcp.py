@@ -140,7 +140,8 @@ class TcpFlow(ConnectedFlow):
             return
         except OSError:
             data = b""
-        if not data:
+        gate = receiver.gate
+        if not data or (gate.shut and gate.blocks(self.remote[0], now)):
             self.lose()
             receiver.drain(now)
             return

@@ -144,12 +144,16 @@ class UdpSocket:
         receive = receiver.receive
         recvfrom = self._socket.recvfrom
         known = self._recent.get
+        gate = receiver.gate
+        shut = gate.shut
         now = monotonic()
         count = 0
         try:
             while count < BATCH:
                 data, address = recvfrom(LARGEST)
                 count += 1
+                if shut and gate.blocks(address[0], now):
+                    continue
                 if data[:1] <= b" " and not data.strip(_KEEP_ALIVE):
                     # RFC 5626 §3.5.1: empty lines hold a NAT's mapping open and want no answer
                     # over UDP; some phones send four zero bytes instead.

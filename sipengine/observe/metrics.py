@@ -37,6 +37,7 @@ MEANINGS: Final[dict[str, str]] = {
     "tcp_pings": "CRLF CRLF keep-alives answered",
     "tcp_refused_total_limit": "connections refused because there were too many in all",
     "tcp_refused_source_limit": "connections refused because one address had too many",
+    "tcp_refused_banned": "connections closed because the guard has shut their address out",
     "tcp_accept_errors": "connections lost while accepting, or no file descriptor left",
     "tcp_timed_out": "connections closed for silence or a message that never ended",
     "tcp_slow_readers": "connections closed because the peer did not read",

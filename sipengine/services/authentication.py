@@ -7,6 +7,8 @@ import re
 from typing import Final
 
 from sipengine.api import ConfigSnapshot, Extension
+from sipengine.services.guard.guard import Guard
+from sipengine.services.guard.sources import source_of
 from sipengine.services.nonces import Nonces
 from sipengine.sip import digest
 from sipengine.sip.errors import RemoteProtocolError
@@ -39,9 +41,11 @@ class Refusal(enum.Enum):
     """Why a request is not let through."""
 
     NO_CREDENTIALS = "no credentials for this realm"
-    STALE = "right password, but the nonce is old or was used before"
+    STALE = "the nonce is old, was used before, or was given to another source"
     WRONG = "no such user or a wrong password, which nobody can tell apart"
     MALFORMED = "broken credentials"
+    SILENT = "as WRONG, and the guard has it that nobody is to be answered there"
+    WAIT = "too many wrong passwords for this account from there: not looked at for the moment"
 
 
 class Authenticator:
@@ -54,6 +58,7 @@ class Authenticator:
 
     def __init__(self, key: bytes, *, lifetime: int = LIFETIME, md5: bool = True) -> None:
         self.nonces = Nonces(key, lifetime)
+        self.guard: Guard | None = None
         self._md5 = md5
         self._lines: dict[tuple[str, bool, bool, tuple[str, ...]], list[tuple[str, str]]] = {}
         self._lines_second = -1
@@ -66,12 +71,16 @@ class Authenticator:
         domain: str,
         now: float,
         flow: Flow | None = None,
+        sender: Flow | None = None,
     ) -> Extension | Refusal:
         """The extension whose password the request proves, or why there is none.
 
         Looks only at credentials for realm `domain`, in Proxy-Authorization if `proxy`, else in
         Authorization. With `flow` an exact retransmission of a request that was let through is
         let through again, for about 32 s: give it where no transaction absorbs retransmissions.
+        `sender` is the flow that the challenge went to. A password is looked at only with a nonce
+        that was given to that source: so every guess comes from where it says, and the answer
+        to any other nonce tells nothing about the password.
         """
         for text in message.whole_lines("Proxy-Authorization" if proxy else "Authorization"):
             try:
@@ -82,7 +91,7 @@ class Authenticator:
                 continue
             algorithm = fields.get("algorithm", digest.MD5).upper()
             if algorithm == digest.SHA_256 or (algorithm == digest.MD5 and self._md5):
-                return self._verify(fields, algorithm, message, snapshot, domain, now, flow)
+                return self._verify(fields, algorithm, message, snapshot, domain, now, flow, sender)
         return Refusal.NO_CREDENTIALS
 
     def _verify(
@@ -94,6 +103,7 @@ class Authenticator:
         domain: str,
         now: float,
         flow: Flow | None,
+        sender: Flow | None,
     ) -> Extension | Refusal:
         nonce = fields.get("nonce")
         given = fields.get("response")
@@ -110,7 +120,19 @@ class Authenticator:
         if uri != message.uri and not _same_target(uri, message.uri):
             return Refusal.MALFORMED
 
-        extension = snapshot.extensions.get(f"{username}@{domain}")
+        source = source_of(sender.remote[0]) if sender is not None else ""
+        if not self.nonces.is_fresh(nonce, domain, source, now):
+            return Refusal.STALE
+        account = f"{username}@{domain}"
+        guard = self.guard if sender is not None else None
+        if (
+            guard is not None
+            and sender is not None
+            and guard.pausing
+            and guard.must_wait(sender, account, now) > 0.0
+        ):
+            return Refusal.WAIT
+        extension = snapshot.extensions.get(account)
         ha1 = ""
         if extension is not None:
             ha1 = extension.ha1_md5 if algorithm == digest.MD5 else extension.ha1_sha256
@@ -118,20 +140,26 @@ class Authenticator:
             algorithm, ha1 or _NO_SECRET[algorithm], message.method, fields
         )
         if not digest.same_response(given, expected) or extension is None or not ha1:
+            if guard is not None and sender is not None and not guard.failed(sender, account, now):
+                return Refusal.SILENT
             return Refusal.WRONG
         request = 0
         if flow is not None and not flow.reliable:
             request = message.fingerprint(flow.remote)
-        if not self.nonces.use(nonce, domain, count, request, now):
+        if not self.nonces.use(nonce, count, request, now):
             return Refusal.STALE
+        if guard is not None and sender is not None:
+            guard.passed(sender, account, now)
         return extension
 
     def challenge(
-        self, domain: str, proxy: bool, stale: bool, now: float, user_agent: str = ""
-    ) -> list[str]:
+        self, domain: str, proxy: bool, stale: bool, now: float, user_agent: str = "",
+        sender: Flow | None = None,
+    ) -> list[str]:  # fmt: skip
         """The header lines of a 401, or of a 407 if `proxy`: one challenge an algorithm.
 
-        `user_agent` is the request's: not every phone can bear two challenges.
+        `user_agent` is the request's: not every phone can bear two challenges. `sender` is the
+        flow that the challenge goes to, whose source alone may use it.
         """
         second = int(now)
         if second != self._lines_second:
@@ -142,8 +170,9 @@ class Authenticator:
         if halves is None:
             halves = self._halves(domain, proxy, stale, algorithms, second)
             self._lines[domain, proxy, stale, algorithms] = halves
-        serial = self.nonces.serial()
-        return [f"{before}{serial}{after}" for before, after in halves]
+        origin = self.nonces.origin(source_of(sender.remote[0]) if sender is not None else "")
+        tail = f"{origin}{self.nonces.serial()}"
+        return [f"{before}{tail}{after}" for before, after in halves]
 
     def _halves(
         self, domain: str, proxy: bool, stale: bool, algorithms: tuple[str, ...], second: int

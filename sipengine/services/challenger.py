@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sipengine.api import ConfigSnapshot, Extension
 from sipengine.services.authentication import Authenticator, Refusal
+from sipengine.services.guard.guard import Guard
 from sipengine.services.own_answers import OwnAnswers
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
@@ -13,8 +14,12 @@ from sipengine.sip.message import Message
 class Challenger:
     """Finds the sender, or answers 401 (407 as a proxy). `snapshot` is swapped by the core."""
 
-    def __init__(self, authenticator: Authenticator, answers: OwnAnswers) -> None:
+    def __init__(
+        self, authenticator: Authenticator, answers: OwnAnswers, guard: Guard | None = None
+    ) -> None:
         self._authenticator = authenticator
+        authenticator.guard = guard
+        self._guard = guard
         self._answers = answers
         self.snapshot = ConfigSnapshot()
 
@@ -30,16 +35,30 @@ class Challenger:
         """The extension that sent the request; None if it was challenged instead.
 
         The answer is the same whether the user or the password is wrong. `seen_on` is the flow
-        of a request that no transaction protects from its own retransmissions.
+        of a request that no transaction protects from its own retransmissions. Whom the guard
+        wants to hear nothing is not answered.
         """
-        who = self._authenticator.check(message, proxy, self.snapshot, domain, now, seen_on)
+        who = self._authenticator.check(
+            message, proxy, self.snapshot, domain, now, seen_on, reply_flow
+        )
         if isinstance(who, Extension):
             return who
         if who is Refusal.MALFORMED:
             raise RemoteProtocolError(400, "Bad Request: broken credentials")
-        if who is Refusal.WRONG:
+        if who is Refusal.WAIT:
+            raise RemoteProtocolError(503, "Service Unavailable: too many wrong passwords")
+        if who is Refusal.WRONG or who is Refusal.SILENT:
             self._answers.count("credentials_wrong")
         agent = message.value("User-Agent") or ""
-        lines = self._authenticator.challenge(domain, proxy, who is Refusal.STALE, now, agent)
+        if who is Refusal.SILENT:
+            return None
+        if (
+            who is not Refusal.WRONG  # that has been counted
+            and self._guard is not None
+            and not self._guard.may_answer(reply_flow, agent, now)
+        ):
+            return None
+        stale = who is Refusal.STALE
+        lines = self._authenticator.challenge(domain, proxy, stale, now, agent, reply_flow)
         self._answers.send(message, reply_flow, 407 if proxy else 401, extra=lines)
         return None

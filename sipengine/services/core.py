@@ -16,10 +16,12 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-from sipengine.api import BindingRecord, CallRecord, ConfigSnapshot, Fact
+from sipengine.api import BanRecord, BindingRecord, CallRecord, ConfigSnapshot, Fact
 from sipengine.services.authentication import Authenticator
 from sipengine.services.calls import MAX_CALLS, Calls
 from sipengine.services.challenger import Challenger
+from sipengine.services.guard.guard import Guard
+from sipengine.services.guard.sources import Allowed
 from sipengine.services.location import Location
 from sipengine.services.own_answers import OwnAnswers
 from sipengine.services.own_requests import Held, OwnRequests
@@ -61,6 +63,7 @@ class Core:
     `now` is monotonic seconds, `wall` seconds since 1970. `secret` (>= 16 bytes) signs nonces and
     Record-Routes and lasts over restarts; `instance` is different in every process. `listening`
     are the (transport, host, port) that this server answers at, `advertised` what phones are told.
+    `allowed` are the networks that the guard never limits; without it there is no guard.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Core:
         advertised: tuple[str, int],
         now: float,
         wall: float,
+        allowed: Allowed | None = None,
     ) -> None:
         unique = hashlib.blake2s(instance.encode()).hexdigest()
         tag_prefix = f"{unique[:8]}-"
@@ -88,11 +92,15 @@ class Core:
         self._responsibility = responsibility = Responsibility(listening, advertised)
         self._location = location = Location(flows, self._facts)
         self._calls = calls = Calls(layer.timers, offset, unique[:15])
+        guard = None
+        if allowed is not None:
+            guard = Guard(allowed, self._facts, offset, f"{unique} {wall}", now)
+        self.guard = guard
         self._challenger = challenger = Challenger(
-            Authenticator(_derived(secret, f"nonce {instance} {wall}")), answers
+            Authenticator(_derived(secret, f"nonce {instance} {wall}")), answers, guard
         )
         registrar = Registrar(location, responsibility)
-        self._own = OwnRequests(answers, challenger, registrar, self.out, offset)
+        self._own = OwnRequests(answers, challenger, registrar, self.out, offset, guard)
         record_route = RecordRoute(_derived(secret, "route"), advertised)
         branches = Branches(unique[:6], advertised)
         self._validation = validation = Validation(branches, record_route, responsibility)
@@ -116,7 +124,8 @@ class Core:
         try:
             message = parse(data, flow.reliable)
         except RemoteProtocolError as error:
-            self._answers.refuse_broken(data, flow, error)
+            told = self.guard is None or self.guard.may_refuse(flow, error.status, now)
+            self._answers.refuse_broken(data, flow, error, told)
             return
         if message.status:
             self._receive_response(b"SIP/2.0" + data.lstrip(b"\r\n")[7:], flow, now)
@@ -126,7 +135,8 @@ class Core:
             reply_flow, branch, sent_by = reply_path(message, flow, self._flows)
             self._receive_request(message, flow, reply_flow, branch, sent_by, now)
         except RemoteProtocolError as error:
-            self._answers.refuse(message, reply_flow, error)
+            if self.guard is None or self.guard.may_refuse(flow, error.status, now):
+                self._answers.refuse(message, reply_flow, error)
 
     def flow_failed(self, flow: Flow, now: float) -> None:
         for client in list(flow.clients):  # §17.1.4
@@ -179,13 +189,15 @@ class Core:
                 (flow, reply(message, 503, to_tag=self._answers.tag(message), extra=extra))
             )
         self._location.lost(facts)
-        rows = [fact for fact in facts if isinstance(fact, CallRecord)]
+        rows = [fact for fact in facts if isinstance(fact, (CallRecord, BanRecord))]
         self._facts += rows[: max(0, MAX_CALLS - len(self._facts))]
         self._taken = [], []
         self._answers.count("registrations_not_stored", len(held))
 
     def set_config(self, snapshot: ConfigSnapshot, now: float) -> None:
         """Decide by another configuration from now on; calls in progress go on as they began."""
+        if self.guard is not None:
+            self.guard.pardon(snapshot.pardons, now)
         self._challenger.snapshot = snapshot
         self._new_requests.set_config(snapshot)
         self._dialogs.trusted = self._new_requests.trusted
@@ -194,16 +206,21 @@ class Core:
         self._responsibility.set_config(snapshot)
 
     def restore(
-        self, bindings: list[BindingRecord], calls: list[CallRecord], now: float, wall: float
-    ) -> None:
+        self, bindings: list[BindingRecord], calls: list[CallRecord], now: float, wall: float,
+        bans: list[BanRecord] | None = None,
+    ) -> None:  # fmt: skip
         """Take up what an earlier process left, before any message is received."""
+        if self.guard is not None:
+            self.guard.restore(bans or [], bindings, now)
         self._location.restore(bindings, now, wall)
         self._calls.restore(calls, now)
 
     def counters(self) -> dict[str, int]:
         """Numbers for health and metrics; those ending in `_now` go up and down, others only up."""
+        guard = {} if self.guard is None else self.guard.counters()
         return {
             **self._answers.counts,
+            **guard,
             "calls_now": self._calls.count,
             "calls": self._calls.total,
             "bindings_now": len(self._location),
@@ -229,14 +246,18 @@ class Core:
             elif status >= 300:
                 parse(rest)  # the contexts look into failures
         except (RemoteProtocolError, ValueError):
-            self._answers.drop("broken response", flow, data)
+            self._drop("broken response", flow, data, now)
             return
         if client is None or not 100 <= status < 700:
-            self._answers.drop(
-                "stray response", flow, data
-            )  # §16.7 step 1 with RFC 6026 §7.3: not forwarded
+            # §16.7 step 1 with RFC 6026 §7.3: not forwarded
+            self._drop("stray response", flow, data, now)
             return
         client.receive(status, rest, now)
+
+    def _drop(self, reason: str, flow: Flow, data: bytes, now: float) -> None:
+        if self.guard is not None:
+            self.guard.stray(flow, now)
+        self._answers.drop(reason, flow, data)
 
     def _receive_request(
         self, message: Message, flow: Flow, reply_flow: Flow, branch: str, sent_by: str, now: float

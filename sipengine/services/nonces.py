@@ -16,19 +16,24 @@ _WINDOW: Final = 32
 """Counts below the highest that may still come: datagrams overtake each other, but not by more."""
 
 _MASK: Final = (1 << _WINDOW) - 1
-_LONGEST: Final = 40
+_LONGEST: Final = 48
 _REPEATS: Final = 32
 """Seconds that a request may be retransmitted in (64 * T1, §17.1.2.2)."""
 _SIGNATURE: Final = 16  # hex digits
+_ORIGIN: Final = 8  # hex digits
 _HEAD: Final = 8 + _SIGNATURE
+_SERIAL: Final = _HEAD + _ORIGIN
 
 
 class Nonces:
     """Makes nonces, knows its own again, and lets each count of each nonce pass once.
 
     A nonce is 8 hex digits of the second it was made in (monotonic), 16 of a signature over that
-    second and the realm, then a serial number. The serial is not signed: one who has a second's
-    signature can make more nonces of that second, which are as good as those he could ask for.
+    second and the realm, 8 of one over the source it was given to (RFC 7616 §5.6 allows to bind it
+    so), then a serial number. The serial is not signed: one who has a second's signature can make
+    more nonces of that second, which are as good as those he could ask for.
+
+    Who echoes a nonce of his own source has received it there: his address is not forged.
 
     `key` must be another in every process: the counts are forgotten with the process, so that the
     nonces of an earlier one must be unknown.
@@ -46,37 +51,48 @@ class Nonces:
         self._accepted_before: set[int] = set()  # .. and in the one before
         self._turned = 0.0
         self.signature = lru_cache(maxsize=1024)(self._signature)
+        self.origin = lru_cache(maxsize=16_384)(self._origin)
 
     def _signature(self, second: int, realm: str) -> str:
         mac = self._keyed.copy()
         mac.update(f"{second}:{realm}".encode("latin-1", "replace"))
         return mac.hexdigest()
 
+    def _origin(self, source: str) -> str:
+        """8 hex digits that tell a source from others (`guard.sources.source_of`)."""
+        mac = self._keyed.copy()
+        mac.update(f"from {source}".encode("latin-1", "replace"))
+        return mac.hexdigest()[:_ORIGIN]
+
     def head(self, realm: str, second: int) -> str:
-        """The part that all nonces of one realm and second share; `head + serial()` is a nonce."""
+        """The part that all nonces of one realm and second share; a nonce is `head`, `origin`, `serial`."""
         return f"{second & 0xFFFFFFFF:08x}{self.signature(second, realm)}"
 
     def serial(self) -> str:
         """A serial number that this process has not given yet."""
         return f"{next(self._serial):x}"
 
-    def use(self, nonce: str, realm: str, count: int, request: int, now: float) -> bool:
-        """Take note that somebody who knew the password used `nonce` with `count`.
-
-        `request` is a hash of the whole request and its source, 0 if it cannot be a retransmission.
-        False if the nonce is not ours, too old, or was used with this count by another request.
-        """
-        if len(nonce) > _LONGEST:
+    def is_fresh(self, nonce: str, realm: str, source: str, now: float) -> bool:
+        """Whether `nonce` is ours, was given to `source` and is not too old. Used or not."""
+        if len(nonce) > _LONGEST or nonce[_HEAD:_SERIAL] != self.origin(source):
             return False
         try:
-            second, serial = int(nonce[:8], 16), int(nonce[_HEAD:], 16)
+            second = int(nonce[:8], 16)
         except ValueError:
             return False
-        if (
-            not (now - self.lifetime <= second <= now)
-            or second < self._floor
-            or nonce[:_HEAD] != self.head(realm, second)
-        ):
+        return now - self.lifetime <= second <= now and nonce[:_HEAD] == self.head(realm, second)
+
+    def use(self, nonce: str, count: int, request: int, now: float) -> bool:
+        """Take note that somebody who knew the password used `nonce`, which `is_fresh`, with `count`.
+
+        `request` is a hash of the whole request and its source, 0 if it cannot be a retransmission.
+        False if the nonce is forgotten, or was used with this count by another request.
+        """
+        try:
+            second, serial = int(nonce[:8], 16), int(nonce[_SERIAL:], 16)
+        except ValueError:
+            return False
+        if second < self._floor:
             return False
         if now >= self._swept + 1:
             self._sweep(now)

@@ -59,9 +59,14 @@ class OwnAnswers:
             extra.append("Retry-After: 10")
         self.send(message, flow, error.status, error.reason, extra)
 
-    def refuse_broken(self, data: bytes, flow: Flow, error: RemoteProtocolError) -> None:
-        """Answer what could not even be parsed, if it can be answered; it is counted as dropped."""
-        message = None if data.startswith(b"SIP/") else salvage(data)
+    def refuse_broken(
+        self, data: bytes, flow: Flow, error: RemoteProtocolError, told: bool = True
+    ) -> None:
+        """Answer what could not even be parsed, if it can be answered and its sender is to be `told`.
+
+        It is counted as dropped.
+        """
+        message = None if data.startswith(b"SIP/") or not told else salvage(data)
         self.drop(error.reason, flow, data)
         if message is not None:
             self._out.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sipengine.services.challenger import Challenger
+from sipengine.services.guard.guard import Guard
 from sipengine.services.own_answers import ALLOW, SUPPORTED, OwnAnswers
 from sipengine.services.registrar import Registrar
 from sipengine.services.replies import reply
@@ -26,12 +27,14 @@ class OwnRequests:
         registrar: Registrar,
         out: list[tuple[Flow, bytes]],
         offset: float,
+        guard: Guard | None = None,
     ) -> None:
         self._answers = answers
         self._challenger = challenger
         self._registrar = registrar
         self._out = out
         self._offset = offset
+        self._guard = guard
         self.held: Held = []
 
     def receive(
@@ -41,6 +44,10 @@ class OwnRequests:
         if message.has("Require") and not SUPPORTED.issuperset(message.all("Require")):
             raise RemoteProtocolError(420, "Bad Extension")  # §8.2.2.3
         if message.method == "OPTIONS":
+            if self._guard is not None:
+                agent = message.value("User-Agent") or ""
+                if not self._guard.may_answer(reply_flow, agent, now):
+                    return
             extra = [ALLOW, "Accept: application/sdp", "Supported: path"]
             self._answers.send(message, reply_flow, 200, extra=extra)
             self._answers.count("options_answered")

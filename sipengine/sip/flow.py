@@ -23,6 +23,7 @@ class Flow:
 
     __slots__ = (
         "__weakref__",
+        "account",
         "clients",
         "local",
         "open",
@@ -39,6 +40,7 @@ class Flow:
         self.remote = remote
         self.open = True
         self.clients: set[Failing] = set()  # client transactions that wait for an answer on it
+        self.account = ""  # whose password was right on it last
         self.packed = ""  # how services.proxy.record_route writes it, once it has
 
     def __repr__(self) -> str:

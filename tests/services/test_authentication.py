@@ -216,10 +216,25 @@ def test_nonce_expires_to_stale_rfc7616_3_3() -> None:
     assert check(auth, credentials(line, nc=2), now=NOW + LIFETIME + 1) is Refusal.STALE
 
 
-def test_wrong_password_with_an_old_nonce_is_wrong_not_stale() -> None:
+def test_rfc7616_3_3_an_old_nonce_is_stale_whatever_the_password() -> None:
+    """Else anybody could have passwords checked with a nonce of his own making."""
     auth = authenticator()
     line = credentials(challenged(auth), ha1="f" * 32)
-    assert check(auth, line, now=NOW + LIFETIME + 1) is Refusal.WRONG
+    assert check(auth, line, now=NOW + LIFETIME + 1) is Refusal.STALE
+
+
+def test_rfc7616_5_6_a_nonce_serves_the_source_that_it_was_given_to() -> None:
+    auth = authenticator()
+    here, elsewhere = Flow("UDP", LOCAL, ("192.0.2.7", 1)), Flow("UDP", LOCAL, ("192.0.2.8", 1))
+    lines = auth.challenge(DOMAIN, False, False, NOW, sender=here)
+    line = credentials(next(one for one in lines if "algorithm=MD5," in one))
+
+    def asked(sender: Flow) -> object:
+        return auth.check(request(line), False, SNAPSHOT, DOMAIN, NOW, sender=sender)
+
+    assert asked(elsewhere) is Refusal.STALE
+    assert asked(Flow("TCP", LOCAL, ("192.0.2.7", 2))) is ALICE
+    assert asked(here) is Refusal.STALE  # used
 
 
 @pytest.mark.parametrize("nonce", ["1", "junk", "0" * 30, "f" * 40, "-" * 30, "_1_1_1_1" * 4])
@@ -308,11 +323,11 @@ def test_on_a_connection_nothing_is_retransmitted() -> None:
 @given(st.lists(st.integers(0, 100), max_size=80))
 def test_each_count_passes_once_and_late_ones_within_the_window(counts: list[int]) -> None:
     table = Nonces(KEY, LIFETIME)
-    nonce = table.head(DOMAIN, int(NOW)) + table.serial()
+    nonce = table.head(DOMAIN, int(NOW)) + table.origin("") + table.serial()
     highest, seen = -1, set()
     for count in counts:
         fresh = count not in seen and (highest < 0 or count > highest - 32)
-        assert table.use(nonce, DOMAIN, count, 0, NOW) is fresh
+        assert table.use(nonce, count, 0, NOW) is fresh
         if fresh:
             seen.add(count)
             highest = max(highest, count)
@@ -327,19 +342,20 @@ def test_a_full_table_forgets_whole_seconds_and_nothing_becomes_replayable(
     used = []
     for second in range(100, 110):
         for _ in range(3):
-            nonce = table.head(DOMAIN, second) + table.serial()
-            assert table.use(nonce, DOMAIN, 1, 0, second + 0.5)
+            nonce = table.head(DOMAIN, second) + table.origin("") + table.serial()
+            assert table.use(nonce, 1, 0, second + 0.5)
             used.append(nonce)
     assert len(table) <= 10
-    assert not any(table.use(nonce, DOMAIN, 1, 0, 109.9) for nonce in used)
-    unused = table.head(DOMAIN, 100) + table.serial()
-    assert not table.use(unused, DOMAIN, 1, 0, 109.9), "older than what is remembered"
-    fresh = table.head(DOMAIN, 109) + table.serial()
-    assert table.use(fresh, DOMAIN, 1, 0, 109.9)
+    assert not any(table.use(nonce, 1, 0, 109.9) for nonce in used)
+    unused = table.head(DOMAIN, 100) + table.origin("") + table.serial()
+    assert not table.use(unused, 1, 0, 109.9), "older than what is remembered"
+    fresh = table.head(DOMAIN, 109) + table.origin("") + table.serial()
+    assert table.use(fresh, 1, 0, 109.9)
 
 
 def test_old_seconds_are_swept() -> None:
     table = Nonces(KEY, LIFETIME)
     for second in range(0, 3000, 10):
-        table.use(table.head(DOMAIN, second) + table.serial(), DOMAIN, 1, 0, float(second))
+        nonce = table.head(DOMAIN, second) + table.origin("") + table.serial()
+        table.use(nonce, 1, 0, float(second))
     assert len(table) <= LIFETIME // 10 + 1

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sipengine.api import (
     STATE_ENDED,
+    BanRecord,
     BindingGone,
     BindingRecord,
     CallRecord,
@@ -20,6 +21,7 @@ from sipengine.api import (
     Rule,
 )
 from sipengine.services.core import Core
+from sipengine.services.guard.sources import Allowed
 from sipengine.sip.flow import Flow
 from tests.support.wire import Message, parse
 
@@ -66,9 +68,12 @@ class Wire:
         *,
         now: float = 1000.0,
         server: tuple[str, int] = SERVER,
+        allowed: Allowed | None = None,
     ) -> None:
         self.config = config
         self.server = server
+        self.allowed = allowed  # with it there is a guard, which is asked first as the shell does
+        self.bans: dict[str, BanRecord] = {}
         self.now = now
         self.fate: Fate = delivered
         self.sent: list[tuple[Flow, bytes]] = []
@@ -87,7 +92,7 @@ class Wire:
         return Core(
             self.config, self, secret=SECRET, instance=instance,
             listening=[("UDP", *self.server), ("TCP", *self.server)], advertised=self.server,
-            now=self.now, wall=self.wall,
+            now=self.now, wall=self.wall, allowed=self.allowed,
         )  # fmt: skip
 
     @property
@@ -146,6 +151,9 @@ class Wire:
 
     def receive(self, data: bytes, flow: Flow) -> None:
         """The server receives a message."""
+        guard = self.core.guard
+        if guard is not None and guard.shut and guard.blocks(flow.remote[0], self.now):
+            return
         self.core.receive(data, flow, self.now)
         self.settle()
 
@@ -198,6 +206,8 @@ class Wire:
                 self.bindings[(fact.aor, fact.contact)] = fact
             elif isinstance(fact, BindingGone):
                 self.bindings.pop((fact.aor, fact.contact), None)
+            elif isinstance(fact, BanRecord):
+                self.bans[fact.id] = fact
             else:
                 self.rows[fact.id] = fact
                 self.revisions.append(fact)
@@ -226,7 +236,8 @@ class Wire:
         self.core = self._boot("two")
         if with_facts:
             calls = [row for row in self.rows.values() if row.state != STATE_ENDED]
-            self.core.restore(list(self.bindings.values()), calls, self.now, self.wall)
+            bindings, bans = list(self.bindings.values()), list(self.bans.values())
+            self.core.restore(bindings, calls, self.now, self.wall, bans)
 
     # ------------------------------------------------------------------ for checks
 

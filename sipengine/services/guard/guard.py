@@ -1,0 +1,252 @@
+"""What the core and the sockets ask the guard (sans-IO; `now` is monotonic, `offset` to wall clock).
+
+Three measures, mildest first (docs/decisions/0006-guard.md):
+- silence: a source that has used up its share of fruitless messages is not answered any more;
+- a pause of two seconds in which nothing is taken from it, not even parsed;
+- a ban, only for a source that is proven to be where it says it is: it has a connection, or it
+  echoed a nonce that was made for it. So nobody can have another one banned by forging his address.
+A source with a live registration (or one that called with the right password lately) is never
+paused or banned: there, each account has to wait by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
+
+from sipengine.api import BanRecord, BindingRecord, Fact, Pardon
+from sipengine.services.guard.accounts import Accounts
+from sipengine.services.guard.bans import Bans
+from sipengine.services.guard.sources import Allowed, Source, Sources, source_of
+from sipengine.services.guard.words import BROKEN, FLOOD, PASSWORDS, SCAN, count_of, reason_of
+from sipengine.sip.flow import Flow
+
+PAUSE: Final = 2.0
+"""Seconds in which a source that floods is not listened to."""
+
+TRUST: Final = 7200.0
+"""Seconds that the right password speaks for the address it came from: the longest registration."""
+
+MAX_TRUSTED: Final = 262_144
+"""Sources trusted at once, some 30 MB; beyond, the one that proved itself longest ago goes."""
+
+TRUST_GRAIN: Final = 30.0
+"""Trust is prolonged in steps of this, so that most good requests change nothing."""
+
+PROOF: Final = 600.0
+"""Seconds that an echoed nonce proves an address."""
+
+MAX_WRONG: Final = 20
+MAX_WRONG_OF_MANY: Final = 10
+MANY: Final = 3
+"""Wrong passwords in the window: 20 for one or two accounts (a phone with an old password tries
+every minute), 10 if three accounts or more were tried, as no telephone does."""
+
+MAX_SCANS: Final = 10
+MAX_BROKEN: Final = 60
+MAX_FLOODS: Final = 3
+
+SCANNERS: Final = (
+    "friendly-scanner", "sipvicious", "sipcli", "vaxsipuseragent", "vaxipuseragent", "sundayddr",
+    "sip-scan", "sipscan", "pplsip", "smap", "csipsimple-scan", "friendly-request",
+)  # fmt: skip
+"""Parts of User-Agents (lower case) that no telephone has. They are not answered at all."""
+
+
+@lru_cache(maxsize=1024)
+def is_scanner(agent: str) -> bool:
+    """Whether a User-Agent is a known scanner's."""
+    lowered = agent.lower()
+    return any(name in lowered for name in SCANNERS)
+
+
+class Guard:
+    """One engine's guard. `shut` is what the sockets look at first: empty nearly always."""
+
+    def __init__(
+        self, allowed: Allowed, facts: list[Fact], offset: float, unique: str, now: float
+    ) -> None:
+        self._sources = Sources(allowed)
+        self._accounts = Accounts()
+        self._bans = Bans(facts, offset, unique)
+        self._offset = offset
+        self._trusted: dict[str, float] = {}
+        self.shut = self._bans.shut
+        self.pausing = self._accounts.paused
+        self._dropped = self.unanswered = self.scanners = self.wrong = self.waits = 0
+
+    # ------------------------------------------------------------------ before a message is read
+
+    def blocks(self, host: str, now: float) -> bool:
+        """Whether nothing is to be taken from this address. Ask only while `shut` is not empty."""
+        entry = self.shut.get(source_of(host))
+        if entry is None or entry.until <= now:
+            return False
+        entry.dropped += 1
+        self._dropped += 1
+        return True
+
+    def bad_stream(self, host: str, now: float) -> None:
+        """A connection from there brought what is no SIP at all."""
+        source = self._sources.of(source_of(host), now)
+        source.proven_until = now + PROOF
+        source.broken += 1
+        self._judge(source, BROKEN, source.broken, MAX_BROKEN, now)
+
+    # ------------------------------------------------------------------ messages that lead to nothing
+
+    def may_answer(self, flow: Flow, agent: str, now: float) -> bool:
+        """A stranger asks something that costs us an answer: whether he gets it."""
+        source = self._source(flow, now)
+        if source.exempt:
+            return True
+        if agent and is_scanner(agent):
+            self.scanners += 1
+            source.scans += 1
+            self._charge(source, now)
+            self._judge(source, SCAN, source.scans, MAX_SCANS, now)
+            return False
+        return self._charge(source, now)
+
+    def may_refuse(self, flow: Flow, status: int, now: float) -> bool:
+        """A request is refused with `status`: whether its sender is told."""
+        source = self._source(flow, now)
+        if source.exempt:
+            return True
+        if status in (405, 501, 416, 505):
+            source.scans += 1
+            self._judge(source, SCAN, source.scans, MAX_SCANS, now)
+        elif status in (400, 414, 513):
+            source.broken += 1
+            self._judge(source, BROKEN, source.broken, MAX_BROKEN, now)
+        return self._charge(source, now) and source.name not in self.shut
+
+    def stray(self, flow: Flow, now: float) -> None:
+        """A message that wants no answer and belongs to nothing."""
+        source = self._source(flow, now)
+        if not source.exempt:
+            self._charge(source, now)
+
+    def _source(self, flow: Flow, now: float) -> Source:
+        source = self._sources.of(source_of(flow.remote[0]), now)
+        if flow.reliable:
+            source.proven_until = now + PROOF
+        return source
+
+    def _charge(self, source: Source, now: float) -> bool:
+        if source.take(1.0, now):
+            return True
+        self.unanswered += 1
+        if not self._is_trusted(source.name, now):
+            source.floods += 1
+            self._bans.pause(source.name, PAUSE, now)
+            self._judge(source, FLOOD, source.floods, MAX_FLOODS, now)
+        return False
+
+    # ------------------------------------------------------------------ passwords
+
+    def must_wait(self, flow: Flow, account: str, now: float) -> float:
+        """Seconds until this account is looked at again for this flow. Ask only while `pausing`."""
+        if flow.account == account:
+            return 0.0
+        source = self._source(flow, now)
+        if source.exempt:
+            return 0.0
+        stranger = not self._is_trusted(source.name, now)
+        seconds = self._accounts.wait(source.name, account, stranger, now)
+        if seconds > 0.0:
+            self.waits += 1
+        return seconds
+
+    def failed(self, flow: Flow, account: str, now: float) -> bool:
+        """A wrong password, or no such account, with a nonce that was made for this source.
+
+        Whether the sender is answered.
+        """
+        source = self._source(flow, now)
+        self.wrong += 1
+        if source.exempt:
+            return True
+        source.proven_until = now + PROOF
+        source.wrong += 1
+        number = account.partition("@")[0]
+        source.note_account(number)
+        self._accounts.failed(source.name, account, now)
+        most = MAX_WRONG if len(source.accounts) < MANY else MAX_WRONG_OF_MANY
+        self._judge(source, PASSWORDS, source.wrong, most, now)
+        return self._charge(source, now) and source.name not in self.shut
+
+    def passed(self, flow: Flow, account: str, now: float) -> None:
+        """The right password: the address is trusted for as long as a registration may last."""
+        name = source_of(flow.remote[0])
+        if flow.account != account:
+            flow.account = account
+            self._accounts.passed(name, account)
+        until = now + TRUST
+        if self._trusted.get(name, 0.0) < until - TRUST_GRAIN:
+            self._trust(name, until)
+        source = self._sources.known(name)
+        if source is not None:
+            source.give_back(1.0)
+
+    # ------------------------------------------------------------------ judging
+
+    def _judge(self, source: Source, kind: str, count: int, most: int, now: float) -> None:
+        """Ban a source that reached `most`, if it is proven and not trusted."""
+        if count < most or source.proven_until < now or self._is_trusted(source.name, now):
+            return
+        if source.exempt:
+            return
+        self._bans.ban(source.name, kind, reason_of(kind, source, now), count_of(kind, source), now)
+        source.forget(now)
+
+    def _is_trusted(self, name: str, now: float) -> bool:
+        return self._trusted.get(name, 0.0) > now
+
+    def _trust(self, name: str, until: float) -> None:
+        self._trusted.pop(name, None)
+        if len(self._trusted) >= MAX_TRUSTED:
+            del self._trusted[next(iter(self._trusted))]
+        self._trusted[name] = until
+
+    # ------------------------------------------------------------------ time, start and orders
+
+    def sweep(self, now: float) -> None:
+        """Once a second."""
+        if self.shut:
+            self._bans.sweep(now)
+        if self.pausing:
+            self._accounts.sweep(now)
+
+    def pardon(self, pardons: Iterable[Pardon], now: float) -> None:
+        """Follow the orders of people to let somebody in again."""
+        for name in self._bans.pardon(pardons, now + self._offset):
+            source = self._sources.known(name)
+            if source is not None:
+                source.forget(now)
+
+    def restore(
+        self, bans: Iterable[BanRecord], bindings: Iterable[BindingRecord], now: float
+    ) -> None:
+        """Take up what an earlier process knew."""
+        for binding in bindings:
+            name = source_of(binding.received.rpartition(":")[0].strip("[]"))
+            until = binding.expires_at - self._offset
+            if until > self._trusted.get(name, now):
+                self._trust(name, until)
+        self._bans.restore(bans, now)
+
+    def counters(self) -> dict[str, int]:
+        """Numbers for health and metrics; those ending in `_now` go up and down."""
+        bans = sum(1 for entry in self.shut.values() if entry.record is not None)
+        return {
+            "guard_bans": self._bans.total,
+            "guard_bans_now": bans,
+            "guard_dropped": self._dropped,
+            "guard_unanswered": self.unanswered,
+            "guard_scanners": self.scanners,
+            "guard_wrong_passwords": self.wrong,
+            "guard_waits": self.waits,
+            "guard_sources_now": len(self._sources),
+        }
