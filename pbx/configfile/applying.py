@@ -80,6 +80,11 @@ def _store(domain: directory.Domain, plan: Plan) -> None:
     if plan.mode is not None:
         domain.mode = plan.mode
         domain.save(update_fields=["mode"])
+    if plan.calls is not None:
+        domain.session_timer = plan.calls.session_timer
+        domain.assert_identity = plan.calls.assert_identity
+        domain.trusted = "\n".join(plan.calls.trusted)
+        domain.save(update_fields=["session_timer", "assert_identity", "trusted"])
     _store_extensions(domain, plan)
     _store_rules(domain, plan)
 

@@ -47,11 +47,20 @@ class Rule:
     targets: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class CallSettings:
+    """What holds of every call of the domain; `trusted` in the order of the file."""
+
+    session_timer: int = 0
+    assert_identity: bool = False
+    trusted: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class Document:
     """One domain's configuration. `rules` are in the order in which they are tried.
 
-    `mode` None and an extension without entry in `secrets` or `devices` mean: as it is.
+    `mode` or `calls` None and an extension without entry in `secrets` or `devices` mean: as it is.
     """
 
     domain: str
@@ -60,3 +69,4 @@ class Document:
     secrets: dict[str, Secrets] = field(default_factory=dict)
     devices: dict[str, tuple[Device, ...]] = field(default_factory=dict)
     rules: dict[str, Rule] = field(default_factory=dict)
+    calls: CallSettings | None = None

@@ -1,7 +1,8 @@
 """What must be done so that the configuration becomes what a file says: pure comparison.
 
-An object of the file is wholly what the file says: a key that is left out has its default. Three
-things stay as they are when left out: the domain's mode, an extension's password, its devices.
+An object of the file is wholly what the file says: a key that is left out has its default. Four
+things stay as they are when left out: the domain's mode, what holds of its calls, an extension's
+password, its devices.
 Objects that are not in the file stay, unless pruned.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pbx.configfile.document import Device, Document, Extension, Rule
+from pbx.configfile.document import CallSettings, Device, Document, Extension, Rule
 from pbx.directory.passwords import Secrets
 
 
@@ -18,6 +19,7 @@ class Plan:
     """What to store and what to remove, by key. Everything else already is as it should be."""
 
     mode: str | None = None
+    calls: CallSettings | None = None
     added_extensions: dict[str, Extension] = field(default_factory=dict)
     changed_extensions: dict[str, Extension] = field(default_factory=dict)
     removed_extensions: list[str] = field(default_factory=list)
@@ -45,6 +47,8 @@ def compare(current: Document, wanted: Document, *, prune: bool) -> Plan:
     plan = Plan()
     if wanted.mode is not None and wanted.mode != current.mode:
         plan.mode = wanted.mode
+    if wanted.calls is not None and wanted.calls != current.calls:
+        plan.calls = wanted.calls
     _compare_extensions(plan, current, wanted, prune=prune)
     for number, devices in wanted.devices.items():
         _compare_devices(plan, number, current.devices.get(number, ()), devices)

@@ -6,6 +6,7 @@ from typing import Final
 
 from pbx.configfile.document import Document
 from pbx.configfile.nodes import LONG, Entry, FileError, Reader
+from pbx.configfile.reading_calls import read_calls
 from pbx.configfile.reading_extensions import read_extension
 from pbx.configfile.reading_rules import read_rule
 from pbx.configfile.tree import Unreadable, parse
@@ -16,7 +17,7 @@ SIZE_LIMIT: Final = 32 * 1024 * 1024
 _EXTENSIONS_LIMIT: Final = 250_000
 _RULES_LIMIT: Final = 10_000
 
-_TOP: Final = ("version", "domain", "mode", "extensions", "rules")
+_TOP: Final = ("version", "domain", "mode", "calls", "extensions", "rules")
 _MODES: Final[dict[str, str | None]] = {"proxy": "proxy", "redirect": "redirect"}
 
 
@@ -72,6 +73,8 @@ def _document(reader: Reader, root: Entry) -> Document | None:
     if (entry := reader.required(root, fields, "domain")) is not None:
         domain = reader.text(entry, limit=LONG, check=validate_domain).lower()
     document = Document(domain, reader.choice(fields.get("mode"), None, _MODES))
+    if (entry := fields.get("calls")) is not None:
+        document.calls = read_calls(reader, entry)
     if (entry := fields.get("extensions")) is not None:
         lines: dict[str, int] = {}
         for item in reader.items(entry, _EXTENSIONS_LIMIT):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any, Final
 
-from pbx.configfile.document import Device, Document, Extension, Rule
+from pbx.configfile.document import CallSettings, Device, Document, Extension, Rule
 from pbx.directory import models as directory
 from pbx.directory.passwords import Secrets
 from pbx.routing import models as routing
@@ -40,7 +40,9 @@ def load(domain: directory.Domain) -> Document:
 
     Secrets that hold for another realm are left out: no phone can use them.
     """
-    document = Document(domain.name, domain.mode)
+    trusted = tuple(domain.trusted.split())
+    calls = CallSettings(domain.session_timer, domain.assert_identity, trusted)
+    document = Document(domain.name, domain.mode, calls=calls)
     extensions = directory.Extension.objects.filter(domain=domain).order_by()
     for row in extensions.values_list(*EXTENSION_COLUMNS).iterator():
         document.extensions[row[0]] = Extension(*row)

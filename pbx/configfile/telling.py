@@ -20,6 +20,11 @@ def tell(outcome: Outcome, *, dry_run: bool) -> Iterator[str]:
     if plan.mode is not None:
         words = "relays calls" if plan.mode == "proxy" else "tells callers where to go"
         yield f"Mode: {plan.mode}; the domain {words}."
+    if plan.calls is not None:
+        timer, asserted = plan.calls.session_timer, plan.calls.assert_identity
+        timed = f"confirmed every {timer} s" if timer else "confirmed as the phones like"
+        named = "named for certain" if asserted else "named by their phones"
+        yield f"Calls: {timed}; callers are {named}; {len(plan.calls.trusted)} trusted servers."
     counts = [
         (len(plan.added_extensions), "added"),
         (plan.touched_extensions, "changed"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pbx.configfile.document import Device, Document, Extension, Rule
+from pbx.configfile.document import CallSettings, Device, Document, Extension, Rule
 from pbx.directory.passwords import Secrets
 
 
@@ -13,6 +13,8 @@ def write(document: Document) -> Iterator[str]:
     yield "version: 1\n"
     yield f"domain: {_quoted(document.domain)}\n"
     yield f"mode: {document.mode}\n"
+    if document.calls is not None:
+        yield from _calls(document.calls)
     yield "extensions:\n" if document.extensions else "extensions: []\n"
     for number, extension in document.extensions.items():
         yield from _extension(extension, document.secrets.get(number))
@@ -20,6 +22,13 @@ def write(document: Document) -> Iterator[str]:
     yield "rules:\n" if document.rules else "rules: []\n"
     for rule in document.rules.values():
         yield from _rule(rule)
+
+
+def _calls(calls: CallSettings) -> Iterator[str]:
+    yield "calls:\n"
+    yield f"  session_timer: {calls.session_timer}\n"
+    yield f"  assert_identity: {'true' if calls.assert_identity else 'false'}\n"
+    yield f"  trusted: [{', '.join(_quoted(address) for address in calls.trusted)}]\n"
 
 
 def _extension(extension: Extension, secrets: Secrets | None) -> Iterator[str]:

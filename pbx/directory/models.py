@@ -19,6 +19,8 @@ from pbx.directory.validators import (
     validate_number,
     validate_one_line,
     validate_paragraphs,
+    validate_session_timer,
+    validate_trusted,
 )
 
 
@@ -46,6 +48,29 @@ class Domain(models.Model):
         default=False,
         editable=False,
         help_text="Made at the first start, not by a person; while empty it may be replaced.",
+    )
+
+    session_timer = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        validators=[validate_session_timer],
+        help_text="Seconds after which phones must confirm that a call is still up (RFC 4028), "
+        "such as 1800; calls whose phones are gone then end in the log. 0: the phones decide.",
+    )
+    assert_identity = models.BooleanField(
+        "assert identity",
+        default=False,
+        db_default=False,
+        help_text="Tell the called phone for certain who calls (P-Asserted-Identity, RFC 3325).",
+    )
+    trusted = models.TextField(
+        "trusted servers",
+        blank=True,
+        default="",
+        db_default="",
+        validators=[validate_trusted],
+        help_text="IP addresses, one a line, of other servers whose word about the caller is "
+        "believed, and who learn it even if the caller withholds the number.",
     )
 
     class Meta:

@@ -15,6 +15,9 @@ from django.core.exceptions import ValidationError
 NUMBER_LIMIT: Final = 64
 """Longer than any number plan (E.164 has 15 digits) and than any name that people type."""
 DESTINATION_LIMIT: Final = 255
+SESSION_TIMER_LIMIT: Final = 86_400
+"""Seconds: a dead call is known after a day at the latest."""
+TRUSTED_LIMIT: Final = 100
 _DOMAIN_LIMIT: Final = 253  # RFC 1035 §2.3.4, without the final dot
 _LABEL_LIMIT: Final = 63
 
@@ -53,6 +56,33 @@ def validate_one_line(text: str) -> None:
 def validate_paragraphs(text: str) -> None:
     """As `validate_one_line`, but line breaks and tabs are welcome."""
     validate_one_line(text.translate({9: " ", 10: " ", 13: " "}))
+
+
+def validate_session_timer(seconds: int) -> None:
+    """0 or what RFC 4028 §4 allows, up to a day."""
+    if seconds and not 90 <= seconds <= SESSION_TIMER_LIMIT:
+        raise ValidationError(
+            f"{seconds} s is no session timer. Give 90 to {SESSION_TIMER_LIMIT} seconds, or 0 for none."
+        )
+
+
+def validate_trusted(text: str) -> None:
+    """IP addresses, at most `TRUSTED_LIMIT`, with white space between."""
+    words = text.split()
+    if len(words) > TRUSTED_LIMIT:
+        raise ValidationError(f"At most {TRUSTED_LIMIT} addresses can be given.")
+    for word in words:
+        validate_address(word)
+
+
+def validate_address(text: str) -> None:
+    """One IP address, which a message's source can be compared with."""
+    try:
+        if str(ipaddress.ip_address(text)) == text:
+            return
+    except ValueError:
+        pass
+    raise ValidationError(f"“{text}” is no IP address in its usual spelling, such as 192.0.2.9.")
 
 
 def validate_mac(mac: str) -> None:

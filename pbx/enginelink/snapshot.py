@@ -67,7 +67,9 @@ class Changes:
         return self.everything or self.domains or self.rules or self.pardons or bool(self.aors)
 
 
-_DOMAINS: Final = "SELECT name, mode, is_default FROM directory_domain"
+_DOMAINS: Final = (
+    "SELECT name, mode, session_timer, assert_identity, trusted, is_default FROM directory_domain"
+)
 
 # A credential holds for one realm only (RFC 7616 §3.4.2): after its domain was renamed nobody can
 # authenticate with it, and "" says so.
@@ -163,8 +165,8 @@ def _split(aor: str) -> tuple[str, str]:
 def _domains(connection: psycopg.Connection) -> tuple[dict[str, Domain], str]:
     domains: dict[str, Domain] = {}
     default = ""
-    for name, mode, is_default in connection.execute(_DOMAINS):
-        domains[name] = Domain(name, mode)
+    for name, mode, timer, asserting, trusted, is_default in connection.execute(_DOMAINS):
+        domains[name] = Domain(name, mode, timer, asserting, tuple(trusted.split()))
         if is_default:
             default = name
     return domains, default

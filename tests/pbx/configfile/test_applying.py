@@ -190,6 +190,22 @@ def test_mode(domain: Domain) -> None:
     assert words(outcome) == ["Mode: proxy; the domain relays calls."]
 
 
+def test_what_holds_of_all_calls(domain: Domain) -> None:
+    text = "version: 1\ndomain: pbx.example\n"
+    wanted = 'calls: {session_timer: 1800, assert_identity: true, trusted: ["192.0.2.9", "::1"]}\n'
+    outcome = applied(text + wanted)
+    assert words(outcome) == [
+        "Calls: confirmed every 1800 s; callers are named for certain; 2 trusted servers."
+    ]
+    assert words(applied(text)) == ["There is nothing to change."]
+    stored = Domain.objects.get()
+    assert (stored.session_timer, stored.assert_identity) == (1800, True)
+    assert stored.trusted.split() == ["192.0.2.9", "::1"]
+    applied(text + "calls: {session_timer: 0}\n")
+    stored = Domain.objects.get()
+    assert (stored.session_timer, stored.assert_identity, stored.trusted) == (0, False, "")
+
+
 @pytest.mark.django_db
 def test_trouble_half_way_leaves_everything_as_it_was() -> None:
     applied(FILE)

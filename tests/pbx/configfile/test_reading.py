@@ -109,6 +109,15 @@ def test_a_file_without_objects(text: str) -> None:
         ("version: 2\ndomain: x\n", "line 1: version: “2” is not known here; give 1"),
         ("version: 1\ndomain: ~\n", "line 2: domain: “domain” is missing"),
         ("version: 1\ndomain: a b\n", "line 2: domain: “a b” is not a domain name"),
+        (
+            HEAD + "calls: {session_timer: 60}\n",
+            "line 3: calls.session_timer: 60 is too small; give 90 or more, or 0 for none",
+        ),
+        (
+            HEAD + "calls: {trusted: [gate.example]}\n",
+            "line 3: calls.trusted[0]: “gate.example” is no IP address in its usual spelling, "
+            "such as 192.0.2.9.",
+        ),
         (HEAD + "mode: proxi\n", "line 3: mode: “proxi” is not known here; give proxy or redirect"),
         (HEAD + "rule: []\n", "line 3: rule: unknown key; did you mean “rules”?"),
         (HEAD + "domain: y\n", "line 3: domain: given twice; first in line 2. Keep one"),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pbx.configfile import stored
 from pbx.configfile.applying import apply
-from pbx.configfile.document import Device, Document, Extension, Rule
+from pbx.configfile.document import CallSettings, Device, Document, Extension, Rule
 from pbx.configfile.reading import read
 from pbx.configfile.writing import write
 from pbx.directory.models import Domain
@@ -52,6 +52,14 @@ rules = st.builds(
 @st.composite
 def documents(draw: st.DrawFn) -> Document:
     document = Document(DOMAIN, draw(st.sampled_from(["proxy", "redirect"])))
+    document.calls = draw(
+        st.builds(
+            CallSettings,
+            session_timer=st.sampled_from([0, 90, 1800, 86_400]),
+            assert_identity=st.booleans(),
+            trusted=st.lists(st.ip_addresses().map(str), max_size=3).map(tuple),
+        )
+    )
     for number in draw(st.lists(numbers, max_size=4, unique=True)):
         document.extensions[number] = draw(
             st.builds(

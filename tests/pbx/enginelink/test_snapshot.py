@@ -29,6 +29,16 @@ def configured(connection: psycopg.Connection) -> psycopg.Connection:
     return connection
 
 
+def test_what_holds_of_all_calls_is_loaded(configured: psycopg.Connection) -> None:
+    configured.execute(
+        "UPDATE directory_domain SET session_timer = 1800, assert_identity = true,"
+        " trusted = E'192.0.2.9\\r\\n::1' WHERE name = %s",
+        (DOMAIN,),
+    )
+    domain = load(configured).domains[DOMAIN]
+    assert domain == Domain(DOMAIN, "proxy", 1800, True, ("192.0.2.9", "::1"))
+
+
 def test_everything_is_loaded(configured: psycopg.Connection) -> None:
     snapshot = load(configured)
     assert snapshot.default_domain == DOMAIN
