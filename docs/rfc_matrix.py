@@ -29,7 +29,8 @@ TITLES = {
     3327: "Path", 3581: "rport", 3665: "basic call flows", 4320: "non-INVITE fixes",
     4475: "torture tests", 5118: "IPv6 torture tests", 5393: "fork amplification",
     5407: "races", 5626: "Outbound", 5658: "Record-Route fixes", 5954: "IPv6 in URIs",
-    6026: "INVITE transaction fixes", 7616: "digest SHA-256", 8760: "digest SHA-256 in SIP", 9562: "UUID",
+    6026: "INVITE transaction fixes", 5922: "domain certificates", 5923: "connection reuse", 6455: "WebSocket",
+    7118: "SIP over WebSocket", 7616: "digest SHA-256", 8760: "digest SHA-256 in SIP", 9562: "UUID",
 }  # fmt: skip
 
 NOT_DONE = """## Not done
@@ -37,7 +38,8 @@ NOT_DONE = """## Not done
 | RFC | what is missing |
 | --- | --- |
 | 3261 §18.2.2 | an answer whose connection has closed is not sent on a new one |
-| 3261 §26, 5630, 5922, 5923 | TLS, `sips:` |
+| 5630 | a `sips:` request may still go to a contact that is not reached by TLS |
+| 5923 §7.2 | an `alias` in the Via of a connection that was made to us counts for nothing: clients are not asked for a certificate, which it would take |
 | 3263 | SRV and NAPTR: a host name is looked up by its address alone |
 | 3265/6665, 4235, 3842, 3856, 3903 | no event server: SUBSCRIBE is forwarded to the called phone like any request |
 | 3323, 3325, 7044 | no privacy service, asserted identity or History-Info |
@@ -45,7 +47,6 @@ NOT_DONE = """## Not done
 | 3428 | MESSAGE is forwarded, not kept for a user who is away |
 | 5393 §5 | loops are found; Max-Breadth is a fixed limit of 60 branches, the header is passed on |
 | 5626, 5627 | instance and reg-id are kept; no flow tokens for Outbound, no GRUU |
-| 7118 | SIP over WebSocket |
 """
 
 

@@ -32,7 +32,10 @@ VARIABLES: Final = (
     "PBX_SIPS_PORT",
     "PBX_TLS_CERT",
     "PBX_TLS_KEY",
+    "PBX_TLS_CA",
     "PBX_WS_PORT",
+    "PBX_WS_ORIGINS",
+    "PBX_WS_ENGINE",
     "PBX_RTP_PORTS",
     "DATABASE_URL",
     "REDIS_URL",
@@ -64,7 +67,7 @@ class Environment:
     """What the variables say, typed. Empty text means "not given" wherever a text may be absent."""
 
     data_dir: Path
-    bind: str
+    binds: tuple[str, ...]
     public_address: str
     domain: str
     http_port: int
@@ -73,7 +76,10 @@ class Environment:
     sips_port: int
     tls_cert: str
     tls_key: str
+    tls_ca: str
     ws_port: int
+    ws_origins: tuple[str, ...]
+    given_ws_engine: tuple[str, int] | None
     rtp_ports: tuple[int, int]
     given_database_url: str
     given_redis_url: str
@@ -92,7 +98,7 @@ class Environment:
         read = Reader(variables)
         environment = cls(
             data_dir=read.directory("PBX_DATA_DIR", PROJECT / "var"),
-            bind=read.address("PBX_BIND", "0.0.0.0"),  # noqa: S104 - a PBX serves its network
+            binds=read.addresses("PBX_BIND", "0.0.0.0"),  # noqa: S104 - a PBX serves its network
             public_address=read.host("PBX_PUBLIC_ADDRESS"),
             domain=read.host("PBX_DOMAIN"),
             http_port=read.port("PBX_HTTP_PORT", 8080),
@@ -101,7 +107,10 @@ class Environment:
             sips_port=read.port("PBX_SIPS_PORT", 5061),
             tls_cert=read.existing_file("PBX_TLS_CERT"),
             tls_key=read.existing_file("PBX_TLS_KEY"),
+            tls_ca=read.existing_file("PBX_TLS_CA"),
             ws_port=read.port("PBX_WS_PORT", 8088),
+            ws_origins=read.origins("PBX_WS_ORIGINS"),
+            given_ws_engine=read.host_port("PBX_WS_ENGINE"),
             rtp_ports=read.port_range("PBX_RTP_PORTS", (20000, 29999)),
             given_database_url=read.url(
                 "DATABASE_URL",
@@ -125,10 +134,31 @@ class Environment:
             PBX_HTTP_PORT=environment.http_port,
             PBX_HTTPS_PORT=environment.https_port,
             PBX_SIP_PORT=environment.sip_port,
+            PBX_SIPS_PORT=environment.sips_port,
+            PBX_WS_PORT=environment.ws_port,
         )
         if read.errors:
             raise BadEnvironment(tuple(read.errors))
         return environment
+
+    @property
+    def bind(self) -> str:
+        """The first address to listen on."""
+        return self.binds[0]
+
+    @property
+    def tls_files(self) -> tuple[str, str]:
+        """The certificate and its key: the ones given, or the self-signed ones."""
+        own = self.data_dir / "tls"
+        return (
+            self.tls_cert or str(own / "certificate.pem"),
+            self.tls_key or str(own / "key.pem"),
+        )
+
+    @property
+    def ws_engine(self) -> tuple[str, int]:
+        """Where the web part finds the engine's WebSocket: on this machine, or PBX_WS_ENGINE."""
+        return self.given_ws_engine or (loopback_of(self.bind), self.ws_port)
 
     @property
     def database_is_embedded(self) -> bool:
@@ -192,6 +222,11 @@ class Environment:
         if "." in name and HOST_NAME.fullmatch(name):
             return name
         return self.advertised_address
+
+
+def loopback_of(bind: str) -> str:
+    """Where a part that listens on `bind` is reached from this machine."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)  # noqa: S104 - compared, not bound
 
 
 @functools.cache

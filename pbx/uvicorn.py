@@ -31,6 +31,9 @@ _POOL: Final = {
 }  # threads of one process, 60 in the server
 
 
+Door = tuple[list[socket.socket], dict[str, Any]]
+
+
 class _Server(uvicorn.Server):
     """A server that leaves the signals to the process that holds two of them."""
 
@@ -41,8 +44,8 @@ class _Server(uvicorn.Server):
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m pbx.uvicorn")
-    parser.add_argument("--fd", type=int, help="inherited listening socket for HTTP")
-    parser.add_argument("--https-fd", type=int, help="inherited listening socket for HTTPS")
+    parser.add_argument("--fd", help="inherited listening sockets for HTTP, with commas")
+    parser.add_argument("--https-fd", help="inherited listening sockets for HTTPS, with commas")
     parser.add_argument("--no-https", action="store_true", help="HTTP only, as behind a proxy")
     arguments = parser.parse_args()
     try:
@@ -54,18 +57,16 @@ def main() -> int:
     return asyncio.run(_serve(doors))
 
 
-def _doors(
-    environment: Environment, arguments: argparse.Namespace
-) -> list[tuple[socket.socket, dict[str, Any]]]:
-    """Each listening socket with the options of the server behind it."""
-    doors: list[tuple[socket.socket, dict[str, Any]]] = [
-        (_socket(environment, arguments.fd, "PBX_HTTP_PORT", environment.http_port), {})
+def _doors(environment: Environment, arguments: argparse.Namespace) -> list[Door]:
+    """The listening sockets of HTTP and HTTPS, with the options of the server behind them."""
+    doors: list[Door] = [
+        (_sockets(environment, arguments.fd, "PBX_HTTP_PORT", environment.http_port), {})
     ]
     if not arguments.no_https:
         tls = _tls(environment)
         doors.append(
             (
-                _socket(environment, arguments.https_fd, "PBX_HTTPS_PORT", environment.https_port),
+                _sockets(environment, arguments.https_fd, "PBX_HTTPS_PORT", environment.https_port),
                 tls,
             )
         )
@@ -74,9 +75,7 @@ def _doors(
 
 def _tls(environment: Environment) -> dict[str, str]:
     """uvicorn's options for the certificate: the one given, or the self-signed one."""
-    own = environment.data_dir / "tls"
-    certificate = environment.tls_cert or str(own / "certificate.pem")
-    key = environment.tls_key or str(own / "key.pem")
+    certificate, key = environment.tls_files
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
     except OSError as error:  # SSLError is one
@@ -89,15 +88,16 @@ def _tls(environment: Environment) -> dict[str, str]:
     return {"ssl_certfile": certificate, "ssl_keyfile": key}
 
 
-def _socket(
-    environment: Environment, descriptor: int | None, variable: str, number: int
-) -> socket.socket:
-    if descriptor is not None:
-        return socket.socket(fileno=descriptor)
-    return listen(environment.bind, Port(variable, number, socket.SOCK_STREAM))
+def _sockets(
+    environment: Environment, descriptors: str | None, variable: str, number: int
+) -> list[socket.socket]:
+    if descriptors is not None:
+        return [socket.socket(fileno=int(word)) for word in descriptors.split(",")]
+    port = Port(variable, number, socket.SOCK_STREAM)
+    return [listen(bind, port) for bind in environment.binds]
 
 
-async def _serve(doors: list[tuple[socket.socket, dict[str, Any]]]) -> int:
+async def _serve(doors: list[Door]) -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pbx.settings")
     from django.conf import settings
 
@@ -130,7 +130,7 @@ async def _serve(doors: list[tuple[socket.socket, dict[str, Any]]]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, leave)
     await asyncio.gather(
-        *(server.serve([door]) for server, (door, _) in zip(servers, doors, strict=True))
+        *(server.serve(door) for server, (door, _) in zip(servers, doors, strict=True))
     )
     return 0
 

@@ -31,6 +31,7 @@ _NETWORK_WORDS: Final = {
 HOST_NAME: Final = re.compile(
     r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
 )
+_ORIGIN: Final = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?/?")
 _SECRET_FILE_MAX: Final = 65_536  # a mistyped path to something huge must not fill the memory
 _SWITCH: Final = {"on": True, "1": True, "off": False, "0": False}
 
@@ -80,15 +81,42 @@ class Reader:
             )
         return value
 
-    def address(self, name: str, default: str) -> str:
+    def addresses(self, name: str, default: str) -> tuple[str, ...]:
+        """One address or several with commas; a wildcard leaves no room for others of its family."""
         value = self.text(name) or default
+        words = [word.strip().strip("[]") for word in value.split(",")]
         try:
-            return str(ipaddress.ip_address(value.strip("[]")))
+            found = tuple(dict.fromkeys(str(ipaddress.ip_address(word)) for word in words))
         except ValueError:
             self.wrong(
-                name, value, "not an IP address; give for example 0.0.0.0, :: or 192.168.1.5"
+                name,
+                value,
+                "not an IP address; give for example 0.0.0.0, :: or 192.168.1.5,10.0.0.5",
             )
-            return default
+            return (default,)
+        both, ipv4 = "::" in found, "0.0.0.0" in found  # noqa: S104 - compared, not bound
+        if len(found) > 1 and (both or (ipv4 and any("." in a for a in found if a != "0.0.0.0"))):  # noqa: S104
+            self.wrong(name, value, "0.0.0.0 and :: stand for all addresses; leave out the others")
+        return found
+
+    def origins(self, name: str) -> tuple[str, ...]:
+        """Web origins as browsers send them, or the word any."""
+        words = tuple(filter(None, re.split(r"[,\s]+", self.text(name).lower())))
+        for word in words:
+            if word != "any" and not _ORIGIN.fullmatch(word):
+                self.wrong(name, word, "not an origin; give for example https://phone.example.org")
+        return words
+
+    def host_port(self, name: str) -> tuple[str, int] | None:
+        value = self.text(name)
+        if not value:
+            return None
+        host, _, port_text = value.rpartition(":")
+        port = _port(port_text)
+        if not host or port is None:
+            self.wrong(name, value, "not HOST:PORT; give for example engine:8088")
+            return None
+        return host.strip("[]"), port
 
     def host(self, name: str) -> str:
         value = self.text(name).lower().rstrip(".").strip("[]")

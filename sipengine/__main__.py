@@ -9,6 +9,7 @@ import structlog
 from pbx.enginelink.link import Link, LinkError
 from pbx.environment import BadEnvironment, Environment, current
 from sipengine.engine import Engine, EngineError, Settings
+from sipengine.net.certificates import CertificateFiles
 from sipengine.observe import logs
 
 CANNOT_START = 2
@@ -37,13 +38,20 @@ def settings_of(environment: Environment) -> Settings:
         structlog.get_logger().warning(
             "PBX_GUARD is off: nobody is banned, and no limit holds for one address"
         )
+    certificate, key = environment.tls_files
     return Settings(
-        bind=environment.bind,
+        binds=environment.binds,
         port=environment.sip_port,
         advertised=environment.advertised_address,
+        advertised_is_given=bool(environment.public_address),
         guard=environment.guard,
         guard_allow=environment.guard_allow,
         secret=environment.secret_key,
+        tls_port=environment.sips_port,
+        tls=CertificateFiles(certificate, key, environment.tls_ca),
+        ws_port=environment.ws_port,
+        page_ports=(environment.http_port, environment.https_port),
+        origins=environment.ws_origins,
     )
 
 

@@ -25,11 +25,14 @@ from typing import Any, Final, Protocol
 import structlog
 
 from sipengine.api import BanRecord, BindingRecord, CallRecord, ConfigSnapshot
-from sipengine.net.addresses import local_addresses
-from sipengine.net.connections import Limits
+from sipengine.net.advertising import answered_hosts, own_addresses
+from sipengine.net.certificates import CertificateFiles, Certificates
 from sipengine.net.endpoint import Endpoint
 from sipengine.net.facts import FactsBeat, JournalPort
+from sipengine.net.limits import Limits
+from sipengine.net.relay_note import relay_key
 from sipengine.net.tcp import TcpFlow
+from sipengine.net.ws_admission import WsAdmission
 from sipengine.observe.logs import Scarce
 from sipengine.observe.metrics import collect
 from sipengine.services.core import Core
@@ -57,6 +60,14 @@ SPARE_DESCRIPTORS: Final = 256
 """Not for connections: sockets, database, journal."""
 
 
+PORT_VARIABLES: Final = {
+    "UDP": "PBX_SIP_PORT",
+    "TCP": "PBX_SIP_PORT",
+    "TLS": "PBX_SIPS_PORT",
+    "WS": "PBX_WS_PORT",
+}
+
+
 class EngineError(Exception):
     """The engine cannot start; the message is one sentence that says what to mend."""
 
@@ -65,15 +76,23 @@ class EngineError(Exception):
 class Settings:
     """What the engine must be told. `secret` is the installation's; the engine derives its own.
 
+    `advertised_is_given`: an operator chose it. Port 0 of TLS or WebSocket: not listened for.
+    `page_ports` are those of our own pages (HTTP, HTTPS), `origins` what PBX_WS_ORIGINS lists.
     `guard_allow` are networks that the guard never limits.
     """
 
-    bind: str
+    binds: tuple[str, ...]
     port: int
     advertised: str
     guard: bool
     secret: str
     guard_allow: tuple[IPv4Network | IPv6Network, ...] = ()
+    advertised_is_given: bool = True
+    tls_port: int = 0
+    tls: CertificateFiles | None = None
+    ws_port: int = 0
+    page_ports: tuple[int, ...] = ()
+    origins: tuple[str, ...] = ()
 
 
 class Restored(Protocol):
@@ -137,7 +156,19 @@ class Engine:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        self.endpoint = Endpoint(loop, self._settings.bind, self._limits(), self._note)
+        settings = self._settings
+        self._certificates = self._load_certificates()
+        self._admission = WsAdmission(
+            settings.origins, settings.page_ports, relay_key(settings.secret)
+        )
+        self.endpoint = Endpoint(
+            loop,
+            settings.binds,
+            self._limits(),
+            self._note,
+            certificates=self._certificates,
+            admission=self._admission,
+        )
         try:
             self._bind()
             self._serve(start)
@@ -153,27 +184,56 @@ class Engine:
             self.endpoint.shut()
 
     def _bind(self) -> None:
+        for transport, port in self._ports().items():
+            try:
+                self.endpoint.open(transport, port)
+            except OSError as error:
+                variable = PORT_VARIABLES[transport]
+                raise EngineError(
+                    f"SIP over {transport} cannot listen on {', '.join(self._settings.binds)} port"
+                    f" {port}: {error.strerror}. End the program that uses it, or choose another"
+                    f" {variable} or PBX_BIND."
+                ) from error
+
+    def _ports(self) -> dict[str, int]:
+        """Transport -> port, of all that is listened for."""
         settings = self._settings
+        ports = {"UDP": settings.port, "TCP": settings.port}
+        if settings.tls_port and settings.tls is not None:
+            ports["TLS"] = settings.tls_port
+        if settings.ws_port:
+            ports["WS"] = settings.ws_port
+        return ports
+
+    def _load_certificates(self) -> Certificates | None:
+        files = self._settings.tls
+        if files is None:
+            return None
         try:
-            self.endpoint.open(settings.port)
-        except OSError as error:
+            return Certificates(files)
+        except OSError as error:  # ssl.SSLError is one
             raise EngineError(
-                f"SIP cannot listen on {settings.bind} port {settings.port}: {error.strerror}."
-                " End the program that uses it, or choose another PBX_SIP_PORT or PBX_BIND."
+                f"PBX_TLS_CERT, PBX_TLS_KEY: {files.certificate} and {files.key} cannot be used:"
+                f" {error}. Give a PEM certificate with its key, or leave both out."
             ) from error
 
     def _serve(self, start: Start) -> None:
         loop = self._loop
         settings = self._settings
-        port = settings.port
-        hosts = list(dict.fromkeys([settings.advertised, *local_addresses(settings.bind)]))
+        ports = self._ports()
+        addresses = own_addresses(
+            settings.binds, settings.advertised, settings.advertised_is_given, settings.port,
+            {**ports, "WSS": max(settings.page_ports, default=0)},
+        )  # fmt: skip
+        self._hosts = answered_hosts(settings.binds, addresses)
+        self._admission.set_hosts([*self._hosts, "localhost", *start.snapshot.domains])
         self.core = Core(
             start.snapshot,
             self.endpoint,
             secret=derive_secret(settings.secret),
             instance=secrets.token_hex(8),
-            listening=[(name, host, port) for host in hosts for name in ("UDP", "TCP")],
-            advertised=(settings.advertised, port),
+            listening=[(name, host, port) for host in self._hosts for name, port in ports.items()],
+            advertised=addresses,
             now=monotonic(),
             wall=time(),
             allowed=Allowed(settings.guard_allow) if settings.guard else None,
@@ -193,9 +253,8 @@ class Engine:
         self._tick()
         self._log.info(
             "engine ready",
-            udp=f"{settings.bind}:{port}",
-            tcp=f"{settings.bind}:{port}",
-            advertised=f"{settings.advertised}:{port}",
+            **{name.lower(): f"{','.join(settings.binds)}:{port}" for name, port in ports.items()},
+            advertised=f"{settings.advertised}:{settings.port}",
             bindings=len(restored.bindings),
             calls=len(restored.calls),
             bans=self.core.counters().get("guard_bans_now", 0),
@@ -214,6 +273,7 @@ class Engine:
     def _configure(self, snapshot: ConfigSnapshot) -> None:
         now = monotonic()
         self.core.set_config(snapshot, now)
+        self._admission.set_hosts([*self._hosts, "localhost", *snapshot.domains])
         self._generation = snapshot.generation
         self.endpoint.drain(now)
         self._log.info(
@@ -226,10 +286,11 @@ class Engine:
     # ------------------------------------------------------------------ telling
 
     def _tick(self) -> None:
-        """Once a second: what was dropped to the log, the heartbeat, the garbage."""
+        """Once a second: what was dropped to the log, a new certificate, the heartbeat, the garbage."""
         self._ticking = self._loop.call_later(TICK_S, self._tick)
         for reason, peer, beginning in self.core.take_drops():
             self._dropped.warning("message dropped", why=reason, peer=peer, beginning=beginning)
+        self._refresh_certificates()
         now = monotonic()
         if now >= self._status_due:
             self._status_due = now + STATUS_S
@@ -238,6 +299,15 @@ class Engine:
             gc.collect()
             self._pause = monotonic() - now
             self._collect_due = now + COLLECT_S
+
+    def _refresh_certificates(self) -> None:
+        if self._certificates is None:
+            return
+        told = self._certificates.refresh()
+        if told == "changed":
+            self._log.info("certificate changed")
+        elif told:
+            self._log.warning("certificate not changed", why=told)
 
     def counters(self) -> dict[str, int | float]:
         return collect(

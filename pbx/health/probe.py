@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from pbx.environment import current
-from pbx.supervisor.readiness import engine_answers, loopback_of, web_answers
+from pbx.environment import current, loopback_of
+from pbx.supervisor.readiness import engine_answers, web_answers
 
 USAGE: Final = 2
 

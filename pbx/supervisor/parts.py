@@ -9,7 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from pbx.environment import PROJECT, Environment
+from pbx.environment import PROJECT, Environment, loopback_of
 from pbx.supervisor import commands, readiness
 from pbx.supervisor.cluster import Cluster
 from pbx.supervisor.compiled import import_path
@@ -113,7 +113,7 @@ def valkey(environment: Environment, identity: Identity | None) -> PartPlan:
 
 
 def engine(environment: Environment, identity: Identity | None) -> PartPlan:
-    host = readiness.loopback_of(environment.bind)
+    host = loopback_of(environment.bind)
 
     async def is_ready() -> bool:
         return await readiness.engine_answers(host, environment.sip_port)
@@ -129,18 +129,22 @@ def engine(environment: Environment, identity: Identity | None) -> PartPlan:
 def web(
     environment: Environment,
     identity: Identity | None,
-    http: socket.socket,
-    https: socket.socket,
+    http: list[socket.socket],
+    https: list[socket.socket],
 ) -> PartPlan:
-    host = readiness.loopback_of(environment.bind)
+    host = loopback_of(environment.bind)
 
     async def is_ready() -> bool:
         return await readiness.web_answers(
             host, environment.http_port, tls=False
         ) and await readiness.web_answers(host, environment.https_port, tls=True)
 
-    descriptors = (http.fileno(), https.fileno())
-    words = (*commands.WEB, "--fd", str(descriptors[0]), "--https-fd", str(descriptors[1]))
+    doors = {"--fd": [door.fileno() for door in http]}
+    doors["--https-fd"] = [door.fileno() for door in https]
+    words: tuple[str, ...] = commands.WEB
+    for option, numbers in doors.items():
+        words += (option, ",".join(map(str, numbers)))
+    descriptors = tuple(number for numbers in doors.values() for number in numbers)
     return _python_part(
         environment, identity, "web", words, is_ready=is_ready, pass_fds=descriptors
     )

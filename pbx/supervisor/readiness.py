@@ -12,11 +12,6 @@ from typing import Final, cast
 _ANSWER_DEADLINE: Final = 1.0  # seconds; asked again afterwards
 
 
-def loopback_of(bind: str) -> str:
-    """Where a part that listens on `bind` is reached from this machine."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)  # noqa: S104 - compared, not bound
-
-
 async def valkey_answers(socket: Path) -> bool:
     try:
         async with asyncio.timeout(_ANSWER_DEADLINE):

@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any, Final, TextIO
 
-from pbx.environment import PROJECT, Environment
+from pbx.environment import PROJECT, Environment, loopback_of
 from pbx.supervisor import commands, data_dir, parts, readiness
 from pbx.supervisor.death import dies_with_parent
 from pbx.supervisor.identity import Identity, popen_arguments, service_identity
@@ -58,7 +58,7 @@ class Supervisor:
         self._only = bool(only)
         self._demo = demo
         self._stages: list[list[Part]] = []
-        self._sockets: list[socket.socket] = []
+        self._doors: dict[str, list[socket.socket]] = {}
         self._told_to_stop = asyncio.Event()  # made outside a loop: bound to it at first use
 
     async def run(self) -> None:
@@ -105,15 +105,20 @@ class Supervisor:
             Port("PBX_SIP_PORT", environment.sip_port, kind)
             for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)
         ]
+        sip += [
+            Port("PBX_SIPS_PORT", environment.sips_port, socket.SOCK_STREAM),
+            Port("PBX_WS_PORT", environment.ws_port, socket.SOCK_STREAM),
+        ]
         for port in sip if "engine" in self._names else []:
-            check_free(environment.bind, port)
+            for bind in environment.binds:
+                check_free(bind, port)
         if "web" in self._names:
             for variable, number in (
                 ("PBX_HTTP_PORT", environment.http_port),
                 ("PBX_HTTPS_PORT", environment.https_port),
             ):
                 port = Port(variable, number, socket.SOCK_STREAM)
-                self._sockets.append(listen(environment.bind, port))
+                self._doors[variable] = [listen(bind, port) for bind in environment.binds]
 
     async def _servers(self, identity: Identity | None) -> list[PartPlan]:
         plans = []
@@ -139,7 +144,7 @@ class Supervisor:
                 case "engine":
                     plans.append(parts.engine(environment, identity))
                 case "web":
-                    plans.append(parts.web(environment, identity, *self._sockets))
+                    plans.append(parts.web(environment, identity, *self._doors.values()))
                 case "worker":
                     plans.append(parts.worker(environment, identity))
                 case "beat":
@@ -164,7 +169,7 @@ class Supervisor:
         if self._only or "web" not in self._names:
             return
         environment = self._environment
-        host = readiness.loopback_of(environment.bind)
+        host = loopback_of(environment.bind)
         try:
             async with asyncio.timeout(_ALL_WELL_DEADLINE):
                 while True:
@@ -229,8 +234,9 @@ class Supervisor:
     async def _stop(self) -> None:
         for stage in reversed(self._stages):
             await asyncio.gather(*(part.stop() for part in reversed(stage)))
-        for opened in self._sockets:
-            opened.close()
+        for door in self._doors.values():
+            for opened in door:
+                opened.close()
         data_dir.clear_run_dir(self._environment)
 
 

@@ -1,59 +1,39 @@
-"""All TCP connections: the listeners, the limits, the patience, and finding one by its address.
+"""All connections, whatever goes over them: the limits, the patience, and finding one by its address.
 
-What a stranger can hold is bounded: connections in all and from one address, seconds for a first
-message and for a half-sent one, bytes that wait for readers. Every limit is counted when it bites.
+What a stranger can hold is bounded: connections in all and from one address, seconds for a
+handshake, a first message and a half-sent one, bytes that wait for readers. Every limit is counted
+when it bites.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from time import monotonic
 from typing import Final
 
-from sipengine.net.flows import Address, Receiver
+from sipengine.net.certificates import Certificates
+from sipengine.net.flows import Receiver
+from sipengine.net.handshakes import Handshakes
+from sipengine.net.limits import Limits
+from sipengine.net.listeners import Listeners
 from sipengine.net.resolver import Resolver, family_of
 from sipengine.net.tcp import CLOSED, FINISHING, NEW, OPEN, OPENING, TcpFlow
+from sipengine.net.tls import TlsFlow
+from sipengine.net.ws import WsFlow
+from sipengine.net.ws_admission import WsAdmission
+from sipengine.net.ws_keepalive import KeepAlives
 
 UNSENT_ALL: Final = 64 * 1024 * 1024
 """Bytes that wait for all slow readers together."""
 
-BACKLOG: Final = 1024
-"""Phones that connect at the same moment, as after a power cut; the kernel caps it (somaxconn)."""
-
-ACCEPTS: Final = 64
-"""Connections accepted a wake-up, at some 30 µs each."""
-
-ACCEPT_PAUSE_S: Final = 1.0
-"""How long to accept nothing when the process is out of file descriptors."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What connections may cost, and for how long. Tests choose smaller ones."""
-
-    total: int = 20_000
-    """At some 2 kB of ours and 5 kB of the kernel's for an idle one: 140 MB."""
-    per_source: int = 1_000
-    """A large office behind one address. 0: no limit (PBX_GUARD=off)."""
-    first_message_s: float = 32.0
-    """Until the first whole message: 64*T1, what a transaction waits."""
-    rest_of_message_s: float = 10.0
-    """From the first byte of a message to its last: a slow loris holds its place this long."""
-    idle_s: float = 7_500.0
-    """Without a byte: beyond the longest registration (7,200 s), whose connection must be there
-    when a call comes. Peers that died are found by TCP keep-alive long before."""
-    connect_s: float = 5.0
-    """For name and handshake: the caller hears nothing meanwhile."""
-    finish_s: float = 5.0
-    """For a peer to read the last answer before its connection is closed."""
+Remote = tuple[str, str, int]
+"""Transport, host, port."""
 
 
 class Connections:
-    """The TCP side of the endpoint."""
+    """The connection-oriented side of the endpoint: TCP, TLS and WebSocket."""
 
     def __init__(
         self,
@@ -63,16 +43,25 @@ class Connections:
         hosts: tuple[str, ...],
         limits: Limits,
         note: Callable[[str, TcpFlow], None],
+        certificates: Certificates | None = None,
+        admission: WsAdmission | None = None,
     ) -> None:
-        """`hosts` are the addresses to listen on; `note(why, flow)` hears of every misbehaviour."""
+        """`hosts` are the addresses to listen on; `note(why, flow)` hears of every misbehaviour.
+
+        Without `certificates` there is no TLS, without `admission` no WebSocket.
+        """
         self.loop = loop
         self.receiver = receiver
         self.limits = limits
+        self.certificates = certificates
+        self.admission = admission
+        self.handshakes = Handshakes(loop)
+        self.keep_alives = KeepAlives(limits.ping_s)
         self._resolver = resolver
         self._hosts = hosts
         self._note = note
-        self._listeners: list[socket.socket] = []
-        self._by_remote: dict[Address, TcpFlow] = {}
+        self.listeners = Listeners(loop, self._accepted)
+        self._by_remote: dict[Remote, TcpFlow] = {}
         self._by_source: dict[str, int] = {}
         self._all: set[TcpFlow] = set()
         self.opening: dict[TcpFlow, None] = {}
@@ -84,92 +73,92 @@ class Connections:
         self._next_idle_look = 0.0
         self.unsent_bytes = self.unsent_messages = 0
         self.received = self.pings = self.accepted = self.connects = self.connect_failures = 0
-        self.refused_total = self.refused_source = self.refused_shut = self.accept_errors = 0
-        self.timed_out = self.slow_readers = self.faults = 0
+        self.refused_total = self.refused_source = self.refused_shut = 0
+        self.timed_out = self.slow_readers = self.faults = self.handshake_failures = 0
 
     # ------------------------------------------------------------------ listening
 
-    def open(self, port: int) -> None:
-        """Bind and listen. Raises OSError (port taken, no such address)."""
+    def open(self, transport: str, port: int) -> None:
+        """Bind and listen on all addresses. Raises OSError (port taken, no such address)."""
         for host in self._hosts:
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            listener = socket.socket(family, socket.SOCK_STREAM)
-            self._listeners.append(listener)
-            listener.setblocking(False)
-            # On a listening TCP socket this only skips the wait for old connections' last
-            # packets (TIME_WAIT) after a restart; a second listener is still refused.
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            listener.bind((host, port))
-            listener.listen(BACKLOG)
-
-    def serve(self) -> None:
-        for listener in self._listeners:
-            self.loop.add_reader(listener.fileno(), self._acceptable, listener)
-
-    def pause(self) -> None:
-        """Accept no more; what is open stays."""
-        for listener in self._listeners:
-            self.loop.remove_reader(listener.fileno())
+            self.listeners.open(transport, host, port)
 
     def close(self) -> None:
-        for listener in self._listeners:
-            if listener.fileno() >= 0:
-                self.loop.remove_reader(listener.fileno())
-                listener.close()
+        self.listeners.close()
         for flow in list(self._all):
             flow.lose()
 
-    def _acceptable(self, listener: socket.socket) -> None:
-        for _ in range(ACCEPTS):
-            try:
-                sock, address = listener.accept()
-            except BlockingIOError:
-                return
-            except OSError as error:
-                self.accept_errors += 1
-                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                    # The connection stays in the backlog and would wake us for ever.
-                    self.loop.remove_reader(listener.fileno())
-                    self.loop.call_later(ACCEPT_PAUSE_S, self._accept_again, listener)
-                    return
-                continue  # that peer gave up already
-            source = address[0]
-            gate = self.receiver.gate
-            if gate.shut and gate.blocks(source, monotonic()):
-                self.refused_shut += 1
-                sock.close()
-                continue
-            held = self._by_source.get(source, 0)
-            if len(self._all) >= self.limits.total:
-                self.refused_total += 1
-                sock.close()
-                continue
-            if self.limits.per_source and held >= self.limits.per_source:
-                self.refused_source += 1
-                sock.close()
-                continue
-            self.accepted += 1
-            flow = TcpFlow(self, listener.getsockname()[:2], (source, address[1]))
-            flow.source = source
-            self._by_source[source] = held + 1
-            self._all.add(flow)
-            self._unproven[flow] = None
-            flow.accepted(sock)
+    def _accepted(self, sock: socket.socket, transport: str, remote: tuple[str, int]) -> None:
+        source = remote[0]
+        if self.is_shut_out(source):
+            self.refused_shut += 1
+            sock.close()
+            return
+        if len(self._all) >= self.limits.total:
+            self.refused_total += 1
+            sock.close()
+            return
+        if self._has_too_many(source):
+            self.refused_source += 1
+            sock.close()
+            return
+        self.accepted += 1
+        flow = self._make(transport, ("", 0), remote)
+        flow.source = source
+        self._by_source[source] = self._by_source.get(source, 0) + 1
+        self._all.add(flow)
+        self._unproven[flow] = None
+        flow.accepted(sock)
 
-    def _accept_again(self, listener: socket.socket) -> None:
-        if listener.fileno() >= 0:
-            self.loop.add_reader(listener.fileno(), self._acceptable, listener)
+    def is_shut_out(self, source: str) -> bool:
+        """Whether nothing is taken from that address at present."""
+        gate = self.receiver.gate
+        return bool(gate.shut) and gate.blocks(source, monotonic())
+
+    def _has_too_many(self, source: str) -> bool:
+        most = self.limits.per_source
+        return bool(most) and self._by_source.get(source, 0) >= most
+
+    def _make(self, transport: str, local: tuple[str, int], remote: tuple[str, int]) -> TcpFlow:
+        if transport == "TLS" and self.certificates is not None:
+            return TlsFlow(self, local, remote, self.certificates)
+        if transport == "WS" and self.admission is not None:
+            return WsFlow(self, local, remote, self.admission)
+        return TcpFlow(self, local, remote)
+
+    def move_source(self, flow: TcpFlow, source: str) -> bool:
+        """Count a relayed connection for the address it truly comes from; False if that has too many,
+        or is shut out."""
+        if self.is_shut_out(source):
+            self.refused_shut += 1
+            return False
+        if self._has_too_many(source):
+            self.refused_source += 1
+            return False
+        self._leave_source(flow)
+        flow.source = source
+        self._by_source[source] = self._by_source.get(source, 0) + 1
+        return True
+
+    def _leave_source(self, flow: TcpFlow) -> None:
+        left = self._by_source[flow.source] - 1
+        if left:
+            self._by_source[flow.source] = left
+        else:
+            del self._by_source[flow.source]
 
     # ------------------------------------------------------------------ finding and making
 
-    def flow(self, host: str, port: int) -> TcpFlow:
-        """The open connection to that address, or one that the first send will make."""
-        flow = self._by_remote.get((host, port))
+    def flow(self, transport: str, host: str, port: int) -> TcpFlow:
+        """The open connection to that address, or one that the first send will make.
+
+        `transport` is TCP or TLS. Over TLS the peer must prove to be `host` (RFC 5922 §7.3).
+        """
+        key = (transport, host, port)
+        flow = self._by_remote.get(key)
         if flow is None or flow.state in (FINISHING, CLOSED):
-            flow = TcpFlow(self, (self._hosts[0], 0), (host, port))
-            self._by_remote[host, port] = flow
+            flow = self._make(transport, (self._hosts[0], 0), (host, port))
+            self._by_remote[key] = flow
             self.opening[flow] = None
         return flow
 
@@ -184,8 +173,8 @@ class Connections:
         flow.since = monotonic()
         self._all.add(flow)
         self.opening[flow] = None
-        self._by_remote[flow.asked] = flow
         host, port = flow.asked
+        self._by_remote[flow.transport, host, port] = flow
         if family_of(host):
             self._connect(flow, host, port)
         else:
@@ -208,9 +197,9 @@ class Connections:
             flow.lose()
             return
         try:
-            for host in self._hosts:
-                if family_of(host) == family and host not in ("0.0.0.0", "::"):  # noqa: S104
-                    sock.bind((host, 0))
+            own = [host for host in self._hosts if family_of(host) == family]
+            if len(own) == 1 and own[0] not in ("0.0.0.0", "::"):  # noqa: S104
+                sock.bind((own[0], 0))  # of several addresses the route decides
             flow.connect(sock, (address, port))
         except OSError:  # no such route, a port that nobody may use
             sock.close()
@@ -220,7 +209,8 @@ class Connections:
 
     def opened(self, flow: TcpFlow) -> None:
         self.opening.pop(flow, None)
-        self._by_remote[flow.remote] = flow
+        if flow.stream:  # a WebSocket's client is reached by his connection alone
+            self._by_remote[(flow.transport, *flow.remote)] = flow
 
     def closed(self, flow: TcpFlow) -> None:
         self._all.discard(flow)
@@ -228,14 +218,11 @@ class Connections:
         self._unproven.pop(flow, None)
         self.partial.pop(flow, None)
         for address in (flow.remote, flow.asked):
-            if self._by_remote.get(address) is flow:
-                del self._by_remote[address]
+            key = (flow.transport, *address)
+            if self._by_remote.get(key) is flow:
+                del self._by_remote[key]
         if flow.source:
-            left = self._by_source[flow.source] - 1
-            if left:
-                self._by_source[flow.source] = left
-            else:
-                del self._by_source[flow.source]
+            self._leave_source(flow)
 
     def prove(self, flow: TcpFlow) -> None:
         """A first whole message has come."""
@@ -262,6 +249,16 @@ class Connections:
         self.slow_readers += 1
         self._note("does not read", flow)
 
+    def note_slow_handshake(self, flow: TcpFlow) -> None:
+        if flow.source:  # a peer's, not ours
+            self.timed_out += 1
+            self._note("handshake too slow", flow)
+
+    def note_handshake(self, flow: TcpFlow, why: str) -> None:
+        """A TLS handshake or a WebSocket's opening request failed."""
+        self.handshake_failures += 1
+        self._note(why, flow)
+
     # ------------------------------------------------------------------ patience
 
     def sweep(self, now: float) -> None:
@@ -271,10 +268,12 @@ class Connections:
             if flow.state == NEW:
                 if now - flow.since > limits.connect_s:  # asked for, never sent by
                     del self.opening[flow]
-                    if self._by_remote.get(flow.asked) is flow:
-                        del self._by_remote[flow.asked]
+                    key = (flow.transport, *flow.asked)
+                    if self._by_remote.get(key) is flow:
+                        del self._by_remote[key]
             elif flow.state == OPENING:
                 if now - flow.since > limits.connect_s:
+                    self.note_slow_handshake(flow)
                     flow.lose()
             elif now - flow.since > limits.finish_s:
                 flow.lose()
@@ -282,6 +281,7 @@ class Connections:
         self._end_overdue(
             self.partial, lambda flow: self.partial[flow] + limits.rest_of_message_s, now
         )
+        self.keep_alives.look(now)
         if now >= self._next_idle_look:
             self._next_idle_look = now + limits.idle_s / 100
             for flow in [f for f in self._all if f.state == OPEN]:
@@ -313,7 +313,8 @@ class Connections:
             "tcp_refused_total_limit": self.refused_total,
             "tcp_refused_source_limit": self.refused_source,
             "tcp_refused_banned": self.refused_shut,
-            "tcp_accept_errors": self.accept_errors,
+            "tcp_accept_errors": self.listeners.errors,
+            "tcp_handshake_failures": self.handshake_failures,
             "tcp_timed_out": self.timed_out,
             "tcp_slow_readers": self.slow_readers,
             "tcp_broken_streams": self.faults,

@@ -13,16 +13,20 @@ from time import monotonic
 from typing import Final, Protocol
 
 from sipengine.api import Fact
-from sipengine.net.connections import Connections, Limits
+from sipengine.net.certificates import Certificates
+from sipengine.net.connections import Connections
 from sipengine.net.facts import FactsBeat
 from sipengine.net.flows import ConnectedFlow, Gate, NetFlow, OpenGate
+from sipengine.net.limits import Limits
 from sipengine.net.named import NamedUdpFlow
 from sipengine.net.resolver import Resolver, family_of
 from sipengine.net.tcp import TcpFlow
 from sipengine.net.udp import UdpSocket
+from sipengine.net.udp_sockets import UdpSockets
+from sipengine.net.unreachable import UnreachableFlow
+from sipengine.net.ws_admission import WsAdmission
 from sipengine.sip.flow import Flow
-
-DEFAULT_PORT: Final = 5060
+from sipengine.sip.via import DEFAULT_PORTS
 
 GRAIN_S: Final = 0.05
 """Timers that fall into the same twentieth of a second share one wake-up; SIP's shortest is T1, 0.5 s."""
@@ -62,17 +66,25 @@ class Endpoint:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        bind: str,
+        binds: tuple[str, ...],
         limits: Limits,
         note: Callable[[str, TcpFlow], None],
+        *,
+        certificates: Certificates | None = None,
+        admission: WsAdmission | None = None,
     ) -> None:
-        """`bind` is one numeric address; `::` listens on IPv6 and IPv4 both, each by its own socket."""
+        """`binds` are numeric addresses; `::` listens on IPv6 and IPv4 both, each by its own socket.
+
+        `certificates` are for TLS, `admission` for WebSockets; without them there is none.
+        """
         self._loop = loop
-        hosts = ("::", "0.0.0.0") if bind == "::" else (bind,)  # noqa: S104
-        self._udp = {family_of(host): UdpSocket(loop, self, host) for host in hosts}
-        self._udp_sockets = tuple(self._udp.values())
-        self._resolver = Resolver(loop, tuple(self._udp))
-        self.connections = Connections(loop, self, self._resolver, hosts, limits, note)
+        hosts = both_families(binds)
+        self._udp_sockets = tuple(UdpSocket(loop, self, host) for host in hosts)
+        self._udp = UdpSockets(self._udp_sockets)
+        self._resolver = Resolver(loop, self._udp.families)
+        self.connections = Connections(
+            loop, self, self._resolver, hosts, limits, note, certificates, admission
+        )
         self.gate: Gate = OpenGate()
         self.dirty: list[ConnectedFlow] = []
         self.finishing: list[ConnectedFlow] = []
@@ -83,11 +95,16 @@ class Endpoint:
         self._tick: asyncio.TimerHandle | None = None
         self._lag = 0.0
 
-    def open(self, port: int) -> None:
-        """Bind all to `port`. Raises OSError if it is taken or the address is not this machine's."""
-        for udp in self._udp_sockets:
-            udp.open(port)
-        self.connections.open(port)
+    def open(self, transport: str, port: int) -> None:
+        """Listen for UDP, TCP, TLS or WS on `port` of every address.
+
+        Raises OSError if it is taken or an address is not this machine's.
+        """
+        if transport == "UDP":
+            for udp in self._udp_sockets:
+                udp.open(port)
+        else:
+            self.connections.open(transport, port)
 
     def attach(self, core: CorePort, facts: FactsBeat, gate: Gate | None = None) -> None:
         self.core = core
@@ -98,7 +115,7 @@ class Endpoint:
     def serve(self) -> None:
         for udp in self._udp_sockets:
             udp.serve()
-        self.connections.serve()
+        self.connections.listeners.serve()
         self._tick = self._loop.call_later(TICK_S, self._on_tick)
         self.drain(monotonic())
 
@@ -106,7 +123,7 @@ class Endpoint:
         """Take no new datagrams and connections; answers still go out."""
         for udp in self._udp_sockets:
             udp.pause()
-        self.connections.pause()
+        self.connections.listeners.pause()
 
     def shut(self) -> None:
         """Close everything. The core hears of nothing more."""
@@ -122,13 +139,13 @@ class Endpoint:
 
     def flow_to(self, transport: str, host: str, port: int) -> NetFlow:
         host = host.strip("[]")
-        port = port or DEFAULT_PORT
-        if transport == "TCP":
-            return self.connections.flow(host, port)
-        family = family_of(host)
-        udp = self._udp.get(family)
-        if udp is not None:
-            return udp.flow(host, port)
+        port = port or DEFAULT_PORTS[transport]
+        if transport != "UDP":
+            if transport in ("WS", "WSS"):
+                return UnreachableFlow(transport, (host, port), self)
+            return self.connections.flow(transport, host, port)
+        if family_of(host):
+            return self._udp.flow(host, port)
         return NamedUdpFlow(self._udp, self._resolver, self, host, port)
 
     def close(self, flow: Flow) -> None:
@@ -215,3 +232,11 @@ class Endpoint:
             for name, value in udp.counters().items():
                 total[name] = total.get(name, 0) + value
         return total | self.connections.counters()
+
+
+def both_families(binds: tuple[str, ...]) -> tuple[str, ...]:
+    """The addresses to bind sockets to: `::` stands for the wildcards of both families."""
+    hosts: list[str] = []
+    for bind in binds:
+        hosts += ["::", "0.0.0.0"] if bind == "::" else [bind]  # noqa: S104
+    return tuple(dict.fromkeys(hosts))

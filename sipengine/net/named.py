@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from time import monotonic
 from typing import Final
 
 from sipengine.net.flows import NetFlow, Receiver
-from sipengine.net.resolver import Resolver, family_of
-from sipengine.net.udp import UdpFlow, UdpSocket
+from sipengine.net.resolver import Resolver
+from sipengine.net.udp_sockets import UdpSockets
 
 WAITING_DATAGRAMS: Final = 16
 """While a name is looked up: one request and its retransmissions, several times over."""
@@ -21,13 +20,13 @@ class NamedUdpFlow(NetFlow):
 
     def __init__(
         self,
-        sockets: Mapping[int, UdpSocket],
+        sockets: UdpSockets,
         resolver: Resolver,
         receiver: Receiver,
         host: str,
         port: int,
     ) -> None:
-        super().__init__("UDP", next(iter(sockets.values())).local, (host, port))
+        super().__init__("UDP", sockets.default.local, (host, port))
         self._sockets = sockets
         self._resolver = resolver
         self._receiver = receiver
@@ -45,11 +44,10 @@ class NamedUdpFlow(NetFlow):
         self._asking = False
         waiting = self._waiting
         self._waiting = []
-        udp = self._sockets.get(family_of(address)) if address else None
-        if udp is None:
+        if not address:
             self._receiver.failed.append(self)
         else:
-            flow: UdpFlow = udp.flow(address, self.remote[1])
+            flow = self._sockets.flow(address, self.remote[1])
             for data in waiting:
                 flow.send(data)
         self._receiver.drain(monotonic())

@@ -53,8 +53,10 @@ class TcpFlow(ConnectedFlow):
         "state",
     )
 
-    def __init__(self, owner: Connections, local: Address, remote: Address) -> None:
-        super().__init__("TCP", local, remote)
+    def __init__(
+        self, owner: Connections, local: Address, remote: Address, transport: str = "TCP"
+    ) -> None:
+        super().__init__(transport, local, remote)
         self._owner = owner
         self._socket: socket.socket | None = None
         self._fd = -1
@@ -113,15 +115,25 @@ class TcpFlow(ConnectedFlow):
             self._owner.receiver.drain(monotonic())
             return
         self._opened()
-        self.flush()
+        if self.state == OPEN:
+            self.flush()
 
     def _opened(self) -> None:
+        """The TCP connection stands. What needs a handshake of its own goes on from here."""
+        self._note_addresses()
+        self._begin()
+
+    def _note_addresses(self) -> None:
         assert self._socket is not None
         try:
             self.local = self._socket.getsockname()[:2]
             self.remote = self._socket.getpeername()[:2]
         except OSError:  # it is gone already; reading tells
             pass
+        self.via = self.route = ""  # they were written for another address
+
+    def _begin(self) -> None:
+        """Messages may pass."""
         self.state = OPEN
         self.since = self.active_at = monotonic()
         self._owner.opened(self)
@@ -132,8 +144,7 @@ class TcpFlow(ConnectedFlow):
     def _readable(self) -> None:
         assert self._socket is not None
         now = monotonic()
-        owner = self._owner
-        receiver = owner.receiver
+        receiver = self._owner.receiver
         try:
             data = self._socket.recv(PIECE)
         except BlockingIOError:
@@ -146,6 +157,13 @@ class TcpFlow(ConnectedFlow):
             receiver.drain(now)
             return
         self.active_at = now
+        self._take(data, now)
+        receiver.drain(now)
+
+    def _take(self, data: bytes, now: float) -> None:
+        """Hand on the messages that came whole, answer keep-alives, end a stream that is none."""
+        owner = self._owner
+        receiver = owner.receiver
         framer = self._framer
         messages = framer.feed(data)
         if messages:
@@ -167,7 +185,6 @@ class TcpFlow(ConnectedFlow):
         if framer.fault:
             owner.note_fault(self, framer.fault)
             self.finish_later()
-        receiver.drain(now)
 
     # ------------------------------------------------------------------ sending
 
@@ -201,15 +218,21 @@ class TcpFlow(ConnectedFlow):
             self._keep(self._unsent + data)
             return
         try:
-            sent = self._socket.send(data)
-        except BlockingIOError:
-            sent = 0
+            sent = self._write(data)
         except OSError:
             self.lose()
             return
         if sent < len(data):
             self._owner.loop.add_writer(self._fd, self._writable)
             self._keep(data[sent:])
+
+    def _write(self, data: bytes) -> int:
+        """How much of it the connection takes now. Raises OSError if it is gone."""
+        assert self._socket is not None
+        try:
+            return self._socket.send(data)
+        except BlockingIOError:
+            return 0
 
     def _keep(self, data: bytes) -> None:
         self._owner.unsent_bytes += len(data) - len(self._unsent)
@@ -219,11 +242,8 @@ class TcpFlow(ConnectedFlow):
             self.lose()
 
     def _writable(self) -> None:
-        assert self._socket is not None
         try:
-            sent = self._socket.send(self._unsent)
-        except BlockingIOError:
-            return
+            sent = self._write(self._unsent)
         except OSError:
             self.lose()
             self._owner.receiver.drain(monotonic())
@@ -260,7 +280,7 @@ class TcpFlow(ConnectedFlow):
         """The connection is gone, by whichever side: let go of it and have the core told."""
         if self.state == CLOSED:
             return
-        if self.state == OPENING:
+        if self.state == OPENING and not self.source:
             self._owner.connect_failures += 1
         self.state = CLOSED
         self.open = False
@@ -270,7 +290,11 @@ class TcpFlow(ConnectedFlow):
         if self._socket is not None:
             self._owner.loop.remove_reader(self._fd)
             self._owner.loop.remove_writer(self._fd)
-            self._socket.close()
+            self._close()
             self._socket = None
         self._owner.closed(self)
         self._owner.receiver.failed.append(self)
+
+    def _close(self) -> None:
+        assert self._socket is not None
+        self._socket.close()

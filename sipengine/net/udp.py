@@ -72,7 +72,7 @@ class UdpSocket:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, receiver: Receiver, host: str) -> None:
         self._loop = loop
-        self._receiver = receiver
+        self.receiver = receiver
         self.local: Address = (host, 0)
         self.family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.socket(self.family, socket.SOCK_DGRAM)
@@ -140,7 +140,7 @@ class UdpSocket:
     # ------------------------------------------------------------------ receiving
 
     def _readable(self) -> None:
-        receiver = self._receiver
+        receiver = self.receiver
         receive = receiver.receive
         recvfrom = self._socket.recvfrom
         known = self._recent.get
@@ -184,7 +184,7 @@ class UdpSocket:
                     self.bounced += 1
                     flow = self._recent.get(address) or self._alive.get(address)
                     if flow is not None:
-                        self._receiver.failed.append(flow)
+                        self.receiver.failed.append(flow)
 
     # ------------------------------------------------------------------ sending
 
@@ -202,7 +202,7 @@ class UdpSocket:
         except OSError as again:
             self.send_errors += 1
             if again.errno in _UNREACHABLE:
-                self._receiver.failed.append(flow)
+                self.receiver.failed.append(flow)
 
     def _enqueue(self, data: bytes, address: SocketAddress) -> int:
         """Stands in for the socket's `sendto` while the kernel takes no more."""

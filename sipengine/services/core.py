@@ -23,6 +23,7 @@ from sipengine.services.challenger import Challenger
 from sipengine.services.guard.guard import Guard
 from sipengine.services.guard.sources import Allowed
 from sipengine.services.location import Location
+from sipengine.services.own_addresses import OwnAddresses
 from sipengine.services.own_answers import OwnAnswers
 from sipengine.services.own_requests import Held, OwnRequests
 from sipengine.services.ports import Flows
@@ -62,7 +63,8 @@ class Core:
 
     `now` is monotonic seconds, `wall` seconds since 1970. `secret` (>= 16 bytes) signs nonces and
     Record-Routes and lasts over restarts; `instance` is different in every process. `listening`
-    are the (transport, host, port) that this server answers at, `advertised` what phones are told.
+    are the (transport, host, port) that this server answers at, `advertised` what phones are told:
+    (host, port), or more where transports and address families differ.
     `allowed` are the networks that the guard never limits; without it there is no guard.
     """
 
@@ -74,7 +76,7 @@ class Core:
         secret: bytes,
         instance: str,
         listening: list[tuple[str, str, int]],
-        advertised: tuple[str, int],
+        advertised: tuple[str, int] | OwnAddresses,
         now: float,
         wall: float,
         allowed: Allowed | None = None,
@@ -89,7 +91,8 @@ class Core:
         self._layer = layer = TransactionLayer()
         self.out = layer.out
         self._answers = answers = OwnAnswers(self.out, tag_prefix)
-        self._responsibility = responsibility = Responsibility(listening, advertised)
+        addresses = advertised if isinstance(advertised, OwnAddresses) else OwnAddresses(advertised)
+        self._responsibility = responsibility = Responsibility(listening, addresses.default)
         self._location = location = Location(flows, self._facts)
         self._calls = calls = Calls(layer.timers, offset, unique[:15])
         guard = None
@@ -101,8 +104,8 @@ class Core:
         )
         registrar = Registrar(location, responsibility)
         self._own = OwnRequests(answers, challenger, registrar, self.out, offset, guard)
-        record_route = RecordRoute(_derived(secret, "route"), advertised)
-        branches = Branches(unique[:6], advertised)
+        record_route = RecordRoute(_derived(secret, "route"), addresses)
+        branches = Branches(unique[:6], addresses)
         self._validation = validation = Validation(branches, record_route, responsibility)
         proxy = Proxy(
             layer, location, flows, calls, record_route, branches, responsibility, tag_prefix
@@ -122,7 +125,7 @@ class Core:
             self._receive_response(data, flow, now)
             return
         try:
-            message = parse(data, flow.reliable)
+            message = parse(data, flow.stream)
         except RemoteProtocolError as error:
             told = self.guard is None or self.guard.may_refuse(flow, error.status, now)
             self._answers.refuse_broken(data, flow, error, told)

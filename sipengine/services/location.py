@@ -9,7 +9,7 @@ from sys import intern
 from typing import Final
 
 from sipengine.api import BindingGone, BindingRecord, Fact
-from sipengine.services.ports import Flows
+from sipengine.services.ports import REACHABLE, Flows
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import RELIABLE, Flow
 from sipengine.sip.uri import host_port, parse_uri
@@ -166,7 +166,7 @@ class Location:
             return None
         transport = uri.transport
         source, port = _split(binding.received)
-        if transport not in ("UDP", "TCP") or uri.host != source:
+        if transport not in REACHABLE or uri.host != source:
             return None
         flow = binding.flow
         its_source = transport == "UDP" and (uri.port or 5060) == port

@@ -12,7 +12,7 @@ from sipengine.sip.message import Message
 from sipengine.sip.via import parse_via
 
 _USUAL_VIA: Final = re.compile(
-    r"Via: SIP/2\.0/(UDP|TCP) ([A-Za-z0-9._-]+:[0-9]{1,5});branch=([^;,\s\"]+)(;rport(?=[;,]|$))?"
+    r"Via: SIP/2\.0/(UDP|TCP|TLS|WSS?) ([A-Za-z0-9._-]+:[0-9]{1,5});branch=([^;,\s\"]+)(;rport(?=[;,]|$))?"
 )
 """A top Via as nearly every phone writes it; others go the long way."""
 _RPORT: Final = re.compile(r"\s*;\s*rport\s*=?\s*(?=[;,]|$)", re.IGNORECASE)

@@ -54,8 +54,8 @@ class SipUri:
     def transport(self) -> str:
         """TCP, UDP, TLS, WS, WSS in capitals: what the URI asks for (§19.1.1), UDP if nothing."""
         asked = (self.parameter("transport") or "").upper()
-        if self.scheme == "sips" and asked in ("", "TCP"):
-            return "TLS"
+        if self.scheme == "sips":
+            return "WSS" if asked in ("WS", "WSS") else "TLS"
         return asked or "UDP"
 
     @property

@@ -89,5 +89,7 @@ def test_published_ports_are_the_documented_ones() -> None:
         f"{port}:{port}" for port in (environment.http_port, environment.https_port)
     ]
     assert SERVICES["engine"]["ports"] == [
-        f"{environment.sip_port}:{environment.sip_port}/{kind}" for kind in ("udp", "tcp")
+        *(f"{environment.sip_port}:{environment.sip_port}/{kind}" for kind in ("udp", "tcp")),
+        f"{environment.sips_port}:{environment.sips_port}/tcp",
+        f"{environment.ws_port}:{environment.ws_port}/tcp",
     ]

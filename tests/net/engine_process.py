@@ -64,7 +64,7 @@ class LinkWithoutDatabase:
 
 
 def settings(port: int) -> Settings:
-    return Settings("127.0.0.1", port, "127.0.0.1", guard=False, secret="s" * 32)
+    return Settings(("127.0.0.1",), port, "127.0.0.1", guard=False, secret="s" * 32)
 
 
 def main() -> int:

@@ -8,10 +8,12 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from sipengine.net.connections import Limits
+from sipengine.net.certificates import Certificates
 from sipengine.net.endpoint import Endpoint
 from sipengine.net.facts import FactsBeat, JournalPort
+from sipengine.net.limits import Limits
 from sipengine.net.tcp import TcpFlow
+from sipengine.net.ws_admission import WsAdmission
 from tests.net.stand_in_core import StandInCore
 from tests.support.free_ports import free_port
 
@@ -48,6 +50,8 @@ class Served:
         self,
         bind: str = "127.0.0.1",
         *,
+        certificates: Certificates | None = None,
+        admission: WsAdmission | None = None,
         limits: Limits | None = None,
         journal: JournalPort | None = None,
     ) -> None:
@@ -57,7 +61,9 @@ class Served:
         self.refusals: list[str] = []
         self.written = 0
         self.defects: list[str] = []
-        self._bind = bind
+        self._binds = tuple(bind.split(","))
+        self._certificates = certificates
+        self._admission = admission
         self._limits = limits or Limits()
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -78,9 +84,23 @@ class Served:
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
         self.loop.set_exception_handler(lambda _, context: self.defects.append(str(context)))
-        self.endpoint = Endpoint(self.loop, self._bind, self._limits, self._note)
+        self.endpoint = Endpoint(
+            self.loop,
+            self._binds,
+            self._limits,
+            self._note,
+            certificates=self._certificates,
+            admission=self._admission,
+        )
         self.port = free_port()
-        self.endpoint.open(self.port)
+        self.endpoint.open("UDP", self.port)
+        self.endpoint.open("TCP", self.port)
+        if self._certificates is not None:
+            self.tls_port = free_port()
+            self.endpoint.open("TLS", self.tls_port)
+        if self._admission is not None:
+            self.ws_port = free_port()
+            self.endpoint.open("WS", self.ws_port)
         self.facts = FactsBeat(
             self.loop, self.endpoint, self.journal, self._count_write, self.refusals.append
         )

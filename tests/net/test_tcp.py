@@ -10,7 +10,7 @@ import time
 import pytest
 
 from sipengine.net import connections, tcp
-from sipengine.net.connections import Limits
+from sipengine.net.limits import Limits
 from sipengine.net.tcp import TcpFlow
 from tests.net.served import DEADLINE, Served, is_closed, read_exactly
 from tests.support.wait import until
@@ -375,7 +375,7 @@ def test_flows_that_are_asked_for_and_never_used_are_forgotten() -> None:
 
 def test_running_out_of_descriptors_pauses_accepting_and_goes_on() -> None:
     with Served() as served:
-        listener = served.endpoint.connections._listeners[0]
+        listener = next(iter(served.endpoint.connections.listeners._transports))
 
         class Exhausted:
             """The listener as it is when the process has no descriptor left."""
@@ -392,7 +392,9 @@ def test_running_out_of_descriptors_pauses_accepting_and_goes_on() -> None:
         def exhaust() -> None:
             fd = listener.fileno()
             served.loop.remove_reader(fd)
-            served.loop.add_reader(fd, served.endpoint.connections._acceptable, Exhausted())  # type: ignore[arg-type]
+            served.loop.add_reader(
+                fd, served.endpoint.connections.listeners.acceptable, Exhausted()
+            )  # type: ignore[arg-type]
 
         served.call(exhaust)
         with served.tcp(), served.udp() as phone:

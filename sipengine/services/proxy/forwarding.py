@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from sipengine.services.own_addresses import OwnAddresses
 from sipengine.sip.address import parse_address
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message, split_list
 from sipengine.sip.parser import parse
-from sipengine.sip.uri import host_port
 
 _COPIED_TO_CANCEL: Final = frozenset(
     (b"from", b"f", b"to", b"t", b"call-id", b"i", b"route", b"max-forwards", b"session-id")
@@ -24,12 +24,12 @@ class Branches:
     is not taken for ours.
     """
 
-    __slots__ = ("_count", "_prefix", "sent_by")
+    __slots__ = ("_count", "_prefix", "addresses")
 
-    def __init__(self, instance: str, address: tuple[str, int]) -> None:
+    def __init__(self, instance: str, addresses: OwnAddresses) -> None:
         self._prefix = f"z9hG4bK{instance}"
         self._count = 0
-        self.sent_by = host_port(*address)
+        self.addresses = addresses
 
     def make(self, loop_hash: int) -> str:
         self._count += 1
@@ -73,7 +73,7 @@ class Outgoing:
         rport = "" if flow.reliable else ";rport"
         text = (
             f"{self._method} {uri} SIP/2.0\r\n"
-            f"Via: SIP/2.0/{flow.transport} {self._branches.sent_by};branch={branch}{rport}\r\n"
+            f"Via: {flow.via or self._branches.addresses.via(flow)};branch={branch}{rport}\r\n"
             f"{record_route}"
         )
         return branch.encode(), text.encode("latin-1", "replace") + self._rest

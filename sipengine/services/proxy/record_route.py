@@ -1,9 +1,10 @@
 """Record-Route with a signed note of both ends' flows, so that a dialog outlives this process (D3).
 
-The note is a URI parameter: `f=U192.0.2.1:5060!T198.51.100.7:40312!MAC`, caller first. The MAC
+The note is a URI parameter: `f=U192.0.2.1:5060!T198.51.100.7:40312!MAC`, caller first; U is UDP, T
+TCP, S TLS, W and X a WebSocket plain and secure. The MAC
 covers the note, the Call-ID and the caller's tag. Whoever presents it in a Route proves that we
 relayed the dialog, and which tag it verifies with tells which side is speaking.
-Double Record-Route where the two sides use different transports (RFC 5658 §3.3).
+Double Record-Route where the two sides differ in transport or address (RFC 5658 §3.3).
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from _blake2 import blake2s
 from dataclasses import dataclass
 from hmac import compare_digest
 
+from sipengine.services.own_addresses import OwnAddresses
 from sipengine.sip.flow import Flow
 from sipengine.sip.uri import host_port
 
-_LETTERS = {"UDP": "U", "TCP": "T"}
-_TRANSPORTS = {"U": "UDP", "T": "TCP"}
+_LETTERS = {"UDP": "U", "TCP": "T", "TLS": "S", "WS": "W", "WSS": "X"}
+_TRANSPORTS = {letter: transport for transport, letter in _LETTERS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +31,21 @@ class Ends:
 
 
 class RecordRoute:
-    """Writes and reads our Record-Route URIs. `address` is the advertised host:port."""
+    """Writes and reads our Record-Route URIs."""
 
-    def __init__(self, key: bytes, address: tuple[str, int]) -> None:
+    def __init__(self, key: bytes, addresses: OwnAddresses) -> None:
         self._key = key
-        self._uri = f"<sip:{host_port(*address)};lr"
-        self._prefix = f"{self._uri};f="
-        self._tcp_prefix = f"{self._uri};transport=tcp;f="
+        self._addresses = addresses
 
     def lines(self, call_id: str, from_tag: str, caller: Flow, callee: Flow) -> str:
         """The header lines to put above other Record-Routes, each with its line end."""
         note = f"{_packed(caller)}!{_packed(callee)}"
         note = f"{note}!{self._mac(note, call_id, from_tag)}>\r\n"
-        towards_caller = self._tcp_prefix if caller.transport == "TCP" else self._prefix
-        if caller.transport == callee.transport:
-            return f"Record-Route: {towards_caller}{note}"
-        towards_callee = self._tcp_prefix if callee.transport == "TCP" else self._prefix
-        return f"Record-Route: {towards_callee}{note}Record-Route: {towards_caller}{note}"
+        towards_caller = caller.route or self._addresses.route(caller)
+        towards_callee = callee.route or self._addresses.route(callee)
+        if towards_caller == towards_callee:
+            return f"Record-Route: {towards_caller};f={note}"
+        return f"Record-Route: {towards_callee};f={note}Record-Route: {towards_caller};f={note}"
 
     def read(self, note: str, call_id: str, from_tag: str, to_tag: str) -> Ends | None:
         """What the parameter `f` of a Route says, None if it is not ours for this dialog."""
@@ -60,9 +60,9 @@ class RecordRoute:
 
     def note_of(self, route: str) -> str | None:
         """The note in a Route value that reads exactly as we wrote it: the quick way for the usual case."""
-        for prefix in (self._prefix, self._tcp_prefix):
-            if route.startswith(prefix):
-                return route[len(prefix) : route.find(">")]
+        at = route.find(";f=")
+        if at >= 0 and route[:at] in self._addresses.routes:
+            return route[at + 3 : route.find(">")]
         return None
 
     def _mac(self, note: str, call_id: str, tag: str) -> str:
@@ -72,7 +72,7 @@ class RecordRoute:
 
 def _packed(flow: Flow) -> str:
     if not flow.packed:
-        flow.packed = _LETTERS.get(flow.transport, "T") + host_port(*flow.remote)
+        flow.packed = _LETTERS[flow.transport] + host_port(*flow.remote)
     return flow.packed
 
 

@@ -9,7 +9,7 @@ from sipengine.services.ports import Flows
 from sipengine.services.routing import Destination
 from sipengine.sip.address import parse_address
 from sipengine.sip.errors import RemoteProtocolError
-from sipengine.sip.flow import Flow
+from sipengine.sip.flow import RELIABLE, Flow
 from sipengine.sip.uri import parse_uri
 
 MAX_BREADTH: Final = 60
@@ -66,6 +66,6 @@ def flow_to_uri(text: str, flows: Flows) -> Flow:
     """
     uri = parse_uri(text)
     transport = uri.transport
-    if transport not in ("UDP", "TCP"):
+    if transport not in RELIABLE and transport != "UDP":
         raise RemoteProtocolError(416, "Unsupported URI Scheme")
     return flows.flow_to(transport, uri.parameter("maddr") or uri.host, uri.port)
