@@ -21,7 +21,7 @@ from websockets.typing import Subprotocol
 from sipengine.net.flows import Address
 from sipengine.net.tcp import OPEN, OPENING, TcpFlow
 from sipengine.net.ws_admission import SUBPROTOCOL, Refused, WsAdmission
-from sipengine.sip.message import MAX_HEAD, MAX_MESSAGE
+from sipengine.sip.parser import MAX_HEAD, MAX_MESSAGE
 
 if TYPE_CHECKING:
     from sipengine.net.connections import Connections

@@ -64,6 +64,10 @@ class OwnAddresses:
         self.routes.add(flow.route)
         return flow.route
 
+    def wrote(self, route: str) -> bool:
+        """Whether a Record-Route value is one of ours, as this process wrote it."""
+        return route[: route.find(";f=")] in self.routes
+
     def _told(self, flow: Flow) -> str:
         own = self._by_local.get(flow.local[0])
         if own is not None:

@@ -50,7 +50,7 @@ def _request(
     """(branch, request) in the dialog of a 2xx, as its caller would send it (RFC 3261 §12.2.1.1)."""
     routes = []
     for value in message.all("Record-Route"):
-        if branches.sent_by in value:
+        if branches.addresses.wrote(value):
             break  # from here on it is the way back to the caller
         routes.append(value)
     branch = branches.make(0)
@@ -58,7 +58,7 @@ def _request(
     rport = "" if flow.reliable else ";rport"
     text = (
         f"{method} {target} SIP/2.0\r\n"
-        f"Via: SIP/2.0/{flow.transport} {branches.sent_by};branch={branch}{rport}\r\n"
+        f"Via: {flow.via or branches.addresses.via(flow)};branch={branch}{rport}\r\n"
         f"{lines}Max-Forwards: 70\r\nFrom: {message.value('From')}\r\nTo: {message.value('To')}\r\n"
         f"Call-ID: {message.call_id}\r\nCSeq: {cseq} {method}\r\n{extra}Content-Length: 0\r\n\r\n"
     )
