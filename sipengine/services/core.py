@@ -30,11 +30,8 @@ from sipengine.services.ports import Flows
 from sipengine.services.proxy.dialogs import Dialogs
 from sipengine.services.proxy.forwarding import (
     Branches,
-    is_whole,
-    made_whole,
     pop_own_routes,
-    top_via,
-    top_via_slowly,
+    split_response,
 )
 from sipengine.services.proxy.new_requests import NewRequests
 from sipengine.services.proxy.proxy import Proxy
@@ -240,9 +237,7 @@ class Core:
         """Find the branch in the top Via and hand the rest to its transaction (§16.7, §17.1.3)."""
         try:
             status = int(data[8:11])
-            if not is_whole(data):
-                data = made_whole(data)
-            branch, rest = top_via(data) or top_via_slowly(data)
+            branch, rest = split_response(data)
             client = self._layer.clients.get(branch)
             if client is not None and getattr(client, "cancelling", False) and _is_for_cancel(rest):
                 client = self._layer.clients.get(branch + b"|CANCEL")

@@ -27,7 +27,7 @@ COMPACT_FORMS: Final[dict[str, str]] = {
     "y": "Identity",
 }
 
-_SPELLINGS: Final = [
+SPELLINGS: Final = [
     "Accept",
     "Accept-Contact",
     "Accept-Encoding",
@@ -102,7 +102,7 @@ _SPELLINGS: Final = [
     "WWW-Authenticate",
 ]
 
-_CANONICAL: Final[dict[str, str]] = {name.lower(): name for name in _SPELLINGS} | COMPACT_FORMS
+_CANONICAL: Final[dict[str, str]] = {name.lower(): name for name in SPELLINGS} | COMPACT_FORMS
 
 _TOKEN: Final = frozenset(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~"
@@ -133,7 +133,7 @@ class _Names(dict[str, str]):
 NAMES: Final[dict[str, str]] = _Names(
     {
         spelling: name
-        for name in _SPELLINGS
+        for name in SPELLINGS
         for spelling in (name, name.lower(), name.upper(), name.title())
     }
     | COMPACT_FORMS

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.message import Message
 from sipengine.sip.names import NAMES
 from sipengine.sip.via import parse_via
+
+scan: Callable[[bytes, bool], Message | None] | None
+"""The compiled twin of `read` for requests of the usual shape, where there is one."""
+try:
+    from sipengine.sip.scanner import scan
+except ImportError:
+    scan = None
 
 MAX_HEAD: Final = 16 * 1024
 """Bytes of start line and headers: three times the largest that proxies with many Vias produce."""
@@ -34,6 +42,15 @@ def parse(data: bytes, stream: bool = False) -> Message:
     Raises `RemoteProtocolError` whose reason names the broken part. The answer to a broken
     request is made from `salvage(data)`, as far as that finds what an answer needs.
     """
+    if scan is not None:
+        message = scan(data, stream)
+        if message is not None:
+            return message
+    return read(data, stream)
+
+
+def read(data: bytes, stream: bool) -> Message:
+    """The reference: `parse` without the compiled scanner."""
     text = data.decode("latin-1")
     if text.startswith("\r\n"):  # §7.5: empty lines before the start line are ignored
         text = text.lstrip("\r\n")

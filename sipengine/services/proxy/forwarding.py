@@ -16,6 +16,13 @@ _COPIED_TO_CANCEL: Final = frozenset(
     (b"from", b"f", b"to", b"t", b"call-id", b"i", b"route", b"max-forwards", b"session-id")
 )
 
+scanned: Callable[[bytes], tuple[bytes, bytes] | None] | None
+"""The compiled twin of `split_response` for the usual shape, where there is one."""
+try:
+    from sipengine.sip.scanner import split_response as scanned
+except ImportError:
+    scanned = None
+
 
 class Branches:
     """Makes branch parameters: unique, and with a hash that tells a loop from a spiral (RFC 5393 §4.2).
@@ -97,6 +104,19 @@ def cancel_of(invite: bytes, reason: str) -> bytes:
         lines.append(reason.encode("latin-1", "replace"))
     lines.append(b"Content-Length: 0\r\n\r\n")
     return b"\r\n".join(lines)
+
+
+def split_response(data: bytes) -> tuple[bytes, bytes]:
+    """(branch, response without its top Via) of a raw response (§16.7 step 3), with a
+    Content-Length and nothing behind its body.
+
+    Raises `RemoteProtocolError` if it is broken or cut off.
+    """
+    if scanned is not None and (parts := scanned(data)) is not None:
+        return parts
+    if not is_whole(data):
+        data = made_whole(data)
+    return top_via(data) or top_via_slowly(data)
 
 
 def top_via(data: bytes) -> tuple[bytes, bytes] | None:

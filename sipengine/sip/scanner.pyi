@@ -1,0 +1,6 @@
+"""What `scanner.pyx` offers once it is compiled."""
+
+from sipengine.sip.message import Message
+
+def scan(data: bytes, stream: bool) -> Message | None: ...
+def split_response(data: bytes) -> tuple[bytes, bytes] | None: ...
