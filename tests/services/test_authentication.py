@@ -302,7 +302,7 @@ def test_retransmission_passes_again_for_a_while_but_not_from_elsewhere() -> Non
     assert check_from(phone, NOW + 16) is ALICE
     assert check_from(thief) is Refusal.STALE
     assert auth.check(altered, False, SNAPSHOT, DOMAIN, NOW, phone) is ALICE
-    altered.lines[-2] = "Contact: <sip:other@10.0.0.6>"
+    altered.replace("Contact", ["<sip:other@10.0.0.6>"])
     assert auth.check(altered, False, SNAPSHOT, DOMAIN, NOW, phone) is Refusal.STALE
     check(auth, credentials(challenged(auth, now=NOW + 70)), now=NOW + 70)
     check(auth, credentials(challenged(auth, now=NOW + 140)), now=NOW + 140)
