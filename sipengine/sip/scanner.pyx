@@ -468,7 +468,10 @@ cdef class ScannedMessage:
         return hash(facts) & 0xFFFFFFFF
 
     def fingerprint(self, source):
-        return hash((source, self._via, self._data))
+        data = self._data
+        if self._body_end < PyBytes_GET_SIZE(data):  # what is behind the body is not part of it
+            data = data[: self._body_end]
+        return hash((source, self._via, data))
 
     def encode(self):
         head = "\r\n".join(self.lines) + "\r\n\r\n"
