@@ -637,7 +637,7 @@ def split_response(bytes data):
     while at < head and at < start + 9 and 48 <= text[at] <= 57:
         length = length * 10 + text[at] - 48
         at += 1
-    if at == start or text[at] != 13 or length != size - head - 4:
+    if at == start or memcmp(text + at, b"\r\n", 2) != 0 or length != size - head - 4:
         return None
     found = <const char *>memmem(text, head, b"\r\n", 2)
     if found == NULL:
