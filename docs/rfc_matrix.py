@@ -22,6 +22,7 @@ SUFFIX = re.compile(r"_rfc(\d{4})((?:_\d+)*)$")
 PREFIX = re.compile(r"test_(?:rfc_?)?((?:\d+_)+)")
 
 TITLES = {
+    2308: "negative DNS answers", 2782: "SRV", 3403: "NAPTR",
     2617: "HTTP digest (old)", 3261: "SIP", 3262: "PRACK", 3263: "locating servers",
     3264: "offer/answer", 3311: "UPDATE", 3326: "Reason", 3420: "sipfrag", 3515: "REFER",
     3725: "third-party call control", 3891: "Replaces", 4028: "session timers",
@@ -30,7 +31,8 @@ TITLES = {
     4475: "torture tests", 5118: "IPv6 torture tests", 5393: "fork amplification",
     5407: "races", 5626: "Outbound", 5658: "Record-Route fixes", 5954: "IPv6 in URIs",
     6026: "INVITE transaction fixes", 5922: "domain certificates", 5923: "connection reuse", 6455: "WebSocket",
-    7118: "SIP over WebSocket", 7616: "digest SHA-256", 8760: "digest SHA-256 in SIP", 9562: "UUID",
+    6761: "special names", 7118: "SIP over WebSocket", 7616: "digest SHA-256", 7984: "dual-stack servers",
+    8760: "digest SHA-256 in SIP", 9562: "UUID",
 }  # fmt: skip
 
 NOT_DONE = """## Not done
@@ -40,7 +42,6 @@ NOT_DONE = """## Not done
 | 3261 §18.2.2 | an answer whose connection has closed is not sent on a new one |
 | 5630 | a `sips:` request may still go to a contact that is not reached by TLS |
 | 5923 §7.2 | an `alias` in the Via of a connection that was made to us counts for nothing: clients are not asked for a certificate, which it would take |
-| 3263 | SRV and NAPTR: a host name is looked up by its address alone |
 | 3265/6665, 4235, 3842, 3856, 3903 | no event server: SUBSCRIBE is forwarded to the called phone like any request |
 | 3323, 3325, 7044 | no privacy service, asserted identity or History-Info |
 | 3327 | Path is stored and used; this server adds none |

@@ -47,6 +47,7 @@ VARIABLES: Final = (
     "PBX_GUARD",
     "PBX_GUARD_ALLOW",
     "PBX_COMPILE",
+    "PBX_DNS",
 )
 
 
@@ -91,6 +92,7 @@ class Environment:
     guard: bool
     guard_allow: tuple[Network, ...]
     compile: bool
+    name_servers: tuple[tuple[str, int], ...] = ()
 
     @classmethod
     def load(cls, variables: Mapping[str, str]) -> Environment:
@@ -128,6 +130,7 @@ class Environment:
             guard=read.switch("PBX_GUARD", default=True),
             guard_allow=read.networks("PBX_GUARD_ALLOW", default="loopback"),
             compile=read.switch("PBX_COMPILE", default=True),
+            name_servers=read.name_servers("PBX_DNS"),
         )
         read.check_pair("PBX_TLS_CERT", environment.tls_cert, "PBX_TLS_KEY", environment.tls_key)
         read.check_distinct(

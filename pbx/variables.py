@@ -180,6 +180,23 @@ class Reader:
             peers.append((host.strip("[]"), port))
         return tuple(peers)
 
+    def name_servers(self, name: str) -> tuple[tuple[str, int], ...]:
+        """Addresses with or without a port: `127.0.0.1:5353`, `2001:db8::53`, `[2001:db8::53]:5353`."""
+        value = self.text(name)
+        servers: list[tuple[str, int]] = []
+        for server in filter(None, re.split(r"[,\s]+", value)):
+            host, port = server, "53"
+            if server.count(":") == 1 or "]:" in server:
+                host, _, port = server.rpartition(":")
+            try:
+                servers.append((str(ipaddress.ip_address(host.strip("[]"))), _port(port) or 0))
+            except ValueError:
+                servers.append(("", 0))
+        if not all(port for _, port in servers):
+            self.wrong(name, value, "not a list of name servers; give for example 127.0.0.1:5353")
+            return ()
+        return tuple(servers)
+
     def secret(self, name: str, shortest: int) -> str:
         value = self.text(name)
         if value and len(value) < shortest:

@@ -52,6 +52,7 @@ def settings_of(environment: Environment) -> Settings:
         ws_port=environment.ws_port,
         page_ports=(environment.http_port, environment.https_port),
         origins=environment.ws_origins,
+        name_servers=environment.name_servers,
     )
 
 

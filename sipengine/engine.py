@@ -93,6 +93,8 @@ class Settings:
     ws_port: int = 0
     page_ports: tuple[int, ...] = ()
     origins: tuple[str, ...] = ()
+    name_servers: tuple[tuple[str, int], ...] = ()
+    """(address, port) of name servers to ask instead of those of /etc/resolv.conf."""
 
 
 class Restored(Protocol):
@@ -168,6 +170,7 @@ class Engine:
             self._note,
             certificates=self._certificates,
             admission=self._admission,
+            name_servers=settings.name_servers,
         )
         try:
             self._bind()
@@ -182,6 +185,7 @@ class Engine:
                 self._log.warning("the journal did not take the last facts in time")
         finally:
             self.endpoint.shut()
+            await self.endpoint.closed()
 
     def _bind(self) -> None:
         for transport, port in self._ports().items():

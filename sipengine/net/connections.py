@@ -16,9 +16,10 @@ from typing import Final
 from sipengine.net.certificates import Certificates
 from sipengine.net.flows import Receiver
 from sipengine.net.handshakes import Handshakes
+from sipengine.net.hosts_file import family_of
 from sipengine.net.limits import Limits
 from sipengine.net.listeners import Listeners
-from sipengine.net.resolver import Resolver, family_of
+from sipengine.net.resolver import Resolver
 from sipengine.net.tcp import CLOSED, FINISHING, NEW, OPEN, OPENING, TcpFlow
 from sipengine.net.tls import TlsFlow
 from sipengine.net.ws import WsFlow
@@ -149,15 +150,17 @@ class Connections:
 
     # ------------------------------------------------------------------ finding and making
 
-    def flow(self, transport: str, host: str, port: int) -> TcpFlow:
+    def flow(self, transport: str, host: str, port: int, address: str = "") -> TcpFlow:
         """The open connection to that address, or one that the first send will make.
 
-        `transport` is TCP or TLS. Over TLS the peer must prove to be `host` (RFC 5922 §7.3).
+        `transport` is TCP or TLS. Over TLS the peer must prove to be `host` (RFC 5922 §7.3);
+        `address` is where to find it, if that is known already.
         """
-        key = (transport, host, port)
+        key = (transport, f"{host} {address}" if address else host, port)  # as `_asked_key`
         flow = self._by_remote.get(key)
         if flow is None or flow.state in (FINISHING, CLOSED):
             flow = self._make(transport, (self._hosts[0], 0), (host, port))
+            flow.address = address
             self._by_remote[key] = flow
             self.opening[flow] = None
         return flow
@@ -174,9 +177,10 @@ class Connections:
         self._all.add(flow)
         self.opening[flow] = None
         host, port = flow.asked
-        self._by_remote[flow.transport, host, port] = flow
-        if family_of(host):
-            self._connect(flow, host, port)
+        self._by_remote[_asked_key(flow)] = flow
+        address = flow.address or host
+        if family_of(address):
+            self._connect(flow, address, port)
         else:
             self._resolver.lookup(host, lambda address: self._resolved(flow, address, port))
 
@@ -217,8 +221,7 @@ class Connections:
         self.opening.pop(flow, None)
         self._unproven.pop(flow, None)
         self.partial.pop(flow, None)
-        for address in (flow.remote, flow.asked):
-            key = (flow.transport, *address)
+        for key in ((flow.transport, *flow.remote), _asked_key(flow)):
             if self._by_remote.get(key) is flow:
                 del self._by_remote[key]
         if flow.source:
@@ -268,7 +271,7 @@ class Connections:
             if flow.state == NEW:
                 if now - flow.since > limits.connect_s:  # asked for, never sent by
                     del self.opening[flow]
-                    key = (flow.transport, *flow.asked)
+                    key = _asked_key(flow)
                     if self._by_remote.get(key) is flow:
                         del self._by_remote[key]
             elif flow.state == OPENING:
@@ -321,3 +324,9 @@ class Connections:
             "tcp_unsent_bytes": self.unsent_bytes,
             "tcp_unsent_messages": self.unsent_messages,
         }
+
+
+def _asked_key(flow: TcpFlow) -> Remote:
+    """What a connection of ours was asked for: of one name's several servers each is another."""
+    host, port = flow.asked
+    return flow.transport, f"{host} {flow.address}" if flow.address else host, port

@@ -17,15 +17,18 @@ from sipengine.net.certificates import Certificates
 from sipengine.net.connections import Connections
 from sipengine.net.facts import FactsBeat
 from sipengine.net.flows import ConnectedFlow, Gate, NetFlow, OpenGate
+from sipengine.net.hosts_file import family_of
 from sipengine.net.limits import Limits
 from sipengine.net.named import NamedUdpFlow
-from sipengine.net.resolver import Resolver, family_of
+from sipengine.net.resolver import resolver
 from sipengine.net.tcp import TcpFlow
 from sipengine.net.udp import UdpSocket
 from sipengine.net.udp_sockets import UdpSockets
 from sipengine.net.unreachable import UnreachableFlow
 from sipengine.net.ws_admission import WsAdmission
+from sipengine.services.ports import Asker
 from sipengine.sip.flow import Flow
+from sipengine.sip.next_hop import NextHop, Place
 from sipengine.sip.via import DEFAULT_PORTS
 
 GRAIN_S: Final = 0.05
@@ -72,16 +75,18 @@ class Endpoint:
         *,
         certificates: Certificates | None = None,
         admission: WsAdmission | None = None,
+        name_servers: tuple[tuple[str, int], ...] = (),
     ) -> None:
         """`binds` are numeric addresses; `::` listens on IPv6 and IPv4 both, each by its own socket.
 
         `certificates` are for TLS, `admission` for WebSockets; without them there is none.
+        `name_servers` are asked instead of those of /etc/resolv.conf.
         """
         self._loop = loop
         hosts = both_families(binds)
         self._udp_sockets = tuple(UdpSocket(loop, self, host) for host in hosts)
         self._udp = UdpSockets(self._udp_sockets)
-        self._resolver = Resolver(loop, self._udp.families)
+        self._resolver = resolver(loop, self._udp.families, self.drain, name_servers)
         self.connections = Connections(
             loop, self, self._resolver, hosts, limits, note, certificates, admission
         )
@@ -127,6 +132,7 @@ class Endpoint:
 
     def shut(self) -> None:
         """Close everything. The core hears of nothing more."""
+        self._resolver.close()
         for timer in (self._timer, self._tick):
             if timer is not None:
                 timer.cancel()
@@ -134,6 +140,10 @@ class Endpoint:
             udp.close()
         self.connections.close()
         self.failed.clear()
+
+    async def closed(self) -> None:
+        """Wait for what `shut` could only tell to end."""
+        await self._resolver.closed()
 
     # ------------------------------------------------------------------ ports.Flows
 
@@ -147,6 +157,14 @@ class Endpoint:
         if family_of(host):
             return self._udp.flow(host, port)
         return NamedUdpFlow(self._udp, self._resolver, self, host, port)
+
+    def locate(self, hop: NextHop, seed: str, asker: Asker) -> None:
+        self._resolver.locate(hop, seed, asker)
+
+    def flow_at(self, place: Place) -> NetFlow:
+        if place.transport == "TLS" and place.name:
+            return self.connections.flow("TLS", place.name, place.port, place.host)
+        return self.flow_to(place.transport, place.host, place.port)
 
     def close(self, flow: Flow) -> None:
         if isinstance(flow, TcpFlow):
@@ -227,7 +245,7 @@ class Endpoint:
         return lag
 
     def counters(self) -> dict[str, int]:
-        total: dict[str, int] = {"resolver_failures": self._resolver.failures}
+        total: dict[str, int] = self._resolver.counters()
         for udp in self._udp_sockets:
             for name, value in udp.counters().items():
                 total[name] = total.get(name, 0) + value

@@ -46,6 +46,7 @@ class TcpFlow(ConnectedFlow):
         "_socket",
         "_unsent",
         "active_at",
+        "address",
         "asked",
         "proven",
         "since",
@@ -66,6 +67,8 @@ class TcpFlow(ConnectedFlow):
         self._dirty = False
         self.asked = remote
         """The address that `flow_to` was asked for: a host name, where `remote` is its address."""
+        self.address = ""
+        """The numeric address that was found for `asked` beforehand, or ""."""
         self.source = ""
         """The address whose share of connections this one counts for; "" if we made it."""
         self.state = NEW

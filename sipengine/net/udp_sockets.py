@@ -6,7 +6,7 @@ import socket
 from typing import Final
 
 from sipengine.net.flows import NetFlow
-from sipengine.net.resolver import family_of
+from sipengine.net.hosts_file import family_of
 from sipengine.net.udp import UdpSocket
 from sipengine.net.unreachable import UnreachableFlow
 

@@ -5,6 +5,14 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from sipengine.sip.flow import Flow
+from sipengine.sip.next_hop import Located, NextHop, Place
+
+
+class Asker(Protocol):
+    """Whoever asked where the servers of a next hop are."""
+
+    def on_located(self, located: Located, now: float) -> None: ...
+
 
 REACHABLE: Final = frozenset({"UDP", "TCP", "TLS"})
 """Transports by which we can begin; a WebSocket's client must come to us (RFC 7118 §5.3)."""
@@ -21,9 +29,21 @@ class Flows(Protocol):
         """The flow to `host:port` (port 0: the transport's default) over UDP, TCP or TLS.
 
         An open connection to that address is used again; else a flow is returned whose
-        connection is made by the first send. A host name is resolved by then. Over TLS the peer
-        must prove to be `host` (RFC 5922 §7.3). For WS and WSS the flow fails when it is used.
+        connection is made by the first send. A host name is resolved by then, as an address
+        only: use `locate` for what RFC 3263 says of names. Over TLS the peer must prove to be
+        `host` (RFC 5922 §7.3). For WS and WSS the flow fails when it is used.
         """
+        ...
+
+    def locate(self, hop: NextHop, seed: str, asker: Asker) -> None:
+        """Find the servers of `hop` (RFC 3263) and tell `asker`, later and exactly once.
+
+        Among servers of equal priority the lot decides, the same for the same `seed`.
+        """
+        ...
+
+    def flow_at(self, place: Place) -> Flow:
+        """As `flow_to`, for a server that `locate` found; over TLS it must prove to be `place.name`."""
         ...
 
     def close(self, flow: Flow) -> None:

@@ -22,7 +22,9 @@ from sipengine.api import (
 )
 from sipengine.services.core import Core
 from sipengine.services.guard.sources import Allowed
+from sipengine.services.ports import Asker
 from sipengine.sip.flow import Flow
+from sipengine.sip.next_hop import Located, NextHop, Place
 from tests.support.wire import Message, parse
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ class Wire:
     """`ports.Flows`, clock, shell and journal of one core.
 
     `fate` decides what becomes of each message the server sends; `sent` keeps all of them in order.
+    `servers` is what host names lead to.
     """
 
     def __init__(
@@ -86,6 +89,8 @@ class Wire:
         self._tcp: dict[tuple[str, int], Flow] = {}
         self._phones: dict[Flow, Phone] = {}
         self._listening: dict[tuple[str, str, int], Phone] = {}
+        self.servers: dict[str, Located] = {}
+        self.lookups: list[tuple[NextHop, str, Asker]] = []
         self.core = self._boot("one")
 
     def _boot(self, instance: str) -> Core:
@@ -112,6 +117,13 @@ class Wire:
         if address not in self._udp:
             self._udp[address] = Flow("UDP", SERVER, address)
         return self._udp[address]
+
+    def locate(self, hop: NextHop, seed: str, asker: Asker) -> None:
+        """Answered by the next `settle` if the name is in `servers`, else the search goes on."""
+        self.lookups.append((hop, seed, asker))
+
+    def flow_at(self, place: Place) -> Flow:
+        return self.flow_to(place.transport, place.host, place.port)
 
     def close(self, flow: Flow) -> None:
         flow.open = False
@@ -158,7 +170,10 @@ class Wire:
         self.settle()
 
     def settle(self) -> None:
-        """Hand what the server wants sent to the phones."""
+        """Tell the server what names lead to, and hand what it wants sent to the phones."""
+        for lookup in [one for one in self.lookups if one[0].host in self.servers]:
+            self.lookups.remove(lookup)
+            lookup[2].on_located(self.servers[lookup[0].host], self.now)
         out = self.core.out
         waiting, out[:] = list(out), []
         for flow, data in waiting:

@@ -12,6 +12,7 @@ from sipengine.services.proxy.history import History
 from sipengine.services.proxy.identity import may_know
 from sipengine.services.proxy.targets import MAX_BREADTH, Target
 from sipengine.services.routing import Stage
+from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
 
 _HIDES_HISTORY: Final = frozenset({"history", "header", "session"})
@@ -55,15 +56,15 @@ class Additions:
             self._share = breadth_line(self._breadth or MAX_BREADTH, branches)
         return True
 
-    def lines(self, target: Target) -> str:
-        """All of them for one target, each with its line end."""
+    def lines(self, target: Target, flow: Flow) -> str:
+        """All of them for one target that is reached by `flow`, each with its line end."""
         text = self._share
-        if self._asserted and may_know(target, self._privacy, self._trusted):
+        if self._asserted and may_know(flow, self._privacy, self._trusted):
             text += self._asserted
         stage = self._stage
         if self._history is not None and stage is not None:
             hidden = not self._privacy.isdisjoint(_HIDES_HISTORY)
-            known = target.flow.remote[0] in self._trusted
+            known = flow.remote[0] in self._trusted
             text += self._history.lines(
                 stage.diverted, target.name, target.uri, hidden and not known
             )

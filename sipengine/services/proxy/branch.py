@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sipengine.services.calls import Leg
+from sipengine.services.proxy.attempts import Attempts
 from sipengine.services.proxy.forwarding import cancel_of
 from sipengine.services.proxy.targets import Target
+from sipengine.sip.flow import Flow
 from sipengine.sip.timers import TIMER_B
-from sipengine.sip.transaction.invite_client import CALLING, InviteClient
+from sipengine.sip.transaction.invite_client import CALLING, ClientUser, InviteClient
 from sipengine.sip.transaction.non_invite_client import NonInviteClient
 
 if TYPE_CHECKING:
@@ -32,11 +34,13 @@ class Branch:
     """One branch of an INVITE; the user of its client transaction."""
 
     __slots__ = (
+        "_attempts",
         "_context",
         "cancel_reason",
         "cancel_wanted",
         "client",
         "due",
+        "flow",
         "given_up",
         "hung_up",
         "leg",
@@ -55,6 +59,30 @@ class Branch:
         self.cancel_wanted = False
         self.cancel_reason = ""
         self.due = 0.0
+        self.flow = target.flow
+        self._attempts: Attempts | None = None
+
+    def start(self, now: float) -> None:
+        """Send the INVITE, once it is known to which server."""
+        target = self.target
+        if target.flow is not None:
+            self.send_to(target.flow, self, TIMER_B, now)
+        elif target.hop is not None:
+            proxy = self._context.proxy
+            self._attempts = Attempts(proxy.flows, proxy.resting, target.hop, self)
+            self._attempts.start(self._context.call_id)
+
+    def send_to(self, flow: Flow, user: ClientUser, patience: float, now: float) -> None:
+        self.flow = flow
+        name, request = self._context.copy_for(self.target, flow)
+        self.client = InviteClient(
+            self._context.proxy.layer, user, name, request, flow, now, patience
+        )
+
+    @property
+    def why(self) -> str:
+        """A clause for a next hop none of whose servers could be reached, else ""."""
+        return "" if self._attempts is None else self._attempts.why
 
     def on_response(self, status: int, data: bytes, now: float) -> None:
         context = self._context
@@ -84,11 +112,15 @@ class Branch:
     def cancel(self, reason: str, now: float) -> None:
         """End this branch (§16.10): at once if it has answered provisionally, else when it does (§9.1)."""
         client = self.client
-        if not self.pending or self.cancel_wanted or client is None:
+        if not self.pending or self.cancel_wanted:
             return
         self.cancel_wanted = True
         self.cancel_reason = reason
-        if client.state != CALLING:
+        if self._attempts is not None:
+            self._attempts.stop()
+        if client is None:  # nothing was sent yet, and nothing will be
+            self._context.proxy.layer.timers.start(0.0, now, self)
+        elif client.state != CALLING:
             self._send_cancel(now)
 
     def _send_cancel(self, now: float) -> None:
@@ -102,7 +134,14 @@ class Branch:
         layer.timers.start(TIMER_B, now, self)
 
     def on_timer(self, now: float) -> None:
-        """64*T1 after the CANCEL and still no final answer: the branch is considered cancelled (§9.1)."""
-        if self.pending and self.client is not None:
+        """64*T1 after the CANCEL and still no final answer: the branch is considered cancelled (§9.1).
+
+        One that was cancelled while its server was looked for is so at once.
+        """
+        if not self.pending:
+            return
+        if self.client is None:
+            self._failed(487, b"", now)
+        else:
             self.client.abandon()
             self.on_timeout(now)

@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import Final
 
 from sipengine.api import Extension
-from sipengine.services.proxy.targets import Target
 from sipengine.sip.address import parse_address
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
@@ -72,8 +71,8 @@ def asserted_line(who: Extension) -> str:
     return f"{ASSERTED}: {display}<sip:{who.aor}>\r\n"
 
 
-def may_know(target: Target, privacy: frozenset[str], trusted: frozenset[str]) -> bool:
-    """Whether this target may be told who calls (RFC 3325 §7)."""
+def may_know(flow: Flow, privacy: frozenset[str], trusted: frozenset[str]) -> bool:
+    """Whether whoever is reached by this flow may be told who calls (RFC 3325 §7)."""
     if "id" not in privacy:
         return True
-    return target.flow.remote[0] in trusted
+    return flow.remote[0] in trusted

@@ -17,7 +17,7 @@ from sipengine.services.proxy.branch import Branch
 from sipengine.services.proxy.forwarding import Outgoing
 from sipengine.services.proxy.late_success import hang_up
 from sipengine.services.proxy.session_timer import SessionAsk
-from sipengine.services.proxy.targets import MAX_BREADTH, Target, flow_to_uri
+from sipengine.services.proxy.targets import MAX_BREADTH, Target, target_at
 from sipengine.services.replies import reply
 from sipengine.services.routing import ANY, BUSY, NO_ANSWER, Stage
 from sipengine.sip.address import parse_address, readable
@@ -26,7 +26,7 @@ from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message, tag_of
 from sipengine.sip.parser import parse
 from sipengine.sip.timers import TIMER_C
-from sipengine.sip.transaction.invite_client import InviteClient, header_line
+from sipengine.sip.transaction.invite_client import header_line
 from sipengine.sip.transaction.invite_server import InviteServer
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class InviteContext:
     __slots__ = (
         "_additions", "_best", "_branches", "_breadth", "_cancelled", "_done", "_follow", "_pending",
         "_redirects", "_request", "_server", "_session", "_source", "_stage", "_timed_out",
-        "_whose", "call", "due", "proxy",
+        "_unanswered", "_whose", "call", "due", "proxy",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +74,7 @@ class InviteContext:
         self._follow = False
         self._redirects = 0
         self._timed_out = False
+        self._unanswered = ""  # a clause: what became of the servers of an outside address
         self._cancelled = False
         self._done = False
         server.user = self
@@ -104,6 +105,7 @@ class InviteContext:
                 if not self._may_fork(stage, len(targets)):
                     self._best.offer(440, b"")
                     break
+                self._unanswered = ""
                 self._best = BestResponse()  # the caller hears what became of the last who rang
                 self.proxy.layer.timers.start(float(stage.timeout), now, self)
                 for target in targets:
@@ -142,14 +144,23 @@ class InviteContext:
         branch = Branch(self, target, leg)
         self._branches.append(branch)
         self._pending += 1
+        branch.start(now)
+
+    def copy_for(self, target: Target, flow: Flow) -> tuple[bytes, bytes]:
+        """(branch parameter, INVITE) to send to a target by `flow`."""
+        call = self.call
         note = "" if call is None else self.proxy.record_route.lines(
-            call.call_id, call.caller_tag, self._source, target.flow
+            call.call_id, call.caller_tag, self._source, flow
         )  # fmt: skip
         assert self._request is not None
         _, outgoing = self._request
-        extra = self._breadth if self._additions is None else self._additions.lines(target)
-        name, request = outgoing.to(target.uri, target.flow, note + target.routes + extra)
-        branch.client = InviteClient(self.proxy.layer, branch, name, request, target.flow, now)
+        extra = self._breadth if self._additions is None else self._additions.lines(target, flow)
+        return outgoing.to(target.uri, flow, note + target.routes + extra)
+
+    @property
+    def call_id(self) -> str:
+        """The Call-ID, while branches may still be sent."""
+        return "" if self._request is None else self._request[0].call_id
 
     # -- coming back
 
@@ -177,7 +188,7 @@ class InviteContext:
         if branch.leg is not None and self.call is not None:
             to = header_line(data, b"To", b"t")
             tag = tag_of((to or b"").decode("latin-1"))
-            self.call.leg_answered(branch.leg, tag, branch.target.flow, now)
+            self.call.leg_answered(branch.leg, tag, branch.flow, now)
         if not self._done:
             self._done = True
             self.due = 0.0
@@ -191,7 +202,8 @@ class InviteContext:
         leg = branch.leg
         again = branch.hung_up
         branch.hung_up = True
-        hang_up(data, proxy.layer, proxy.branches, branch.target.flow, again, now)
+        assert branch.flow is not None  # it answered, so something was sent to it
+        hang_up(data, proxy.layer, proxy.branches, branch.flow, again, now)
         if leg is not None and self.call is not None and not again:
             self.call.leg_ended(leg, 200, "cancelled", now)
         self._let_go()
@@ -210,6 +222,7 @@ class InviteContext:
         follow = self._follow and 300 <= status < 400 and not self._cancelled and bool(data)
         if follow and self._follow_contacts(data, now):
             return
+        self._unanswered = branch.why or self._unanswered
         self._best.offer(status, data)
         if status >= 600:
             for other in self._branches:
@@ -237,7 +250,7 @@ class InviteContext:
                 targets = (
                     self.proxy.targets(destinations, now)
                     if destinations
-                    else [Target(uri, flow_to_uri(uri, self.proxy.flows), uri)]
+                    else [target_at(uri, uri, self.proxy.flows, uri)]
                 )
             except RemoteProtocolError:
                 continue
@@ -321,7 +334,7 @@ class InviteContext:
         self._server.respond(status, data, now)
         if self.call is not None:
             result = "cancelled" if self._cancelled else result_of(status)
-            if status == 480 and not self._rang():
+            if (status == 480 and not self._rang()) or why == self._unanswered != "":
                 result = "failed"
             if result == "redirected":
                 why = _new_addresses(data)
@@ -350,6 +363,8 @@ class InviteContext:
         names = " and ".join(dict.fromkeys(person(self.call, leg.target) for leg in self.call.legs))
         if status == 480 and not self._rang():
             return f"{names or 'the called party'} has no phone registered"
+        if status in (408, 500) and self._unanswered:
+            return self._unanswered
         if status == 500:
             return f"the phone of {names} could not be reached"
         if status == 408:

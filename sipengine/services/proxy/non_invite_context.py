@@ -5,16 +5,54 @@ It counts answers instead of keeping branches: nothing is ever cancelled here.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sipengine.services.calls import Call
+from sipengine.services.proxy.attempts import Attempts
 from sipengine.services.proxy.best_response import BestResponse
 from sipengine.services.proxy.forwarding import Outgoing
 from sipengine.services.proxy.session_timer import SessionAsk
 from sipengine.services.proxy.targets import Target
 from sipengine.services.replies import reply
+from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
-from sipengine.sip.transaction.layer import TransactionLayer
+from sipengine.sip.transaction.invite_client import ClientUser
 from sipengine.sip.transaction.non_invite_client import NonInviteClient
 from sipengine.sip.transaction.non_invite_server import NonInviteServer
+
+if TYPE_CHECKING:
+    from sipengine.services.proxy.proxy import Proxy
+
+
+class _Copy:
+    """What goes to one target, whichever of its servers takes it; the rest is the context's."""
+
+    __slots__ = ("_context", "_outgoing", "_proxy", "_source", "_target")
+
+    def __init__(
+        self, context: NonInviteContext, proxy: Proxy, outgoing: Outgoing, target: Target, source: Flow | None
+    ) -> None:  # fmt: skip
+        self._context = context
+        self._proxy = proxy
+        self._outgoing = outgoing
+        self._target = target
+        self._source = source
+
+    def send_to(self, flow: Flow, user: ClientUser, patience: float, now: float) -> None:
+        proxy = self._proxy
+        branch, request = self._context.copy_for(
+            proxy, self._outgoing, self._target, self._source, flow
+        )
+        NonInviteClient(proxy.layer, user, branch, request, flow, now, patience)
+
+    def on_response(self, status: int, data: bytes, now: float) -> None:
+        self._context.on_response(status, data, now)
+
+    def on_timeout(self, now: float) -> None:
+        self._context.on_timeout(now)
+
+    def on_transport_error(self, now: float) -> None:
+        self._context.on_transport_error(now)
 
 
 class NonInviteContext:
@@ -28,6 +66,7 @@ class NonInviteContext:
         "_message",
         "_pending",
         "_server",
+        "_share",
         "_tag",
         "session",
         "whose",
@@ -44,23 +83,44 @@ class NonInviteContext:
         self._by_caller = by_caller
         self._ended_at = now
         self._pending = 0
+        self._share = ""
         self._best: BestResponse | None = None
         self.session: SessionAsk | None = None  # what an UPDATE asks for the call `whose`
         self.whose: Call | None = None
 
     def send(
         self,
-        layer: TransactionLayer,
+        proxy: Proxy,
         outgoing: Outgoing,
         targets: list[Target],
-        record_routes: list[str],
+        source: Flow | None,
         now: float,
+        share: str = "",
     ) -> None:
-        """Forward to all targets; `record_routes[i]` are the Record-Route lines for `targets[i]`."""
+        """Forward to all targets, with a Record-Route towards `source` if that is given.
+
+        `share` is the Max-Breadth line of each, or "".
+        """
+        self._share = share
         self._pending = len(targets)
-        for target, record_route in zip(targets, record_routes, strict=True):
-            branch, request = outgoing.to(target.uri, target.flow, record_route + target.routes)
-            NonInviteClient(layer, self, branch, request, target.flow, now)
+        for target in targets:
+            flow = target.flow
+            if flow is not None:
+                branch, request = self.copy_for(proxy, outgoing, target, source, flow)
+                NonInviteClient(proxy.layer, self, branch, request, flow, now)
+            elif target.hop is not None:
+                copy = _Copy(self, proxy, outgoing, target, source)
+                Attempts(proxy.flows, proxy.resting, target.hop, copy).start(self._message.call_id)
+
+    def copy_for(
+        self, proxy: Proxy, outgoing: Outgoing, target: Target, source: Flow | None, flow: Flow
+    ) -> tuple[bytes, bytes]:
+        """(branch parameter, request) to send to a target by `flow`."""
+        message = self._message
+        note = "" if source is None else proxy.record_route.lines(
+            message.call_id, message.from_tag, source, flow
+        )  # fmt: skip
+        return outgoing.to(target.uri, flow, self._share + note + target.routes)
 
     def on_response(self, status: int, data: bytes, now: float) -> None:
         if status < 200:

@@ -8,17 +8,26 @@ from sipengine.services.calls import Call, Calls
 from sipengine.services.location import Location
 from sipengine.services.ports import Flows
 from sipengine.services.proxy.additions import Additions, breadth_line, breadth_of
+from sipengine.services.proxy.attempts import Single
 from sipengine.services.proxy.forwarding import Branches, Outgoing, push_strict_route
 from sipengine.services.proxy.invite_context import InviteContext
 from sipengine.services.proxy.non_invite_context import NonInviteContext
 from sipengine.services.proxy.record_route import Ends, RecordRoute
+from sipengine.services.proxy.resting import Resting
 from sipengine.services.proxy.session_timer import SessionAsk
-from sipengine.services.proxy.targets import MAX_BREADTH, Target, flow_to_uri, targets_of
+from sipengine.services.proxy.targets import (
+    MAX_BREADTH,
+    Target,
+    flow_to_uri,
+    target_at,
+    targets_of,
+)
 from sipengine.services.replies import reply
 from sipengine.services.responsibility import Responsibility
 from sipengine.services.routing import Destination, Stage
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
+from sipengine.sip.next_hop import NextHop
 from sipengine.sip.transaction.invite_server import InviteServer
 from sipengine.sip.transaction.layer import TransactionLayer
 from sipengine.sip.transaction.non_invite_server import NonInviteServer
@@ -26,6 +35,21 @@ from sipengine.sip.uri import parse_uri
 
 DIALOG_FORMING: Final = frozenset({"INVITE", "SUBSCRIBE", "REFER"})
 """Requests that get a Record-Route (§16.6 step 4); others have no use for one."""
+
+
+class _Ack:
+    """An ACK of a 2xx that goes on."""
+
+    __slots__ = ("_layer", "_outgoing", "_uri")
+
+    def __init__(self, layer: TransactionLayer, outgoing: Outgoing, uri: str) -> None:
+        self._layer = layer
+        self._outgoing = outgoing
+        self._uri = uri
+
+    def send_once(self, flow: Flow) -> None:
+        _, data = self._outgoing.to(self._uri, flow, "")
+        self._layer.out.append((flow, data))
 
 
 class Proxy:
@@ -38,6 +62,7 @@ class Proxy:
         self.layer = layer
         self.flows = flows
         self.record_route = record_route
+        self.resting = Resting()
         self._location = location
         self._calls = calls
         self.branches = branches
@@ -79,13 +104,8 @@ class Proxy:
         elif len(targets) > 1:
             share = breadth_line(breadth, len(targets))
         outgoing = Outgoing(message, self.branches, loop_hash, self._responsibility.realms)
-        notes = [
-            share + self.record_route.lines(message.call_id, message.from_tag, source, target.flow)
-            if message.method in DIALOG_FORMING
-            else share
-            for target in targets
-        ]
-        NonInviteContext(server, message, tag).send(self.layer, outgoing, targets, notes, now)
+        towards = source if message.method in DIALOG_FORMING else None
+        NonInviteContext(server, message, tag).send(self, outgoing, targets, towards, now, share)
 
     # -- in a dialog
 
@@ -99,38 +119,43 @@ class Proxy:
         """
         following = push_strict_route(message) if message.has("Route") else ""
         if following:
-            return Target(message.uri, flow_to_uri(following, self.flows), message.uri)
+            return target_at(message.uri, following, self.flows, message.uri)
         side = None
         if heard is not None:
             side = (heard.transport, *heard.remote)
         elif ends is not None:
             side = ends.callee if from_caller else ends.caller
-        return Target(message.uri, self._flow_in_dialog(message.uri, heard, side), message.uri)
+        return self._remote_target(message.uri, heard, side)
 
-    def _flow_in_dialog(
+    def _remote_target(
         self, uri_text: str, heard: Flow | None, side: tuple[str, str, int] | None
-    ) -> Flow:
-        """The flow to a dialog's remote target: its connection while that stands, else its address.
+    ) -> Target:
+        """A dialog's remote target: by its connection while that stands, else its address.
 
         A remote target that names another host than the peer was heard from is behind NAT, so
         that the flow it was heard on is the only way to it.
         """
         uri = parse_uri(uri_text)
         if side is None:
-            return flow_to_uri(uri_text, self.flows)
+            return target_at(uri_text, uri_text, self.flows, uri_text)
         transport, host, port = side
         if transport == "UDP":
             if uri.host == host and uri.transport == "UDP":
-                return flow_to_uri(uri_text, self.flows)
-            return heard if heard is not None else self.flows.flow_to("UDP", host, port)
+                flow = flow_to_uri(uri_text, self.flows)
+            else:
+                flow = heard if heard is not None else self.flows.flow_to("UDP", host, port)
+            return Target(uri_text, flow, uri_text)
         if heard is not None and heard.open:
-            return heard
+            return Target(uri_text, heard, uri_text)
         binding = self._location.binding_for_contact(uri_text)
         if binding is not None:
-            flow = self._location.target_flow(binding)
-            if flow is not None:
-                return flow
-        return self.flows.flow_to(transport, uri.host, uri.port)
+            again = self._location.target_flow(binding)
+            if again is not None:
+                return Target(uri_text, again, uri_text)
+        hop = NextHop(uri.host, uri.port, transport, uri.scheme == "sips")
+        if hop.is_numeric:
+            return Target(uri_text, self.flows.flow_to(transport, uri.host, uri.port), uri_text)
+        return Target(uri_text, None, uri_text, hop=hop)
 
     def relay_invite(
         self,
@@ -160,13 +185,18 @@ class Proxy:
             server, message, self.local_tag(server.key), call, from_caller, now
         )
         context.session, context.whose = session, whose
-        context.send(self.layer, outgoing, [target], [""], now)
+        context.send(self, outgoing, [target], None, now)
 
     def forward_ack(self, message: Message, target: Target, loop_hash: int) -> None:
         """An ACK of a 2xx goes on without any state (§16.11 last paragraph, §17)."""
         outgoing = Outgoing(message, self.branches, loop_hash, self._responsibility.realms)
-        _, data = outgoing.to(target.uri, target.flow, "")
-        self.layer.out.append((target.flow, data))
+        flow = target.flow
+        if flow is not None:
+            _, data = outgoing.to(target.uri, flow, "")
+            self.layer.out.append((flow, data))
+        elif target.hop is not None:
+            ack = _Ack(self.layer, outgoing, target.uri)
+            Single(self.flows, self.resting, ack).start(target.hop, message.call_id)
 
     # -- for the contexts
 

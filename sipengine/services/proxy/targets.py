@@ -5,25 +5,33 @@ from __future__ import annotations
 from typing import Final
 
 from sipengine.services.location import Location
-from sipengine.services.ports import Flows
+from sipengine.services.ports import REACHABLE, Flows
 from sipengine.services.routing import Destination
 from sipengine.sip.address import parse_address
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import RELIABLE, Flow
-from sipengine.sip.uri import parse_uri
+from sipengine.sip.next_hop import NextHop, next_hop_of
+from sipengine.sip.uri import SipUri, parse_uri
 
 MAX_BREADTH: Final = 60
 """Branches at once (the default Max-Breadth of RFC 5393 §5.3.3); more phones than that do not ring."""
 
 
 class Target:
-    """One place: the Request-URI, the flow to send on, Route lines (from Path), and names for the log."""
+    """One place: the Request-URI, the flow to send on, Route lines (from Path), and names for the log.
 
-    __slots__ = ("device", "flow", "name", "routes", "uri")
+    Where the next hop is a host name, `flow` is None and `hop` tells whose servers to find.
+    """
 
-    def __init__(self, uri: str, flow: Flow, name: str, device: str = "", routes: str = "") -> None:
+    __slots__ = ("device", "flow", "hop", "name", "routes", "uri")
+
+    def __init__(
+        self, uri: str, flow: Flow | None, name: str, device: str = "", routes: str = "",
+        hop: NextHop | None = None,
+    ) -> None:  # fmt: skip
         self.uri = uri
         self.flow = flow
+        self.hop = hop
         self.name = name
         self.device = device
         self.routes = routes
@@ -40,23 +48,38 @@ def targets_of(
                 flow = location.target_flow(binding)
                 if flow is None:
                     continue
-                routes = ""
                 if binding.path:
-                    flow = flow_to_uri(parse_address(binding.path[0]).uri_text, flows)
                     routes = "".join(f"Route: {hop}\r\n" for hop in binding.path)
-                found.append(
-                    Target(binding.contact, flow, destination.aor, binding.user_agent, routes)
-                )
+                    first = parse_address(binding.path[0]).uri_text
+                    target = target_at(
+                        binding.contact, first, flows, destination.aor, binding.user_agent, routes
+                    )
+                else:
+                    target = Target(binding.contact, flow, destination.aor, binding.user_agent)
+                found.append(target)
         else:
             try:
-                found.append(
-                    Target(destination.uri, flow_to_uri(destination.uri, flows), destination.uri)
-                )
+                uri = destination.uri
+                found.append(target_at(uri, uri, flows, uri))
             except RemoteProtocolError:
                 continue  # a URI that no transport of ours reaches: as if nobody were there
     if len(found) > 1:
-        found = list({(target.uri, target.flow): target for target in found}.values())
+        found = list({(target.uri, target.flow, target.hop): target for target in found}.values())
     return found[:MAX_BREADTH]
+
+
+def target_at(
+    uri: str, next_hop: str, flows: Flows, name: str, device: str = "", routes: str = ""
+) -> Target:
+    """A request to `uri` by way of the URI `next_hop`.
+
+    Raises `RemoteProtocolError` for another scheme, or a transport this server does not speak.
+    """
+    hop = next_hop_of(_reachable(next_hop))
+    if hop.is_numeric or hop.usual_transport not in REACHABLE:
+        flow = flows.flow_to(hop.usual_transport, hop.host, hop.port)
+        return Target(uri, flow, name, device, routes)
+    return Target(uri, None, name, device, routes, hop)
 
 
 def flow_to_uri(text: str, flows: Flows) -> Flow:
@@ -64,8 +87,13 @@ def flow_to_uri(text: str, flows: Flows) -> Flow:
 
     Raises `RemoteProtocolError` for another scheme, or a transport this server does not speak.
     """
+    uri = _reachable(text)
+    return flows.flow_to(uri.transport, uri.parameter("maddr") or uri.host, uri.port)
+
+
+def _reachable(text: str) -> SipUri:
     uri = parse_uri(text)
     transport = uri.transport
     if transport not in RELIABLE and transport != "UDP":
         raise RemoteProtocolError(416, "Unsupported URI Scheme")
-    return flows.flow_to(transport, uri.parameter("maddr") or uri.host, uri.port)
+    return uri

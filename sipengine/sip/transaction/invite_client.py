@@ -94,8 +94,9 @@ class InviteClient:
         request: bytes,
         flow: Flow,
         now: float,
+        patience: float = TIMER_B,
     ) -> None:
-        """Sends the INVITE. `branch` is the one of its top Via."""
+        """Sends the INVITE. `branch` is the one of its top Via; `patience` is Timer B."""
         self._layer = layer
         self.user = user
         self.branch = branch
@@ -105,7 +106,7 @@ class InviteClient:
         self.cancelling = False  # a CANCEL is out: a response may be the CANCEL's
         self.due = 0.0
         self._ack = b""
-        self._until = now + TIMER_B
+        self._until = now + patience
         layer.begin(self)
         self._interval = TIMER_B if flow.reliable else T1
         layer.timers.start(self._interval, now, self)

@@ -60,8 +60,9 @@ class NonInviteClient:
         request: bytes,
         flow: Flow,
         now: float,
+        patience: float = TIMER_B,
     ) -> None:
-        """Sends the request. `branch` is the one of its top Via."""
+        """Sends the request. `branch` is the one of its top Via; `patience` is Timer F."""
         self._layer = layer
         self.user = user
         self.branch = branch
@@ -69,7 +70,7 @@ class NonInviteClient:
         self.flow = flow
         self.state = TRYING
         self.due = 0.0
-        self._until = now + TIMER_B
+        self._until = now + patience
         layer.begin(self)
         self._interval = TIMER_B if flow.reliable else T1
         layer.timers.start(self._interval, now, self)

@@ -42,6 +42,9 @@ def test_nothing_set_gives_the_documented_defaults() -> None:
         ("DATABASE_URL", "postgresql://h:99999/x", "DATABASE_URL: not a URL"),
         ("REDIS_URL", "localhost:6379", "redis://HOST:6379/0"),
         ("PBX_MEDIA", "10.0.0.5:2223", "ng://10.0.0.5:2223"),
+        ("PBX_DNS", "127.0.0.1:0", "127.0.0.1:5353"),
+        ("PBX_DNS", "ns.example", "not a list of name servers"),
+        ("PBX_DNS", "127.0.0.1:5353 10.0.0.300", "not a list of name servers"),
         ("PBX_ADMIN_NETWORKS", "10.0.0.0/99", "not private, any or a list of networks"),
         ("PBX_GUARD", "no", "PBX_GUARD=no: give on or off"),
         ("PBX_ADMIN_PASSWORD", "short", "at least 8 characters"),
@@ -52,6 +55,17 @@ def test_nothing_set_gives_the_documented_defaults() -> None:
 )
 def test_a_wrong_value_is_named_with_what_to_give(name: str, value: str, says: str) -> None:
     assert any(line.startswith(name) and says in line for line in wrong(**{name: value}))
+
+
+def test_name_servers_are_addresses_with_or_without_a_port() -> None:
+    text = "127.0.0.1:5353, 10.0.0.53 ::1 [2001:db8::53]:54"
+    assert Environment.load({"PBX_DNS": text}).name_servers == (
+        ("127.0.0.1", 5353),
+        ("10.0.0.53", 53),
+        ("::1", 53),
+        ("2001:db8::53", 54),
+    )
+    assert Environment.load({}).name_servers == ()
 
 
 def test_all_mistakes_are_told_at_once() -> None:
