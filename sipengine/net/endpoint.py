@@ -19,6 +19,7 @@ from sipengine.net.facts import FactsBeat
 from sipengine.net.flows import ConnectedFlow, Gate, NetFlow, OpenGate
 from sipengine.net.hosts_file import family_of
 from sipengine.net.limits import Limits
+from sipengine.net.load import BEAT_S, Load
 from sipengine.net.named import NamedUdpFlow
 from sipengine.net.resolver import resolver
 from sipengine.net.tcp import TcpFlow
@@ -49,6 +50,9 @@ class CorePort(Protocol):
     def facts_waiting(self) -> bool: ...
     @property
     def answers_waiting(self) -> bool: ...
+
+    pressure: int
+
     @property
     def facts_pressing(self) -> bool: ...
     def receive(self, data: bytes, flow: Flow, now: float) -> None: ...
@@ -91,6 +95,8 @@ class Endpoint:
             loop, self, self._resolver, hosts, limits, note, certificates, admission
         )
         self.gate: Gate = OpenGate()
+        self.load = Load(self._pressed)
+        self._beat: asyncio.TimerHandle | None = None
         self.dirty: list[ConnectedFlow] = []
         self.finishing: list[ConnectedFlow] = []
         self.failed: list[Flow] = []
@@ -122,6 +128,7 @@ class Endpoint:
             udp.serve()
         self.connections.listeners.serve()
         self._tick = self._loop.call_later(TICK_S, self._on_tick)
+        self._beat = self._loop.call_later(BEAT_S, self._on_beat)
         self.drain(monotonic())
 
     def pause(self) -> None:
@@ -133,7 +140,7 @@ class Endpoint:
     def shut(self) -> None:
         """Close everything. The core hears of nothing more."""
         self._resolver.close()
-        for timer in (self._timer, self._tick):
+        for timer in (self._timer, self._tick, self._beat):
             if timer is not None:
                 timer.cancel()
         for udp in self._udp_sockets:
@@ -238,6 +245,14 @@ class Endpoint:
         self.gate.sweep(now)
         self.drain(now)
 
+    def _pressed(self, level: int) -> None:
+        self.core.pressure = level
+
+    def _on_beat(self) -> None:
+        assert self._beat is not None
+        self.load.late(monotonic() - self._beat.when())
+        self._beat = self._loop.call_later(BEAT_S, self._on_beat)
+
     def take_lag(self) -> float:
         """The longest that a timer was late since last asked, in seconds."""
         lag = self._lag
@@ -245,7 +260,10 @@ class Endpoint:
         return lag
 
     def counters(self) -> dict[str, int]:
-        total: dict[str, int] = self._resolver.counters()
+        total: dict[str, int] = self._resolver.counters() | {
+            "load_level": self.load.level,
+            "load_rises": self.load.rises,
+        }
         for udp in self._udp_sockets:
             for name, value in udp.counters().items():
                 total[name] = total.get(name, 0) + value

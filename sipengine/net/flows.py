@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sized
 from typing import Protocol
 
+from sipengine.net.load import Load
 from sipengine.sip.flow import Flow
 
 Address = tuple[str, int]
@@ -75,6 +76,8 @@ class OpenGate:
 class Receiver(Protocol):
     """What a transport hands messages to: the endpoint."""
 
+    load: Load
+    """Told how much waits; at its highest level new requests are dropped unread."""
     gate: Gate
     """Whom to take nothing from: look before reading on, closing or accepting."""
     dirty: list[ConnectedFlow]

@@ -14,6 +14,7 @@ from typing import Final
 from weakref import WeakValueDictionary
 
 from sipengine.net.flows import Address, NetFlow, Receiver
+from sipengine.services.overload import OVERFLOWING, begins_anew
 
 BATCH: Final = 32
 """Datagrams a wake-up: at 50 µs each, connections and timers wait 1.6 ms at most."""
@@ -80,7 +81,10 @@ class UdpSocket:
         self._recent: dict[SocketAddress, UdpFlow] = {}
         self._alive: WeakValueDictionary[SocketAddress, UdpFlow] = WeakValueDictionary()
         self._queue: deque[tuple[bytes, SocketAddress]] = deque()
-        self.received = self.keep_alives = self.queue_drops = self.send_errors = self.bounced = 0
+        self._fd = self._socket.fileno()
+        self.shed = self.received = self.keep_alives = self.queue_drops = self.send_errors = (
+            self.bounced
+        ) = 0
 
     def open(self, port: int) -> None:
         """Bind to `port`. Raises OSError (port taken, no such address)."""
@@ -147,12 +151,17 @@ class UdpSocket:
         gate = receiver.gate
         shut = gate.shut
         now = monotonic()
+        load = receiver.load
+        overflowing = load.level >= OVERFLOWING
         count = 0
         try:
             while count < BATCH:
                 data, address = recvfrom(LARGEST)
                 count += 1
                 if shut and gate.blocks(address[0], now):
+                    continue
+                if overflowing and begins_anew(data):
+                    self.shed += 1
                     continue
                 if data[:1] <= b" " and not data.strip(_KEEP_ALIVE):
                     # RFC 5626 §3.5.1: empty lines hold a NAT's mapping open and want no answer
@@ -167,6 +176,10 @@ class UdpSocket:
             self._read_errors()  # an earlier datagram of ours bounced; reading goes on next time
         finally:  # a defect of ours in one message must not hold up what the others caused
             self.received += count
+            if count == BATCH:
+                load.queued(self._fd, _fill(self._socket))
+            elif load.level and load.waiting(self._fd):
+                load.queued(self._fd, 0.0)
             receiver.drain(now)
 
     def _read_errors(self) -> None:
@@ -229,6 +242,7 @@ class UdpSocket:
         return {
             "udp_datagrams_received": self.received,
             "udp_keep_alives": self.keep_alives,
+            "udp_shed_unread": self.shed,
             "udp_bounced": self.bounced,
             "udp_send_errors": self.send_errors,
             "udp_send_queue": len(self._queue),
@@ -244,6 +258,16 @@ def _enlarge(sock: socket.socket, option: int, forced: int, size: int) -> None:
         sock.setsockopt(socket.SOL_SOCKET, forced, size)
     except OSError:
         sock.setsockopt(socket.SOL_SOCKET, option, size)
+
+
+def _fill(sock: socket.socket) -> float:
+    """How full the receive buffer is, from 0 to 1 (SO_MEMINFO), 0 where the kernel does not tell."""
+    try:
+        words = sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 36)
+    except OSError:
+        return 0.0
+    held, size = struct.unpack_from("=2I", words) if len(words) == 36 else (0, 0)
+    return held / size if size else 0.0
 
 
 def _kernel_drops(sock: socket.socket) -> int:

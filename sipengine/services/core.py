@@ -8,6 +8,7 @@ The shell's side of the contract:
   that fails, call `facts_lost(held, now)`, which answers 503 instead.
 - One timer: after each call look at `next_timer()` (monotonic seconds or None) and call
   `handle_timers(now)` then; `out` may be full afterwards.
+- Keep `pressure` at the level of `services.overload` that the load has: new requests are refused by it.
 - `flow_failed(flow, now)` when a connection closed or could not be made, or a datagram bounced.
 """
 
@@ -23,6 +24,7 @@ from sipengine.services.challenger import Challenger
 from sipengine.services.guard.guard import Guard
 from sipengine.services.guard.sources import Allowed
 from sipengine.services.location import Location
+from sipengine.services.overload import admits
 from sipengine.services.own_addresses import OwnAddresses
 from sipengine.services.own_answers import OwnAnswers
 from sipengine.services.own_requests import Held, OwnRequests
@@ -53,6 +55,9 @@ from sipengine.sip.via import MAGIC_COOKIE
 
 MAX_TRANSACTIONS: Final = 200_000
 """Server transactions at once (about 1.5 kB each); more new requests are answered 503."""
+
+
+_OVERLOADED: Final = RemoteProtocolError(503, "Service Unavailable: overloaded")
 
 
 class Core:
@@ -87,6 +92,7 @@ class Core:
         self._taken: tuple[list[Fact], Held] = [], []
         self._layer = layer = TransactionLayer()
         self.out = layer.out
+        self.pressure = 0
         self._answers = answers = OwnAnswers(self.out, tag_prefix)
         addresses = advertised if isinstance(advertised, OwnAddresses) else OwnAddresses(advertised)
         self._responsibility = responsibility = Responsibility(listening, addresses.default)
@@ -281,6 +287,10 @@ class Core:
             return
         if method == "CANCEL":
             self._receive_cancel(message, branch, sent_by, reply_flow, now)
+            return
+        if self.pressure and not message.to_tag and not admits(message, self.pressure):
+            self._answers.count("requests_shed")
+            self._answers.refuse(message, reply_flow, _OVERLOADED)
             return
         if len(self._layer.servers) >= MAX_TRANSACTIONS:
             raise RemoteProtocolError(503, "Service Unavailable")

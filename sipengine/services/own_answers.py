@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from sipengine.services.overload import retry_after
 from sipengine.services.replies import reply, reply_to_broken
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
@@ -56,7 +57,7 @@ class OwnAnswers:
         elif error.status == 422:
             extra.append("Min-SE: 90")  # RFC 4028 §6
         elif error.status == 503:
-            extra.append("Retry-After: 10")
+            extra.append(retry_after(message.call_id))
         self.send(message, flow, error.status, error.reason, extra)
 
     def refuse_broken(

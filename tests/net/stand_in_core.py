@@ -21,6 +21,16 @@ class StandInCore:
         self.fired: list[float] = []
         self.silent = False
         self.pressing = False
+        self.pressures: list[int] = [0]
+
+    @property
+    def pressure(self) -> int:
+        return self.pressures[-1]
+
+    @pressure.setter
+    def pressure(self, level: int) -> None:
+        if level != self.pressures[-1]:
+            self.pressures.append(level)
 
     @property
     def facts_pressing(self) -> bool:
