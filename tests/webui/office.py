@@ -15,6 +15,7 @@ from pbx.directory.models import Domain, Extension
 from pbx.enginelink.models import EngineStatus
 from pbx.registrations.models import Binding
 from pbx.routing.models import Rule, Target
+from tests.pbx.guard.rows import ban
 
 DOMAIN = "pbx.example"
 PEOPLE = [
@@ -42,7 +43,15 @@ def heartbeat(age: float = 1.0) -> EngineStatus:
             "pid": 4711,
             "started_at": now - dt.timedelta(hours=6),
             "heartbeat_at": now - seconds(age),
-            "counters": {"calls": 312, "registrations": 9},
+            "counters": {
+                "calls": 312,
+                "registrations": 9,
+                "guard_bans_now": 3,
+                "guard_dropped": 18_204,
+                "guard_unanswered": 811,
+                "guard_wrong_passwords": 94,
+                "guard_scanners": 407,
+            },
         },
     )[0]
 
@@ -222,6 +231,29 @@ def calls_now() -> list[Call]:
     ]  # fmt: skip
 
 
+def bans() -> None:
+    """Three addresses shut out and three that were."""
+    ban(
+        "203.0.113.66", age=130, dropped=17_950, count=37,
+        reason="37 wrong passwords for 207, 214, 218, 219, 221, 225, 231, 236 and 4 others in 5 minutes",
+    )  # fmt: skip
+    ban(
+        "2001:db8:4f0:12::/64", age=1900, length=3600, level=2, kind="broken", dropped=240, count=60,
+        reason="60 messages that no telephone would send in 12 seconds",
+    )  # fmt: skip
+    ban(
+        "198.51.100.23", age=40_000, length=86_400, level=3, kind="scan", dropped=14, count=10,
+        reason="10 requests as only scanners send them in 2 seconds",
+    )  # fmt: skip
+    ban("203.0.113.66", age=9000, dropped=3, reason="20 wrong passwords for 214 in 3 minutes")
+    ban(
+        "192.0.2.80", age=3600, lifted_at=timezone.now() - seconds(3500), lifted_by="mira",
+        reason="20 wrong passwords for 225 in 4 minutes",
+    )  # fmt: skip
+    ban("198.51.100.23", age=60_000, length=3600, level=2, kind="flood", count=3,
+        reason="3 floods of requests that led to nothing in 9 seconds")  # fmt: skip
+
+
 def whole_office() -> None:
     heartbeat()
     people()
@@ -232,3 +264,4 @@ def whole_office() -> None:
     log()
     answered_in_team()
     calls_now()
+    bans()

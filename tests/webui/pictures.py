@@ -19,6 +19,9 @@ PICTURES = [
     ("calls-light", "/calls/?after={after}", "light", 1440, 780),
     ("call-dark", "/calls/{call}/", "dark", 1440, 900),
     ("phones-light", "/phones/", "light", 1440, 720),
+    ("guard-light", "/guard/", "light", 1440, 820),
+    ("guard-dark", "/guard/", "dark", 1440, 820),
+    ("guard-phone", "/guard/", "light", 390, 844),
     ("live-phone", "/", "dark", 390, 844),
     ("calls-phone", "/calls/?after={after}", "light", 390, 844),
 ]

@@ -28,6 +28,8 @@ PAGES = [
     "/phones/",
     "/extensions/",
     "/routing/",
+    "/guard/",
+    "/guard/now/",
     "/system/",
     "/system/parts/",
 ]

@@ -21,19 +21,25 @@ PAGES = {
     "phones": "/phones/",
     "extensions": "/extensions/",
     "routing": "/routing/",
+    "guard": "/guard/",
     "system": "/system/",
     "password": "/password/",
     "admin": "/admin/",
     "admin-extensions": "/admin/directory/extension/",
     "admin-extension": "/admin/directory/extension/{extension}/change/",
     "admin-rule": "/admin/routing/rule/add/",
+    "admin-bans": "/admin/guard/ban/",
     "admin-calls": "/admin/calls/call/",
     "nothing": "/no/such/page/",
 }
 BROAD = """[...document.querySelectorAll('.card, .card td')]
     .filter((box) => box.scrollWidth > box.clientWidth).map((box) => box.textContent.trim())"""
 """What is wider than the card or the table's cell that holds it."""
-LATER = {"live": ["#connection[data-state=live]"], "system": ["#parts table"]}
+LATER = {
+    "live": ["#connection[data-state=live]"],
+    "guard": ["#connection[data-state=live]"],
+    "system": ["#parts table"],
+}
 """What comes after a page is loaded."""
 VIEWS = [("light", 1440), ("dark", 1280), ("light", 1024), ("light", 390), ("dark", 390)]
 

@@ -58,6 +58,11 @@ PHONE_RINGING: Final = State("Ringing", "bell-ringing", "ring", breathing=True)
 PART_WORKS: Final = State("Works", "circle-check", "ok", quiet=True)
 PART_FAILS: Final = State("Does not answer", "circle-x", "bad")
 
+SHUT_OUT: Final = State("Shut out", "ban", "bad")
+LETTING_IN: Final = State("Being let in", "clock-pause", "info")
+BAN_OVER: Final = State("Over", "circle-check", "mute", quiet=True)
+BAN_LIFTED: Final = State("Let in", "circle-check", "ok", quiet=True)
+
 ENABLED: Final = State("In use", "circle-check", "ok", quiet=True)
 DISABLED: Final = State("Switched off", "ban", "mute")
 NO_PASSWORD: Final = State("No password yet", "alert-triangle", "ring")

@@ -4,7 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from django.views.generic import RedirectView
 
-from webui.dashboard.views import account, calls, extensions, live, phones, rules, system
+from webui.dashboard.views import account, calls, extensions, guard, live, phones, rules, system
 
 urlpatterns = [
     path("", live.live, name="live"),
@@ -16,6 +16,9 @@ urlpatterns = [
     path("phones/", phones.phones, name="phones"),
     path("extensions/", extensions.extensions, name="extensions"),
     path("routing/", rules.routing, name="routing"),
+    path("guard/", guard.guard, name="guard"),
+    path("guard/now/", guard.guard_now, name="guard-now"),
+    path("guard/<uuid:ban_id>/lift/", guard.lift_ban, name="lift-ban"),
     path("system/", system.system, name="system"),
     path("system/parts/", system.parts, name="system-parts"),
     path("login/", account.LogIn.as_view(), name="login"),

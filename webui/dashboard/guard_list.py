@@ -1,0 +1,82 @@
+"""What the page Guard shows: who is shut out, why, and what happened lately."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Final
+
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from pbx.enginelink.models import EngineStatus
+from pbx.guard.listing import going_on, over
+from pbx.guard.models import Ban, Pardon
+from webui.dashboard import states
+from webui.dashboard.live import engine_trouble
+from webui.dashboard.states import State
+
+SHOWN: Final = 100
+"""Bans at once on the page; under an attack from many addresses the newest tell enough."""
+
+HISTORY_SHOWN: Final = 50
+
+_LENGTHS: Final = {1: "for 5 minutes", 2: "for an hour", 3: "for a day"}
+
+
+@dataclass(frozen=True, slots=True)
+class BanRow:
+    ban: Ban
+    state: State
+    is_leaving: bool  # somebody lifted it, and the engine has not said yet that it followed
+    length: str
+
+
+@dataclass(frozen=True, slots=True)
+class GuardPage:
+    """One moment. `total` counts all bans that hold, `bans` are the newest of them."""
+
+    now: dt.datetime
+    trouble: str
+    is_off: bool
+    bans: list[BanRow]
+    total: int
+    history: list[BanRow]
+    dropped: int
+    unanswered: int
+    wrong_passwords: int
+    scanners: int
+
+
+def read_guard() -> GuardPage:
+    now = timezone.now()
+    leaving = Exists(Pardon.objects.filter(ban=OuterRef("pk")))
+    current = going_on(now).annotate(leaving=leaving)
+    engine = EngineStatus.objects.order_by("-heartbeat_at").first()
+    counters = engine.counters if engine is not None else {}
+    return GuardPage(
+        now=now,
+        trouble=engine_trouble(now),
+        is_off=engine is not None and "guard_bans_now" not in counters,
+        bans=[_row(ban, now) for ban in current[:SHOWN]],
+        total=current.count(),
+        history=[_row(ban, now) for ban in over(now)[:HISTORY_SHOWN]],
+        dropped=_count(counters, "guard_dropped"),
+        unanswered=_count(counters, "guard_unanswered"),
+        wrong_passwords=_count(counters, "guard_wrong_passwords"),
+        scanners=_count(counters, "guard_scanners"),
+    )
+
+
+def _row(ban: Ban, now: dt.datetime) -> BanRow:
+    is_leaving = bool(getattr(ban, "leaving", False))
+    if ban.goes_on(now):
+        state = states.LETTING_IN if is_leaving else states.SHUT_OUT
+    else:
+        state = states.BAN_LIFTED if ban.lifted_at is not None else states.BAN_OVER
+    return BanRow(ban, state, is_leaving, _LENGTHS.get(ban.level, ""))
+
+
+def _count(counters: dict[str, object], name: str) -> int:
+    value = counters.get(name, 0)
+    return value if isinstance(value, int) else 0
