@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from sipengine.services.overload import retry_after
+from sipengine.services.own_bodies import ACCEPTED
 from sipengine.services.replies import reply, reply_to_broken
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
@@ -52,7 +53,9 @@ class OwnAnswers:
         if error.status == 420:
             wanted = message.all("Proxy-Require") + message.all("Require")
             extra.append("Unsupported: " + ", ".join(o for o in wanted if o not in SUPPORTED))
-        elif error.status == 405:
+        elif error.status == 415:
+            extra += [f"Accept: {ACCEPTED}", "Accept-Encoding: identity"]
+        elif error.status in (405, 501):
             extra.append(ALLOW)
         elif error.status == 422:
             extra.append("Min-SE: 90")  # RFC 4028 §6

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sipengine.services.challenger import Challenger
 from sipengine.services.guard.guard import Guard
 from sipengine.services.own_answers import ALLOW, SUPPORTED, OwnAnswers
+from sipengine.services.own_bodies import check_body
 from sipengine.services.registrar import Registrar
 from sipengine.services.replies import reply
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
+
+METHODS: Final = frozenset(
+    {
+        "INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "REGISTER", "PRACK", "SUBSCRIBE", "NOTIFY",
+        "PUBLISH", "INFO", "REFER", "MESSAGE", "UPDATE",
+    }
+)  # fmt: skip
+"""Every method of SIP. Those that are not allowed here are 405 (§8.2.1), any other word is 501 (§21.5.2)."""
 
 Held = list[tuple[Flow, bytes, Message]]
 
@@ -43,6 +54,8 @@ class OwnRequests:
         """Raises `RemoteProtocolError` for what is refused."""
         if message.has("Require") and not SUPPORTED.issuperset(message.all("Require")):
             raise RemoteProtocolError(420, "Bad Extension")  # §8.2.2.3
+        if message.body:
+            check_body(message)
         if message.method == "OPTIONS":
             if self._guard is not None:
                 agent = message.value("User-Agent") or ""
@@ -54,6 +67,8 @@ class OwnRequests:
         elif message.method == "REGISTER":
             self._register(message, flow, reply_flow, domain, now)
         else:
+            if message.method not in METHODS:
+                raise RemoteProtocolError(501, "Not Implemented")
             raise RemoteProtocolError(405, "Method Not Allowed")
 
     def _register(

@@ -191,10 +191,36 @@ class TestServerItself:
         assert answer.to_tag
         assert alice.wire.transactions == 0
 
-    @pytest.mark.parametrize("method", ["MESSAGE", "SUBSCRIBE", "PUBLISH", "FOO"])
+    @pytest.mark.parametrize("method", ["MESSAGE", "SUBSCRIBE", "PUBLISH", "BYE"])
     def test_8_2_1_other_methods_are_405_with_allow(self, alice: Phone, method: str) -> None:
         alice.other_request(method, f"sip:{DOMAIN}")
         assert "OPTIONS" in alice.response(405)["Allow"]
+
+    def test_21_5_2_a_word_that_is_no_method_is_501_with_allow(self, alice: Phone) -> None:
+        alice.other_request("FOO", f"sip:{DOMAIN}")
+        assert "OPTIONS" in alice.response(501)["Allow"]
+
+    @pytest.mark.parametrize(
+        ("headers", "status"),
+        [
+            ("Content-Type: application/sdp\n", 200),
+            ("Content-Type: application/sdp;x=y\nContent-Encoding: identity\n", 200),
+            ("Content-Type: text/plain\nContent-Disposition: render;handling=optional\n", 200),
+            ("Content-Type: text/plain\n", 415),
+            ("c: text/plain\n", 415),
+            ("Content-Type: application/sdp\nContent-Encoding: gzip\n", 415),
+            ("", 415),
+            ("Content-Type: application/pkcs7-mime; smime-type=enveloped-data\n", 493),
+        ],
+    )
+    def test_8_2_3_a_body_that_is_not_understood_is_415_or_493(
+        self, alice: Phone, headers: str, status: int
+    ) -> None:
+        alice.other_request("OPTIONS", f"sip:{DOMAIN}", extra=headers, body="v=0")
+        answer = alice.response(status)
+        if status == 415:
+            assert answer["Accept"] == "application/sdp"
+            assert answer["Accept-Encoding"] == "identity"
 
     def test_8_2_2_3_require_is_420(self, alice: Phone) -> None:
         alice.other_request("OPTIONS", f"sip:{DOMAIN}", extra="Require: 100rel, path\n")

@@ -49,6 +49,7 @@ class Sipp:
         keys: Mapping[str, str] | None = None,
         rows: Sequence[Sequence[str]] = (),
         hold_ms: int = 0,
+        host: str = "127.0.0.1",
     ) -> None:
         self.scenario, self.calls, self.limit_s = scenario, calls, limit_s
         self.port = free_port()
@@ -56,7 +57,7 @@ class Sipp:
         self.home.mkdir(parents=True)
         self.log = self.home / "sipp.log"
         self.command = [program("sipp", "sip-tester"), "-sf", str(scenario)]
-        self.command += ["-i", "127.0.0.1", "-p", str(self.port)]
+        self.command += ["-i", host, "-p", str(self.port)]
         self.command += ["-t", transport, "-m", str(calls), "-nostdin", "-d", str(hold_ms)]
         self.command += ["-timeout", f"{limit_s}s", "-timeout_error", "-trace_stat", "-fd", "1"]
         self.command += ["-trace_err", "-error_file", str(self.home / "errors.log")]

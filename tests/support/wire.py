@@ -134,12 +134,13 @@ class Wire:
     Every wait has a deadline in seconds; a message that does not come is an AssertionError.
     """
 
-    def __init__(self, server: Address, transport: str = "udp") -> None:
+    def __init__(self, server: Address, transport: str = "udp", host: str = "") -> None:
+        """`host` is the address to send from, one of 127.0.0.0/8; 127.0.0.1 or ::1 if left out."""
         self.server = server
         self.transport = transport
         self._buffer = b""
         self.received: list[Message] = []
-        here = ("::1", 0) if ":" in server[0] else ("127.0.0.1", 0)
+        here = (host or ("::1" if ":" in server[0] else "127.0.0.1"), 0)
         if transport == "udp":
             family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
             self.socket = socket.socket(family, socket.SOCK_DGRAM)

@@ -21,9 +21,10 @@ class WirePhone:
         transport: str = "udp",
         device: str = "wire",
         hidden_as: str = "",
+        host: str = "",
     ) -> None:
         self.number, self.password, self.domain = number, password, domain
-        self.wire = Wire(server, transport)
+        self.wire = Wire(server, transport, host)
         self.device = device
         self.believed = (
             hidden_as or self.wire.local

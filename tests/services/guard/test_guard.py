@@ -155,7 +155,7 @@ def test_unknown_methods_over_a_connection_are_a_ban(wire: Wire) -> None:
     phone = Phone(wire, "999", EVE, transport="TCP")
     for _ in range(10):
         phone.other_request("ENUMERATE", f"sip:{DOMAIN}")
-    assert [message.status for message in phone.inbox] == [405] * 9
+    assert [message.status for message in phone.inbox] == [501] * 9
     assert ban_of(wire).kind == "scan"
 
 
