@@ -10,6 +10,7 @@ from asgiref.typing import (
     ASGIReceiveCallable,
     ASGISendCallable,
     Scope,
+    WebSocketScope,
 )
 
 from pbx.variables import Network
@@ -28,9 +29,20 @@ class Admission:
     header tells; it must name the host that the request itself names.
     """
 
-    def __init__(self, application: ASGI3Application, networks: tuple[Network, ...]) -> None:
+    def __init__(
+        self,
+        application: ASGI3Application,
+        networks: tuple[Network, ...],
+        *,
+        sip_path: str = "",
+        sip_origins: tuple[str, ...] = (),
+    ) -> None:
+        """`sip_path` is where phones connect: from every network, as to the engine itself, and from
+        pages of `sip_origins` (or `any`), too."""
         self._application = application
         self._networks = networks
+        self._sip_path = sip_path
+        self._sip_origins = frozenset(origin.rstrip("/") for origin in sip_origins)
 
     async def __call__(
         self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
@@ -46,7 +58,7 @@ class Admission:
             )
             await send({"type": "http.response.body", "body": _REFUSAL, "more_body": False})
         elif scope["type"] == "websocket" and not (
-            self._admits(scope["path"], scope["client"]) and _is_own_page(dict(scope["headers"]))
+            self._admits(scope["path"], scope["client"]) and self._is_welcome(scope)
         ):
             await receive()
             await send({"type": "websocket.close", "code": 4403, "reason": "not allowed"})
@@ -54,7 +66,7 @@ class Admission:
             await self._application(scope, receive, send)
 
     def _admits(self, path: str, client: tuple[str, int] | None) -> bool:
-        if path.startswith(OPEN_PATHS):
+        if path.startswith(OPEN_PATHS) or (self._sip_path and path == self._sip_path):
             return True
         try:
             source = ipaddress.ip_address(client[0] if client else "")
@@ -63,6 +75,14 @@ class Admission:
         if isinstance(source, ipaddress.IPv6Address) and source.ipv4_mapped:
             source = source.ipv4_mapped
         return any(source in network for network in self._networks)
+
+    def _is_welcome(self, scope: WebSocketScope) -> bool:
+        headers = dict(scope["headers"])
+        if _is_own_page(headers):
+            return True
+        listed = self._sip_origins if scope["path"] == self._sip_path else frozenset()
+        origin = headers.get(b"origin", b"").decode("latin-1").lower()
+        return "any" in listed or origin in listed
 
 
 def _is_own_page(headers: dict[bytes, bytes]) -> bool:

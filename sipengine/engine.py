@@ -30,11 +30,11 @@ from sipengine.net.certificates import CertificateFiles, Certificates
 from sipengine.net.endpoint import Endpoint
 from sipengine.net.facts import FactsBeat, JournalPort
 from sipengine.net.limits import Limits
-from sipengine.net.relay_note import relay_key
 from sipengine.net.tcp import TcpFlow
 from sipengine.net.ws_admission import WsAdmission
 from sipengine.observe.logs import Scarce
 from sipengine.observe.metrics import collect
+from sipengine.relay_note import relay_key
 from sipengine.services.core import Core
 from sipengine.services.guard.sources import Allowed
 

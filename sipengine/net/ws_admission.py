@@ -13,7 +13,7 @@ from typing import Final
 
 from websockets.datastructures import Headers
 
-from sipengine.net.relay_note import HEADER, Client, read_note
+from sipengine.relay_note import HEADER, Client, read_note
 
 SUBPROTOCOL: Final = "sip"
 """RFC 7118 §4.1: without it, it is no SIP; the framing refuses that with 400."""

@@ -19,8 +19,8 @@ from websockets.sync.client import connect as ws_connect
 from websockets.typing import Origin, Subprotocol
 
 from sipengine.net.limits import Limits
-from sipengine.net.relay_note import HEADER, VALID_S, Client, relay_key, write_note
 from sipengine.net.ws_admission import WsAdmission
+from sipengine.relay_note import HEADER, VALID_S, Client, relay_key, write_note
 from tests.net.served import DEADLINE, Served, is_closed
 from tests.support.wait import until
 
