@@ -202,6 +202,11 @@ class Environment:
         return f"unix://{valkey}" if valkey.exists() else ""
 
     @property
+    def media_gateways(self) -> tuple[tuple[str, int], ...]:
+        """Where the media gateways take their commands: those given, or the embedded one's second port."""
+        return self.media or (("127.0.0.1", self.rtp_ports[0] + 1),)
+
+    @property
     def secret_key(self) -> str:
         """Django's signing key: the one given, or the generated file's; "" before the first start."""
         return self.given_secret_key or _content(self.secret_key_file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -19,6 +20,7 @@ from pbx.environment import current
 DEADLINE: Final = 2.0  # seconds for all checks together: whoever asks often gives up after a few
 ENGINE_LATE: Final = 15.0  # seconds; it writes its row every 5
 BEAT_LATE: Final = 30.0  # seconds; it sends a task every 10
+GATEWAY_ANSWER: Final = 0.6  # seconds; several are asked one after the other
 BEAT_KEY: Final = "health.beat"
 
 
@@ -33,7 +35,11 @@ class Health:
 def check_all() -> dict[str, Health]:
     """Ask every part at the same time; one that does not answer in time is not well."""
     with_redis = bool(settings.REDIS_URL)
-    questions: dict[str, Callable[[], Health]] = {"database": _database, "engine": _engine}
+    questions: dict[str, Callable[[], Health]] = {
+        "database": _database,
+        "engine": _engine,
+        "gateway": _gateway,
+    }
     if with_redis:
         questions |= {"redis": _redis, "worker": _worker, "beat": _beat}
     pool = ThreadPoolExecutor(max_workers=len(questions), thread_name_prefix="health")
@@ -75,6 +81,29 @@ def _engine() -> Health:
     if age > ENGINE_LATE:
         return Health(False, f"the engine last reported {age:.0f} seconds ago")
     return Health(True)
+
+
+def _gateway() -> Health:
+    """Each media gateway is pinged by the protocol the engine speaks to it; one that lives is enough."""
+    silent = []
+    for host, port in current().media_gateways:
+        if gateway_answers(host, port):
+            return Health(True)
+        silent.append(f"{host}:{port}")
+    return Health(False, f"no media gateway answers at {', '.join(silent)}")
+
+
+def gateway_answers(host: str, port: int) -> bool:
+    """Whether a gateway there answers ng's `ping`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as asking:
+            asking.settimeout(GATEWAY_ANSWER)
+            asking.connect((host, port))
+            asking.send(b"health d7:command4:pinge")
+            return b"4:pong" in asking.recv(2048)
+    except OSError:
+        return False
 
 
 def _redis() -> Health:

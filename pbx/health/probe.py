@@ -42,6 +42,7 @@ def _by_check(name: str) -> bool:
 PROBES: Final[dict[str, Callable[[], bool]]] = {
     "web": _web,
     "engine": _engine,
+    "gateway": lambda: _by_check("gateway"),
     "worker": lambda: _by_check("worker"),
     "beat": lambda: _by_check("beat"),
 }

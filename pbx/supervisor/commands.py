@@ -6,6 +6,7 @@ from typing import Final
 
 WEB: Final = ("-m", "pbx.uvicorn")
 ENGINE: Final = ("-m", "sipengine")
+GATEWAY: Final = ("-m", "sipengine.gateway")
 # Threads: the tasks wait for the database or a disk, and a process for each would cost 60 MB more.
 # One worker has nobody to gossip with.
 WORKER: Final = (

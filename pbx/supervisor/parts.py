@@ -23,6 +23,7 @@ NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "postgres": (),
     "valkey": (),
     "engine": ("postgres",),
+    "gateway": (),
     "web": SERVERS,
     "worker": SERVERS,
     "beat": SERVERS,
@@ -50,6 +51,8 @@ def chosen(only: list[str], environment: Environment) -> list[str]:
         wanted.discard("postgres")
     if not environment.redis_is_embedded:
         wanted.discard("valkey")
+    if environment.media:
+        wanted.discard("gateway")
     return [name for name in NEEDS if name in wanted]
 
 
@@ -124,6 +127,10 @@ def engine(environment: Environment, identity: Identity | None) -> PartPlan:
     return _python_part(
         environment, identity, "engine", commands.ENGINE, is_ready=is_ready, fresh_environment=path
     )
+
+
+def gateway(environment: Environment, identity: Identity | None) -> PartPlan:
+    return _python_part(environment, identity, "gateway", commands.GATEWAY, tells_ready=True)
 
 
 def web(

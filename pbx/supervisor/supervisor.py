@@ -112,6 +112,11 @@ class Supervisor:
         for port in sip if "engine" in self._names else []:
             for bind in environment.binds:
                 check_free(bind, port)
+        if "gateway" in self._names:
+            first = environment.rtp_ports[0]
+            for number in (first, first + 1):
+                for bind in environment.binds:
+                    check_free(bind, Port("PBX_RTP_PORTS", number, socket.SOCK_DGRAM))
         if "web" in self._names:
             for variable, number in (
                 ("PBX_HTTP_PORT", environment.http_port),
@@ -143,6 +148,8 @@ class Supervisor:
             match name:
                 case "engine":
                     plans.append(parts.engine(environment, identity))
+                case "gateway":
+                    plans.append(parts.gateway(environment, identity))
                 case "web":
                     plans.append(parts.web(environment, identity, *self._doors.values()))
                 case "worker":

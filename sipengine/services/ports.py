@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from sipengine.sip.flow import Flow
@@ -55,3 +56,57 @@ class Ids(Protocol):
     """Randomness, injected so that tests choose it."""
 
     def random_bytes(self, count: int) -> bytes: ...
+
+
+ANY_INSTANCE: Final = -1
+
+OFFER: Final = "offer"
+ANSWER: Final = "answer"
+DELETE: Final = "delete"
+QUERY: Final = "query"
+
+TO_RTP: Final = "RTP/AVP"
+TO_SRTP: Final = "RTP/SAVP"
+TO_WEB: Final = "UDP/TLS/RTP/SAVPF"
+
+
+@dataclass(frozen=True, slots=True)
+class MediaRequest:
+    """One command to a media gateway, about the call it knows as `name`.
+
+    `instance` is the one that has the call, `ANY_INSTANCE` for a call that none has yet.
+    `protocol` is what the receiver of the rewritten description speaks, one of the three above;
+    `signalled_from` the host that the sender of `sdp` signals from.
+    """
+
+    command: str
+    instance: int
+    name: str
+    from_tag: str
+    to_tag: str = ""
+    sdp: str = ""
+    protocol: str = ""
+    signalled_from: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaAnswer:
+    """What became of it. `why` is a clause for the log where `ok` is false; `figures` is JSON, "" for none."""
+
+    ok: bool
+    instance: int
+    sdp: str = ""
+    why: str = ""
+    figures: str = ""
+
+
+class MediaWaiter(Protocol):
+    def on_media(self, answer: MediaAnswer, now: float) -> None: ...
+
+
+class MediaPlane(Protocol):
+    """The media gateways. `ask` never blocks; the answer comes by `waiter.on_media`, later and once,
+    within a few seconds, also when no gateway lives.
+    """
+
+    def ask(self, request: MediaRequest, waiter: MediaWaiter | None) -> None: ...

@@ -20,6 +20,7 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 RUN_BY_THE_SUPERVISOR = {
     "web": commands.WEB,
     "engine": commands.ENGINE,
+    "gateway": commands.GATEWAY,
     "worker": commands.WORKER,
     "beat": commands.BEAT,
     "prepare": commands.PREPARE,
@@ -92,4 +93,6 @@ def test_published_ports_are_the_documented_ones() -> None:
         *(f"{environment.sip_port}:{environment.sip_port}/{kind}" for kind in ("udp", "tcp")),
         f"{environment.sips_port}:{environment.sips_port}/tcp",
         f"{environment.ws_port}:{environment.ws_port}/tcp",
+        "20000-20399:20000-20399/udp",
     ]
+    assert SERVICES["engine"]["environment"]["PBX_RTP_PORTS"] == "20000-20399"

@@ -142,8 +142,12 @@ class PbxProcess:
         )
 
     def parts(self, word: str) -> list[Process]:
-        """The running processes whose command line holds that word."""
-        return [member for member in descendants(self.process.pid) if word in member.command]
+        """The running processes whose command line holds that word, as a whole module name if it is one."""
+        return [
+            member
+            for member in descendants(self.process.pid)
+            if word in member.command and f"{word}." not in member.command
+        ]
 
     def engine(self) -> Process:
         return until(lambda: self.parts("-m sipengine"), "the engine's process", deadline=15)[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
 from collections.abc import Iterator
 
@@ -147,7 +149,8 @@ def status(age: float) -> None:
 @pytest.mark.usefixtures("database")
 def test_an_engine_that_reports_is_well() -> None:
     status(age=4)
-    assert checks.check_all() == {"database": Health(True), "engine": Health(True)}
+    found = checks.check_all()
+    assert found["database"] == found["engine"] == Health(True)
 
 
 @pytest.mark.usefixtures("database")
@@ -176,6 +179,34 @@ def test_a_check_that_hangs_counts_as_not_well(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(checks, "_database", lambda: time.sleep(0.5) or Health(True))
     monkeypatch.setattr(checks, "_engine", lambda: Health(True))
     assert checks.check_all()["database"] == Health(False, "no answer within 0.05 seconds")
+
+
+def test_a_gateway_is_asked_whether_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several one is enough; the first here is a socket that answers nothing."""
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as living,
+    ):
+        ports = []
+        for each in (silent, living):
+            each.bind(("127.0.0.1", 0))
+            ports.append(each.getsockname()[1])
+        urls = ",".join(f"ng://127.0.0.1:{port}" for port in ports)
+        environment = Environment.load({"PBX_MEDIA": urls})
+        monkeypatch.setattr(checks, "current", lambda: environment)
+        assert checks._gateway().trouble == (
+            f"no media gateway answers at 127.0.0.1:{ports[0]}, 127.0.0.1:{ports[1]}"
+        )
+
+        def answer() -> None:
+            data, source = living.recvfrom(100)
+            living.sendto(data.partition(b" ")[0] + b" d6:result4:ponge", source)
+
+        living.recvfrom(100)  # of the question that nobody answered
+        answering = threading.Thread(target=answer)
+        answering.start()
+        assert checks._gateway() == Health(True)
+        answering.join()
 
 
 def test_the_schedule_is_seen_by_its_task() -> None:

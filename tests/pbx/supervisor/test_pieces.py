@@ -115,7 +115,7 @@ def test_only_the_engine_brings_just_its_database() -> None:
     assert chosen(["engine"], environment) == ["postgres", "engine"]
     external = Environment.load({"DATABASE_URL": "postgresql://h/x", "REDIS_URL": "redis://h"})
     assert chosen(["engine"], external) == ["engine"]
-    assert chosen([], external) == ["engine", "web", "worker", "beat"]
+    assert chosen([], external) == ["engine", "gateway", "web", "worker", "beat"]
 
 
 def test_an_unknown_part_is_told_with_the_known_ones() -> None:

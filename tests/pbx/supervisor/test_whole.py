@@ -59,6 +59,7 @@ PARTS = {
     "postgres": "bin/postgres",
     "valkey": "valkey-server",
     "engine": "-m sipengine",
+    "gateway": "-m sipengine.gateway",
     "web": "pbx.uvicorn",
     "worker": "pbx.celery worker",
     "beat": "pbx.celery beat",
@@ -82,7 +83,15 @@ def test_ready_names_every_door_and_every_part_is_well(pbx: PbxProcess) -> None:
     )
     found = health(pbx)
     assert found["status"] == "ok"
-    assert set(found["parts"]) == {"web", "database", "engine", "redis", "worker", "beat"}
+    assert set(found["parts"]) == {
+        "web",
+        "database",
+        "engine",
+        "gateway",
+        "redis",
+        "worker",
+        "beat",
+    }
 
 
 @pytest.mark.parametrize("name", PARTS)

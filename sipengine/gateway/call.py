@@ -1,0 +1,205 @@
+"""One call at the gateway: two legs, the offers and answers that shape them (RFC 3264), the paths between."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from sipengine.gateway.leg import Leg
+from sipengine.gateway.path import Path
+from sipengine.gateway.rtp_leg import RtpLeg, family_of
+from sipengine.gateway.sdp.choosing import answered_formats, offered_formats, routes
+from sipengine.gateway.sdp.description import BadSdp, Description, parse
+from sipengine.gateway.sdp.formats import Format, voice_of
+from sipengine.gateway.sdp.sides import Local, Remote, audio_index, read_remote
+from sipengine.gateway.sdp.writing import describe
+from sipengine.gateway.surroundings import Surroundings
+from sipengine.gateway.transcoding import make_transcoder
+from sipengine.gateway.transcoding_path import TranscodingPath
+from sipengine.gateway.web_leg import WebLeg
+
+IDLE_S: Final = 900.0
+"""A call of which nothing is heard, no media, report or check: its `delete` was lost."""
+
+UNANSWERED_S: Final = 600.0
+"""An offer nobody answered: longer than any phone rings."""
+
+RTP: Final = "RTP/AVP"
+SRTP: Final = "RTP/SAVP"
+WEB: Final = "UDP/TLS/RTP/SAVPF"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the controller asks for besides the description itself.
+
+    `protocol` and `family` are of the side that gets the rewritten description ("" for the
+    sender's), `added` codecs to offer besides, `signalled_from` the host the sender signals from.
+    """
+
+    protocol: str = ""
+    family: str = ""
+    added: tuple[str, ...] = ()
+    signalled_from: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """An offer that went on, kept for its answers: there may be several, of a fork or 183 then 200."""
+
+    description: Description
+    index: int
+    remote: Remote
+    offerer: Leg
+    answerer: Leg
+    formats: tuple[Format, ...]
+
+
+class Call:
+    def __init__(
+        self, name: str, surroundings: Surroundings, loop: asyncio.AbstractEventLoop, now: float
+    ) -> None:
+        self.name = name
+        self.legs: list[Leg] = []
+        self.answered_at = 0.0
+        self.created_at = now
+        self._surroundings = surroundings
+        self._loop = loop
+        self._offered: Offered | None = None
+
+    # -- offer and answer
+
+    def offer(self, tag: str, sdp: str, wish: Wish) -> str:
+        """The offer of the side `tag` as the other side gets it. Raises `BadSdp`, `NoPort`."""
+        description = parse(sdp)
+        index = audio_index(description)
+        remote = read_remote(description, description.media[index])
+        if not description.media[index].port:
+            raise BadSdp("the offer wants no audio")
+        family = family_of(remote.host) if remote.host else ""
+        offerer, answerer = self._sides(tag)
+        offerer = self._leg(offerer, remote.is_web, remote.is_srtp, family, wish.signalled_from)
+        protocol = wish.protocol or remote.protocol
+        to_web = "TLS" in protocol
+        answerer = self._leg(
+            answerer, to_web, "SAVP" in protocol, wish.family or offerer.family, ""
+        )
+        offerer.tag = tag
+        for leg in [leg for leg in self.legs if leg not in (offerer, answerer)]:
+            leg.close(self._loop.time())
+        self.legs = [offerer, answerer]
+        formats = offered_formats(remote.formats, list(wish.added))
+        local = answerer.local_offer(protocol, formats, remote)
+        self._offered = Offered(description, index, remote, offerer, answerer, formats)
+        return describe(description, index, local, None)
+
+    def answer(self, tag: str, sdp: str, signalled_from: str) -> str:
+        """The answer of the side `tag` as the offerer gets it; media flows from now on.
+
+        Raises `BadSdp`; the call then stays as it was.
+        """
+        pending = self._offered
+        if pending is None:
+            raise BadSdp("there is no offer that this could answer")
+        description = parse(sdp)
+        if len(description.media) <= pending.index:
+            raise BadSdp("the answer has fewer media than the offer")
+        media = description.media[pending.index]
+        remote = read_remote(description, media)
+        offerer, answerer = pending.offerer, pending.answerer
+        if not media.port:
+            refusal = Local(
+                pending.remote.protocol, self._refused_host(offerer), 0, 0, (), remote.direction
+            )
+            return describe(description, pending.index, refusal, pending.description)
+        accepted = answered_formats(pending.remote.formats, remote.formats)
+        if not accepted:
+            raise BadSdp("the two sides share no codec, nor one that can be turned into another")
+        local = offerer.local_answer(pending.remote, accepted, remote)
+        if isinstance(answerer, RtpLeg):
+            answerer.signalled_from = signalled_from
+        offerer.told, answerer.told = accepted, pending.formats
+        answerer.agree(remote)
+        offerer.agree(pending.remote)
+        answerer.tag = tag
+        self._join(offerer, answerer, accepted, remote)
+        self.answered_at = self.answered_at or self._loop.time()
+        return describe(description, pending.index, local, pending.description)
+
+    def _refused_host(self, leg: Leg) -> str:
+        return self._surroundings.place(leg.family).advertised
+
+    def _sides(self, tag: str) -> tuple[Leg | None, Leg | None]:
+        """(the leg of `tag`, the other one); a tag not seen yet is that of the side still unnamed."""
+        if not self.legs:
+            return None, None
+        first, second = self.legs
+        return (first, second) if first.tag == tag else (second, first)
+
+    def _leg(
+        self, leg: Leg | None, web: bool, secure: bool, family: str, signalled_from: str
+    ) -> Leg:
+        """`leg` if it can serve, else a new one of the kind that is needed."""
+        family = family or (leg.family if leg is not None else self._surroundings.usual_family)
+        if leg is not None and leg.is_web == web and (web or leg.is_secure == secure):
+            if isinstance(leg, RtpLeg) and signalled_from:
+                leg.signalled_from = signalled_from
+            if leg.family == family or web:
+                return leg
+        if web:
+            return WebLeg(self._surroundings, self._web_family(family))
+        return RtpLeg(
+            self._surroundings, family, self._loop, secure=secure, signalled_from=signalled_from
+        )
+
+    def _web_family(self, family: str) -> str:
+        return family if family in self._surroundings.places else self._surroundings.usual_family
+
+    def _join(
+        self, offerer: Leg, answerer: Leg, accepted: tuple[Format, ...], remote: Remote
+    ) -> None:
+        offerer.path = self._path(offerer, answerer, accepted, remote.formats)
+        answerer.path = self._path(answerer, offerer, answerer.told, accepted)
+
+    def _path(
+        self, sender: Leg, receiver: Leg, told: tuple[Format, ...], wanted: tuple[Format, ...]
+    ) -> Path:
+        """The way from `sender` to `receiver`; the present one if nothing changes for it."""
+        table = routes(told, wanted)
+        if sender.path is not None and sender.path.serves(receiver, table):
+            return sender.path
+        voice = voice_of(told)
+        sender.incoming.clock = voice[0].codec.clock if voice else 8000
+        voice = voice_of(wanted)
+        receiver.outgoing.clock = voice[0].codec.clock if voice else 8000
+        transcoders = {
+            number: make_transcoder(route.of, route.to)
+            for number, route in table.items()
+            if route.of is not None and route.to is not None
+        }
+        if transcoders:
+            return TranscodingPath(sender.incoming, receiver, table, transcoders)
+        return Path(sender.incoming, receiver, table)
+
+    # -- time
+
+    @property
+    def heard_at(self) -> float:
+        return max((leg.heard_at for leg in self.legs), default=0.0)
+
+    def is_stale(self, now: float) -> bool:
+        if not self.answered_at:
+            return now - self.created_at > UNANSWERED_S
+        last = max(self.heard_at, self.answered_at, *(leg.incoming.last_at for leg in self.legs))
+        return now - last > IDLE_S
+
+    def tick(self, now: float) -> None:
+        for leg in self.legs:
+            leg.tick(now)
+
+    def close(self, now: float) -> None:
+        for leg in self.legs:
+            leg.close(now)
+        self.legs = []
+        self._offered = None

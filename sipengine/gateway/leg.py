@@ -1,0 +1,102 @@
+"""One end of a call at the gateway: what a phone's leg and a browser's have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pylibsrtp
+
+from sipengine.gateway import rtcp
+from sipengine.gateway.path import Path
+from sipengine.gateway.sdp.formats import Format
+from sipengine.gateway.sdp.sides import Local, Remote
+from sipengine.gateway.streams import Incoming, Outgoing
+from sipengine.gateway.surroundings import Surroundings
+
+
+class Leg:
+    """`remote` is what was agreed on last; `told` the formats that the peer may send."""
+
+    is_web = False
+    is_secure = False
+
+    def __init__(self, surroundings: Surroundings, family: str) -> None:
+        self.surroundings = surroundings
+        self.family = family
+        self.tag = ""
+        self.remote: Remote | None = None
+        self.told: tuple[Format, ...] = ()
+        self.mid = ""
+        self.incoming = Incoming()
+        self.outgoing = Outgoing()
+        self.feedback = rtcp.Feedback()
+        self.path: Path | None = None
+        self.strangers = 0  # packets from addresses that are not the peer's
+        self.undecipherable = 0
+        self.unsent = 0
+        self.heard_at = 0.0
+        self.report_due = 0.0
+        self.trouble = ""  # why nothing can be heard, for the log
+        self._protect: Callable[[bytes], bytes] | None = None
+        self._protect_rtcp: Callable[[bytes], bytes] | None = None
+        self._unprotect: Callable[[bytes], bytes] | None = None
+        self._unprotect_rtcp: Callable[[bytes], bytes] | None = None
+
+    @property
+    def codec(self) -> str:
+        """The voice codec that the peer was told first, "" before there is an answer."""
+        return next((item.codec.name for item in self.told if item.codec.is_voice), "")
+
+    # -- signalling
+
+    def local_offer(self, protocol: str, formats: tuple[Format, ...], like: Remote) -> Local:
+        """Our end for an offer to this peer; directions and packet time `like` the other side's."""
+        raise NotImplementedError
+
+    def local_answer(self, offered: Remote, formats: tuple[Format, ...], like: Remote) -> Local:
+        """Our end for the answer to this peer's offer. Raises `BadSdp` if that cannot be accepted."""
+        raise NotImplementedError
+
+    def agree(self, remote: Remote) -> None:
+        """Offer and answer have met: from now on `remote` holds."""
+        raise NotImplementedError
+
+    # -- media
+
+    def send_rtp(self, packet: bytes) -> None:
+        raise NotImplementedError
+
+    def send_rtcp(self, packet: bytes) -> None:
+        raise NotImplementedError
+
+    def has_keys(self) -> bool:
+        """Whether packets can be sent to this peer."""
+        raise NotImplementedError
+
+    def use_keys(self, receiving: pylibsrtp.Session, sending: pylibsrtp.Session) -> None:
+        self._unprotect, self._unprotect_rtcp = receiving.unprotect, receiving.unprotect_rtcp
+        self._protect, self._protect_rtcp = sending.protect, sending.protect_rtcp
+
+    def take_rtcp(self, data: bytes, now: float) -> None:
+        """One compound packet of the peer's."""
+        if self._unprotect_rtcp is not None:
+            try:
+                data = self._unprotect_rtcp(data)
+            except pylibsrtp.Error:
+                self.undecipherable += 1
+                return
+        if rtcp.read(data, self.incoming, self.outgoing, self.feedback, now):
+            self.heard_at = now
+
+    def tick(self, now: float) -> None:
+        """Once a second: send a report if it is due (RFC 3550 §6.2)."""
+        if now < self.report_due or not self.has_keys():
+            return
+        self.report_due = now + rtcp.INTERVAL_S
+        if self.incoming.packets or self.outgoing.packets:
+            self.send_rtcp(rtcp.report(self.incoming, self.outgoing, self.surroundings.cname, now))
+
+    def close(self, now: float) -> None:
+        if self.has_keys() and self.outgoing.packets:
+            self.send_rtcp(rtcp.bye(self.outgoing, self.incoming, self.surroundings.cname, now))
+        self.path = None

@@ -1,0 +1,88 @@
+"""The server side of rtpengine's ng protocol: datagrams of a cookie, a space and a bencoded dictionary.
+
+A command that comes again with its cookie was lost on the way back: it gets the same answer and is
+not done twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import OrderedDict
+from typing import Any, Final
+
+from sipengine.gateway.gateway import Gateway
+from sipengine.media.bencode import decode, encode
+
+MAX_COOKIE: Final = 128
+MAX_ANSWERS: Final = 4096
+"""Answers kept; at 300 commands a second a controller has 13 s to repeat itself."""
+
+BURST: Final = 32
+MAX_DATAGRAM: Final = 65_536
+
+
+class NgServer:
+    def __init__(self, loop: asyncio.AbstractEventLoop, gateway: Gateway) -> None:
+        self._loop = loop
+        self._gateway = gateway
+        self._answers: OrderedDict[tuple[Any, bytes], bytes] = OrderedDict()
+        self._socket: socket.socket | None = None
+        self.port = 0
+        self.broken = 0
+
+    def open(self, host: str, port: int) -> None:
+        """Raises `OSError`."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self._socket.bind((host, port))
+        self.port = self._socket.getsockname()[1]
+        self._loop.add_reader(self._socket.fileno(), self._on_readable)
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._loop.remove_reader(self._socket.fileno())
+            self._socket.close()
+            self._socket = None
+
+    def _on_readable(self) -> None:
+        for _ in range(BURST):
+            if self._socket is None:
+                return
+            try:
+                data, source = self._socket.recvfrom(MAX_DATAGRAM)
+            except BlockingIOError:
+                return
+            except OSError:  # a controller that has gone
+                continue
+            answer = self.answer(data, source)
+            if answer:
+                try:
+                    self._socket.sendto(answer, source)
+                except OSError:  # it asks again
+                    continue
+
+    def answer(self, data: bytes, source: Any) -> bytes:
+        """The datagram to send back; b"" where not even a cookie can be read."""
+        cookie, space, body = data.partition(b" ")
+        if not space or not cookie or len(cookie) > MAX_COOKIE:
+            self.broken += 1
+            return b""
+        key = source, cookie
+        known = self._answers.get(key)
+        if known is not None:
+            return known
+        try:
+            request = decode(body)
+            if not isinstance(request, dict):
+                raise ValueError("no dictionary")
+        except ValueError as error:
+            self.broken += 1
+            told = f"Could not decode the command: {error}"
+            return cookie + b" " + encode({"result": "error", "error-reason": told})
+        answer = cookie + b" " + encode({**self._gateway.command(request)})
+        self._answers[key] = answer
+        if len(self._answers) > MAX_ANSWERS:
+            self._answers.popitem(last=False)
+        return answer

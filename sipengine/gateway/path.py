@@ -1,0 +1,76 @@
+"""One direction of a call: what comes in on one leg goes out on the other."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from sipengine.gateway.sdp.choosing import Route
+from sipengine.gateway.streams import HEADER, Incoming, Outgoing
+
+
+class Receiver(Protocol):
+    """The leg a path leads to."""
+
+    @property
+    def outgoing(self) -> Outgoing: ...
+    def send_rtp(self, packet: bytes) -> None: ...
+
+
+class Path:
+    """`routes` by payload number of the sender; packets with other numbers end here, counted."""
+
+    __slots__ = ("_receiver", "_routes", "incoming", "outgoing", "unwanted")
+
+    def __init__(
+        self,
+        incoming: Incoming,
+        receiver: Receiver,
+        routes: dict[int, Route],
+    ) -> None:
+        self.incoming = incoming
+        self._receiver = receiver
+        self.outgoing = receiver.outgoing
+        self._routes: list[Route | None] = [routes.get(number) for number in range(128)]
+        self.outgoing.source = -1  # whoever sends now continues the stream
+        self.unwanted = 0
+
+    def forward(self, data: bytes, now: float) -> None:
+        """Take one RTP packet of the sender, whose source and decryption were checked."""
+        if len(data) < 12 or data[0] >> 6 != 2:
+            self.unwanted += 1
+            return
+        first, second, sequence, stamp, ssrc = HEADER.unpack_from(data)
+        route = self._routes[second & 0x7F]
+        if route is None:
+            self.unwanted += 1
+            return
+        payload = data[12:]
+        if first != 0x80:
+            payload = bare(first, payload)
+        fresh = self.incoming.update(sequence, stamp, ssrc, len(payload), now)
+        outgoing = self.outgoing
+        if fresh or outgoing.source != ssrc:
+            outgoing.follow(ssrc, sequence, stamp, now)
+        second = second & 0x80 | route.number
+        self._receiver.send_rtp(outgoing.stamp(second, sequence, stamp, payload, now))
+
+    def serves(self, receiver: Receiver, routes: dict[int, Route]) -> bool:
+        """Whether this is the way to `receiver` by exactly these routes."""
+        same = all(self._routes[number] == routes.get(number) for number in range(128))
+        return receiver is self._receiver and same
+
+    @property
+    def transcodes(self) -> bool:
+        return False
+
+
+def bare(first: int, payload: bytes) -> bytes:
+    """The payload without contributing sources, header extension and padding (RFC 3550 §5.1):
+    none of them was negotiated with the receiver.
+    """
+    payload = payload[4 * (first & 0x0F) :]
+    if first & 0x10 and len(payload) >= 4:
+        payload = payload[4 + 4 * int.from_bytes(payload[2:4], "big") :]
+    if first & 0x20 and payload:
+        payload = payload[: max(0, len(payload) - payload[-1])]
+    return payload

@@ -1,0 +1,258 @@
+"""A phone's leg: RTP or SRTP with keys from the description (RFC 4568), on a pair of ports of its own.
+
+A phone behind NAT is answered at the address its packets come from. That address is learnt once,
+from the first valid packet of a host that may be the phone's, and only another agreement (or, with
+SRTP, a packet that proves its key) makes it learnt again: RTP from strangers ends here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from time import monotonic
+from typing import Any, Final
+
+import pylibsrtp
+
+from sipengine.gateway import srtp
+from sipengine.gateway.leg import Leg
+from sipengine.gateway.sdp.description import BadSdp
+from sipengine.gateway.sdp.formats import Format
+from sipengine.gateway.sdp.sides import Crypto, Local, Remote
+from sipengine.gateway.surroundings import Surroundings
+
+BURST: Final = 16
+"""Packets of one phone taken in one go: a third of a second of speech."""
+
+MAX_PACKET: Final = 2048
+
+
+class RtpLeg(Leg):
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        family: str,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        secure: bool,
+        signalled_from: str,
+    ) -> None:
+        """`signalled_from` is the host that the peer's signalling comes from, "" if unknown.
+
+        Raises `NoPort`.
+        """
+        super().__init__(surroundings, family)
+        self.is_secure = secure
+        place = surroundings.place(family)
+        self._advertised = place.advertised
+        self._loop = loop
+        self._pair = surroundings.ports.take(place.bind)
+        self._rtp, self._rtcp = self._pair
+        self.port: int = self._rtp.getsockname()[1]
+        self.signalled_from = signalled_from
+        self._latched: Any = None  # the address as recvfrom gives it: two or four items
+        self._target: Any = None
+        self._rtcp_latched: Any = None
+        self._rtcp_target: Any = None
+        self._hosts: frozenset[str] = frozenset()
+        self._numbers: frozenset[int] = frozenset()
+        self._offered: tuple[Crypto, ...] = ()
+        self._answered: Crypto | None = None
+        self._keys: tuple[Crypto, Crypto] | None = None
+        self._send = self._rtp.sendto
+        loop.add_reader(self._rtp.fileno(), self._on_rtp)
+        loop.add_reader(self._rtcp.fileno(), self._on_rtcp)
+
+    # -- signalling
+
+    def local_offer(self, protocol: str, formats: tuple[Format, ...], like: Remote) -> Local:
+        local = self._local(protocol, formats, like)
+        if self.is_secure:
+            if not self._offered:
+                self._offered = srtp.make_cryptos()
+            local.cryptos = self._offered
+        return local
+
+    def local_answer(self, offered: Remote, formats: tuple[Format, ...], like: Remote) -> Local:
+        local = self._local(offered.protocol, formats, like)
+        local.mux = offered.mux
+        if self.is_secure:
+            theirs = offered.cryptos[0] if offered.cryptos else None
+            if theirs is None:
+                raise BadSdp("no SRTP key of a suite that is known here was offered")
+            mine = self._answered
+            if mine is None or (mine.tag, mine.suite) != (theirs.tag, theirs.suite):
+                self._answered = srtp.answer_crypto(offered.cryptos)
+            assert self._answered is not None
+            self._offered = (self._answered,)
+            local.cryptos = self._offered
+        return local
+
+    def _local(self, protocol: str, formats: tuple[Format, ...], like: Remote) -> Local:
+        return Local(
+            protocol=protocol,
+            host=self._advertised,
+            port=self.port,
+            rtcp_port=self.port + 1,
+            formats=formats,
+            direction=like.direction,
+            mid=self.mid,
+            packet_time=like.packet_time,
+        )
+
+    def agree(self, remote: Remote) -> None:
+        before = self.remote
+        rekeyed = self._use_cryptos(remote) if self.is_secure else False
+        moved = before is None or (before.host, before.port) != (remote.host, remote.port)
+        self.remote = remote
+        self._numbers = frozenset(item.number for item in self.told)
+        if remote.host and (moved or rekeyed):
+            self._latched = self._rtcp_latched = None
+            self._hosts = frozenset(host for host in (remote.host, self.signalled_from) if host)
+            if self._may_be_sent_to(remote.host):
+                self._target = (remote.host, remote.port)
+                self._rtcp_target = (remote.host, remote.rtcp_port)
+            else:
+                self._target = self._rtcp_target = None
+        elif not remote.host:
+            self._target = self._rtcp_target = None
+            self._latched = None
+
+    def _may_be_sent_to(self, host: str) -> bool:
+        """Not to this machine's own services because somebody far away says so."""
+        address = ipaddress.ip_address(host)
+        if (":" in host) != (self.family == "IP6"):
+            return False
+        if not self.signalled_from:
+            return True
+        signalled = ipaddress.ip_address(self.signalled_from)
+        if address.is_loopback:
+            return signalled.is_loopback
+        return signalled.is_link_local if address.is_link_local else True
+
+    def _use_cryptos(self, remote: Remote) -> bool:
+        """Take the keys into use; True if they are others than before. Raises `BadSdp`."""
+        for theirs in remote.cryptos:
+            mine = next((each for each in self._offered if each.tag == theirs.tag), None)
+            if mine is not None and mine.suite == theirs.suite:
+                break
+        else:
+            raise BadSdp("the SRTP key fits none that was offered")
+        if self._keys == (mine, theirs):
+            return False
+        if self._keys is None or self._keys[1] != theirs:
+            receiving = srtp.receiving(theirs)
+            self._unprotect, self._unprotect_rtcp = receiving.unprotect, receiving.unprotect_rtcp
+        if self._keys is None or self._keys[0] != mine:
+            sending = srtp.sending(mine)
+            self._protect, self._protect_rtcp = sending.protect, sending.protect_rtcp
+        self._keys = mine, theirs
+        return True
+
+    def has_keys(self) -> bool:
+        return self._target is not None and (not self.is_secure or self._protect is not None)
+
+    # -- media
+
+    def send_rtp(self, packet: bytes) -> None:
+        target = self._target
+        if target is None:
+            self.unsent += 1
+            return
+        if self._protect is not None:
+            packet = self._protect(packet)
+        try:
+            self._send(packet, target)
+        except OSError:
+            self.unsent += 1
+
+    def send_rtcp(self, packet: bytes) -> None:
+        muxed = self.remote is not None and self.remote.mux
+        target = self._target if muxed else self._rtcp_target
+        if target is None:
+            return
+        if self._protect_rtcp is not None:
+            packet = self._protect_rtcp(packet)
+        try:
+            (self._rtp if muxed else self._rtcp).sendto(packet, target)
+        except OSError:
+            self.unsent += 1
+
+    def _on_rtp(self) -> None:
+        now = monotonic()
+        receive = self._rtp.recvfrom
+        for _ in range(BURST):
+            try:
+                data, source = receive(MAX_PACKET)
+            except BlockingIOError:
+                return
+            except OSError:  # an ICMP error of an earlier packet
+                continue
+            if len(data) < 12:
+                continue
+            if source == self._latched:
+                if 192 <= data[1] <= 223:
+                    self.take_rtcp(data, now)
+                    continue
+                if self._unprotect is not None:
+                    try:
+                        data = self._unprotect(data)
+                    except pylibsrtp.Error:
+                        self.undecipherable += 1
+                        continue
+            else:
+                opened = self._latch(source, data)
+                if opened is None:
+                    self.strangers += 1
+                    continue
+                data = opened
+            self.heard_at = now
+            path = self.path
+            if path is not None:
+                path.forward(data, now)
+
+    def _latch(self, source: Any, data: bytes) -> bytes | None:
+        """The packet in clear if its source is the phone's from now on, else None."""
+        if self.remote is None or data[0] >> 6 != 2 or data[1] & 0x7F not in self._numbers:
+            return None
+        if self._unprotect is not None:
+            try:
+                data = self._unprotect(data)
+            except pylibsrtp.Error:
+                return None
+        elif self._latched is not None or source[0] not in self._hosts:
+            return None
+        self._latched = self._target = source
+        return data
+
+    def _on_rtcp(self) -> None:
+        now = monotonic()
+        for _ in range(BURST):
+            try:
+                data, source = self._rtcp.recvfrom(MAX_PACKET)
+            except BlockingIOError:
+                return
+            except OSError:
+                continue
+            latched = self._latched
+            host = latched[0] if latched is not None else ""
+            if len(data) < 8 or source[0] != host:
+                self.strangers += 1
+                continue
+            if self._rtcp_latched is None:
+                self._rtcp_latched = self._rtcp_target = source
+            if source == self._rtcp_latched:
+                self.take_rtcp(data, now)
+            else:
+                self.strangers += 1
+
+    def close(self, now: float) -> None:
+        super().close(now)
+        for each in self._pair:
+            self._loop.remove_reader(each.fileno())
+        self.surroundings.ports.give_back(self._pair)
+
+
+def family_of(host: str) -> str:
+    """IP4 or IP6, as c= lines write it."""
+    return "IP6" if ":" in host else "IP4"

@@ -1,0 +1,78 @@
+"""Pairs of UDP ports for RTP and RTCP (RFC 3550 §11), taken from a range and given back."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from typing import Final
+
+RECEIVE_BUFFER: Final = 256 * 1024
+"""Octets the kernel keeps for a socket: a second of G.711 is 11 kB, a busy loop is late by less."""
+
+_TRIES: Final = 200
+"""Pairs tried before giving up: the range is others' too."""
+
+
+class NoPort(Exception):
+    """Every port that was tried is in use."""
+
+
+class RtpPorts:
+    """The pairs (even, odd) from `first` to `last`. The next is the one after the last given, so that
+    a port rests as long as possible before a late packet could meet another call on it.
+    """
+
+    def __init__(self, first: int, last: int) -> None:
+        self._first = first + first % 2
+        self._pairs = max(0, (last - self._first + 1) // 2)
+        self._next = secrets.randbelow(self._pairs) if self._pairs else 0
+        self.taken = 0
+
+    @property
+    def pairs(self) -> int:
+        return self._pairs
+
+    def take(self, host: str) -> tuple[socket.socket, socket.socket]:
+        """Two bound sockets, for RTP and RTCP. Raises `NoPort`."""
+        for _ in range(min(self._pairs, _TRIES)):
+            port = self._first + 2 * self._next
+            self._next = (self._next + 1) % self._pairs
+            pair = _bound(host, port)
+            if pair is not None:
+                self.taken += 1
+                return pair
+        raise NoPort("no free pair of ports in PBX_RTP_PORTS")
+
+    def give_back(self, pair: tuple[socket.socket, socket.socket]) -> None:
+        for each in pair:
+            each.close()
+        self.taken -= 1
+
+
+def _bound(host: str, port: int) -> tuple[socket.socket, socket.socket] | None:
+    rtp = bind_udp(host, port)
+    if rtp is None:
+        return None
+    rtcp = bind_udp(host, port + 1)
+    if rtcp is None:
+        rtp.close()
+        return None
+    return rtp, rtcp
+
+
+def bind_udp(host: str, port: int) -> socket.socket | None:
+    """A non-blocking UDP socket, None if the port is in use. Raises `OSError` for anything else."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        made.setblocking(False)
+        made.bind((host, port))
+    except OSError as error:
+        made.close()
+        if error.errno in (98, 13):  # EADDRINUSE, EACCES
+            return None
+        raise
+    return made

@@ -1,0 +1,86 @@
+"""One direction of a call whose sides share no voice codec: decoded, resampled, encoded.
+
+Packets are numbered anew and their timestamps counted in the receiver's clock. Telephone events
+(RFC 4733 §2.5.1) pass with their durations in that clock.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+from sipengine.gateway.path import Path, Receiver, bare
+from sipengine.gateway.sdp.choosing import Route
+from sipengine.gateway.streams import HEADER, Incoming
+from sipengine.gateway.transcoding import Table, Transcoder
+
+_EVENT: Final = struct.Struct("!BBH")
+
+
+class TranscodingPath(Path):
+    __slots__ = ("_in_base", "_out_base", "_transcoders", "defects")
+
+    def __init__(
+        self,
+        incoming: Incoming,
+        receiver: Receiver,
+        routes: dict[int, Route],
+        transcoders: dict[int, Transcoder | Table],
+    ) -> None:
+        super().__init__(incoming, receiver, routes)
+        self._transcoders = transcoders
+        self._in_base = 0
+        self._out_base = 0
+        self.defects = 0  # payloads that could not be decoded
+
+    @property
+    def transcodes(self) -> bool:
+        return True
+
+    def forward(self, data: bytes, now: float) -> None:
+        if len(data) < 12 or data[0] >> 6 != 2:
+            self.unwanted += 1
+            return
+        first, second, sequence, stamp, ssrc = HEADER.unpack_from(data)
+        route = self._routes[second & 0x7F]
+        if route is None:
+            self.unwanted += 1
+            return
+        payload = data[12:] if first == 0x80 else bare(first, data[12:])
+        fresh = self.incoming.update(sequence, stamp, ssrc, len(payload), now)
+        outgoing = self.outgoing
+        if fresh or outgoing.source != ssrc:
+            outgoing.source = ssrc
+            self._in_base = stamp
+            elapsed = min(max(now - outgoing.last_at, 0.02), 3600.0) if outgoing.last_at else 0.02
+            self._out_base = outgoing.last_stamp + int(elapsed * outgoing.clock)
+            second |= 0x80
+        ahead = (stamp - self._in_base) & 0xFFFFFFFF
+        if ahead >= 0x80000000:
+            return  # older than the first: too late to be decoded
+        ours, theirs = route.scale
+        place = self._out_base + ahead * ours // theirs
+        if route.is_event:
+            if len(payload) >= 4:
+                event, flags, duration = _EVENT.unpack_from(payload)
+                payload = _EVENT.pack(event, flags, min(duration * ours // theirs, 0xFFFF))
+                self._emit(route, second, place, payload, now)
+            return
+        transcoder = self._transcoders.get(second & 0x7F)
+        if transcoder is None:
+            self._emit(route, second, place, payload, now)
+            return
+        place -= transcoder.waiting
+        try:
+            frames = transcoder.turn(payload)
+        except ValueError:
+            self.defects += 1
+            return
+        for frame, duration in frames:
+            self._emit(route, second, place, frame, now)
+            place += duration
+            second &= 0x7F
+
+    def _emit(self, route: Route, second: int, stamp: int, payload: bytes, now: float) -> None:
+        second = second & 0x80 | route.number
+        self._receiver.send_rtp(self.outgoing.emit(second, stamp, payload, now))

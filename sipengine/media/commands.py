@@ -1,0 +1,108 @@
+"""Requests of the SIP engine as commands of rtpengine's ng protocol, and its answers as ours. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from sipengine.media.bencode import Value, text
+from sipengine.services.ports import ANSWER, DELETE, OFFER, TO_WEB, MediaAnswer, MediaRequest
+
+TRANSCODED: Final = ("PCMU", "PCMA", "G722", "opus")
+"""Codecs a gateway may offer besides those of the caller, so that any two phones can talk."""
+
+
+def command(request: MediaRequest) -> dict[str, Value]:
+    """The dictionary to send."""
+    made: dict[str, Value] = {
+        "command": request.command,
+        "call-id": request.name,
+        "from-tag": request.from_tag,
+    }
+    if request.to_tag:
+        made["to-tag"] = request.to_tag
+    if request.command == DELETE:
+        made["delete-delay"] = 0
+    if request.command not in (OFFER, ANSWER):
+        return made
+    made["sdp"] = request.sdp
+    made["replace"] = ["origin", "session-connection"]
+    if request.signalled_from:
+        family = "IP6" if ":" in request.signalled_from else "IP4"
+        made["received-from"] = [family, request.signalled_from]
+    if request.protocol:
+        made["transport-protocol"] = request.protocol
+    if request.protocol == TO_WEB:
+        made |= {"ICE": "force", "SDES": ["off"], "rtcp-mux": ["offer", "require"]}
+        if request.command == ANSWER:
+            made["DTLS"] = "passive"
+    else:
+        made |= {"ICE": "remove", "DTLS": "off", "rtcp-mux": ["demux"]}
+    if request.command == OFFER:
+        made["codec"] = {"transcode": [*TRANSCODED]}
+    return made
+
+
+def answer(response: Value, instance: int) -> MediaAnswer:
+    """What `instance` said, judged."""
+    if not isinstance(response, dict):
+        return MediaAnswer(False, instance, why="the media gateway's answer cannot be read")
+    if text(response.get("result")) not in ("ok", "pong"):
+        return MediaAnswer(False, instance, why=text(response.get("error-reason")) or "no reason")
+    return MediaAnswer(True, instance, text(response.get("sdp")), figures=figures(response))
+
+
+def figures(response: dict[str, Value]) -> str:
+    """The sides' figures as JSON: ours by tag, rtpengine's totals and scores by SSRC; "" for none."""
+    sides: dict[str, dict[str, int | str]] = {}
+    quality = response.get("quality")
+    if isinstance(quality, dict):
+        for tag, values in quality.items():
+            if isinstance(values, dict):
+                sides[tag] = {name: _plain(value) for name, value in values.items()}
+    else:
+        sides = _of_rtpengine(response)
+    return json.dumps({"sides": sides}, separators=(",", ":")) if sides else ""
+
+
+def _of_rtpengine(response: dict[str, Value]) -> dict[str, dict[str, int | str]]:
+    """Packets by tag, with the mean score, jitter and round trip of the source that the tag sends."""
+    found: dict[str, dict[str, int | str]] = {}
+    tags = response.get("tags")
+    sources = response.get("SSRC")
+    if not isinstance(tags, dict):
+        return found
+    for tag, values in tags.items():
+        packets, ssrc = _stream(values)
+        side: dict[str, int | str] = {"packets": packets}
+        entry = sources.get(str(ssrc)) if isinstance(sources, dict) else None
+        mean = entry.get("average MOS") if isinstance(entry, dict) else None
+        if isinstance(mean, dict):
+            side["mos_100"] = _whole(mean.get("MOS")) * 10
+            side["jitter_us"] = _whole(mean.get("jitter")) * 1000
+            side["round_trip_us"] = _whole(mean.get("round-trip time"))
+            side["loss_percent"] = _whole(mean.get("packet loss"))
+        found[tag] = side
+    return found
+
+
+def _stream(values: Value) -> tuple[int, int]:
+    """(packets, SSRC) of the first stream of a tag."""
+    medias = values.get("medias") if isinstance(values, dict) else None
+    media = medias[0] if isinstance(medias, list) and medias else None
+    streams = media.get("streams") if isinstance(media, dict) else None
+    stream = streams[0] if isinstance(streams, list) and streams else None
+    if not isinstance(stream, dict):
+        return 0, 0
+    stats = stream.get("stats")
+    return _whole(stats.get("packets") if isinstance(stats, dict) else 0), _whole(
+        stream.get("SSRC")
+    )
+
+
+def _whole(value: Value | None) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _plain(value: Value) -> int | str:
+    return value if isinstance(value, int) else text(value)

@@ -1,0 +1,182 @@
+"""Browsers' legs: ICE, DTLS and SRTP with a WebRTC endpoint of another make on the other end."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from sipengine.gateway import dtls
+from sipengine.gateway.sdp.sides import Remote
+from sipengine.gateway.transcoding import _a_value
+from sipengine.gateway.web_leg import WebLeg
+from tests.gateway.browser import Browser
+from tests.gateway.served import (
+    TO_BROWSER,
+    TO_PHONE,
+    Phone,
+    Served,
+    audio,
+    header,
+    tone,
+    until,
+)
+from tests.support.tone import Sound
+
+TO_BROWSER_ANSWER = {**TO_BROWSER, "DTLS": "passive"}
+
+
+def browser(served: Served, frequency: float = 1000, *codecs: str) -> Browser:
+    made = Browser(frequency, codecs)
+    served.closers.append(made.close)
+    return made
+
+
+async def play(phone: Phone, where: Remote, frequency: float, number: int = 8) -> None:
+    """A tone of A-law in real time, until cancelled."""
+    loop = asyncio.get_running_loop()
+    sound = tone(frequency, 8000)
+    begun = loop.time()
+    position = 0
+    while True:
+        at = position * 160 % 8000
+        phone.send(where, sound[at : at + 160], number)
+        position += 1
+        await asyncio.sleep(max(0.0, begun + position * 0.02 - loop.time()))
+
+
+async def hear_each_other(web: Browser, phone: Phone, where: Remote) -> None:
+    """The phone plays 440 Hz, the browser 1000 Hz; A-law on the phone's side."""
+    playing = asyncio.create_task(play(phone, where, 440))
+    try:
+        await until(lambda: len(phone.received) >= 75 and web.seconds >= 1.5, 15)
+    finally:
+        playing.cancel()
+    values = [_a_value(code) / 32768 for packet in phone.received for code in packet[12:]]
+    assert Sound(np.array(values), 8000).last(0.5).holds(1000)
+    assert web.sound().last(0.5).holds(440)
+
+
+async def test_rfc5763_5_a_browser_calls_a_phone(served: Served) -> None:
+    web, phone = browser(served, 1000, "PCMA"), served.phone()
+    to_phone = await served.controller.offer("call", "a", await web.offer(), **TO_PHONE)
+    for word in ("ice-", "fingerprint", "candidate", "setup", "SAVP", "mid", "extmap"):
+        assert word not in to_phone
+    to_web = await served.controller.answer(
+        "call", ("a", "b"), phone.sdp("8 101"), **TO_BROWSER_ANSWER
+    )
+    assert "a=ice-lite" in to_web
+    assert "a=setup:passive" in to_web
+    await web.accept(to_web)
+    await hear_each_other(web, phone, audio(to_phone))
+    told = await served.controller.ask(command="query", call_id="call")
+    assert told["quality"]["a"]["kind"] == b"web"
+    assert told["quality"]["a"]["packets"] >= 75
+    assert told["quality"]["a"]["transcoded"] == 0
+
+
+async def test_rfc5763_5_a_phone_calls_a_browser(served: Served) -> None:
+    web, phone = browser(served), served.phone()
+    to_web = await served.controller.offer("call", "a", phone.sdp("8 101"), **TO_BROWSER)
+    assert "a=setup:actpass" in to_web
+    to_phone = await served.controller.answer(
+        "call", ("a", "b"), await web.answer(to_web), **TO_PHONE
+    )
+    await hear_each_other(web, phone, audio(to_phone))
+
+
+async def test_a_browser_that_only_speaks_opus_is_transcoded(served: Served) -> None:
+    web, phone = browser(served, 1000, "opus"), served.phone()
+    to_phone = await served.controller.offer(
+        "call", "a", await web.offer(), codec={"transcode": ["PCMA"]}, **TO_PHONE
+    )
+    to_web = await served.controller.answer("call", ("a", "b"), phone.sdp("8"), **TO_BROWSER_ANSWER)
+    await web.accept(to_web)
+    await hear_each_other(web, phone, audio(to_phone))
+    told = await served.controller.ask(command="query", call_id="call")
+    assert told["quality"]["a"]["transcoded"] == 1
+
+
+async def test_rfc5763_5_the_gateway_shakes_hands_first_where_the_peer_is_passive(
+    served: Served,
+) -> None:
+    web, phone = browser(served, 1000, "PCMA"), served.phone()
+    to_web = await served.controller.offer("call", "a", phone.sdp("8"), **TO_BROWSER)
+    answer = await web.answer(to_web.replace("setup:actpass", "setup:active"))
+    assert "a=setup:passive" in answer
+    to_phone = await served.controller.answer("call", ("a", "b"), answer, **TO_PHONE)
+    await hear_each_other(web, phone, audio(to_phone))
+
+
+async def test_two_browsers_that_share_no_codec_talk_through_it(served: Served) -> None:
+    one, other = browser(served, 700, "PCMU"), browser(served, 1100, "opus")
+    wish = {**TO_BROWSER, "codec": {"transcode": ["opus"]}}
+    to_other = await served.controller.offer("call", "a", await one.offer(), **wish)
+    to_one = await served.controller.answer(
+        "call", ("a", "b"), await other.answer(to_other), **TO_BROWSER_ANSWER
+    )
+    await one.accept(to_one)
+    await until(lambda: min(one.seconds, other.seconds) > 2, 15)
+    assert one.sound().last(0.5).holds(1100)
+    assert other.sound().last(0.5).holds(700)
+
+
+async def test_rfc8122_5_a_certificate_that_was_not_announced_is_refused(served: Served) -> None:
+    web, phone = browser(served, 1000, "PCMA"), served.phone()
+    offer = await web.offer()
+    stranger = dtls.fingerprint_of(dtls.make_certificate())
+    lines = [
+        f"a=fingerprint:{stranger}" if line.startswith("a=fingerprint:sha-256") else line
+        for line in offer.split("\r\n")
+        if not line.startswith("a=fingerprint:") or "sha-256 " in line
+    ]
+    await served.controller.offer("call", "a", "\r\n".join(lines), **TO_PHONE)
+    to_web = await served.controller.answer("call", ("a", "b"), phone.sdp("8"), **TO_BROWSER_ANSWER)
+    await web.accept(to_web)
+    leg = served.gateway._calls["call"].legs[0]
+    await until(lambda: bool(leg.trouble))
+    assert leg.trouble == "the DTLS handshake failed"
+    assert not phone.received
+
+
+async def test_rfc7675_5_1_nothing_is_sent_once_consent_is_gone(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web, phone = browser(served, 1000, "PCMA"), served.phone()
+    to_phone = await served.controller.offer("call", "a", await web.offer(), **TO_PHONE)
+    to_web = await served.controller.answer("call", ("a", "b"), phone.sdp("8"), **TO_BROWSER_ANSWER)
+    await web.accept(to_web)
+    await until(lambda: len(phone.received) > 5)
+    leg = served.gateway._calls["call"].legs[0]
+    assert isinstance(leg, WebLeg)
+    assert leg.has_keys()
+    leg.tick(asyncio.get_running_loop().time() + 31)
+    assert not leg.has_keys()
+    await phone.talk(audio(to_phone), 3)
+    await until(lambda: leg.unsent == 3)
+    assert served.counters["consent_lost"] == 1
+    await until(leg.has_keys, 10)  # the browser's next check renews it
+
+
+async def test_rfc4733_digits_of_a_phone_reach_the_browser_s_leg(served: Served) -> None:
+    """With the number that the browser offered: another one it would drop."""
+    web, phone = browser(served, 1000, "PCMA"), served.phone()
+    offer = await web.offer()
+    offer = offer.replace("UDP/TLS/RTP/SAVPF 8", "UDP/TLS/RTP/SAVPF 8 110")
+    offer += "a=rtpmap:110 telephone-event/8000\r\na=fmtp:110 0-16\r\n"
+    to_phone = await served.controller.offer("call", "a", offer, **TO_PHONE)
+    assert "a=rtpmap:110 telephone-event/8000" in to_phone
+    to_web = await served.controller.answer(
+        "call", ("a", "b"), phone.sdp("8 101", event=110), **TO_BROWSER_ANSWER
+    )
+    assert "a=rtpmap:110 telephone-event/8000" in to_web
+    await web.accept(to_web)
+    leg = served.gateway._calls["call"].legs[0]
+    await until(leg.has_keys, 10)
+    sent = []
+    leg.send_rtp = sent.append  # what goes out, before it is protected
+    phone.send(audio(to_phone), bytes([3, 10, 0, 160]), 110)
+    await until(lambda: bool(sent))
+    assert header(sent[0])[0] == 110
+    assert sent[0][12:] == bytes([3, 10, 0, 160])

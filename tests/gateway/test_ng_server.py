@@ -1,0 +1,139 @@
+"""The ng protocol's server side: commands, repetitions, hostile input."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from sipengine.media.bencode import decode, encode
+from tests.gateway.served import TO_PHONE, Served, audio
+
+
+async def test_ping(served: Served) -> None:
+    assert await served.controller.exchange(b"x1 d7:command4:pinge") == b"x1 d6:result4:ponge"
+
+
+async def test_a_repeated_cookie_gets_the_same_answer_and_nothing_is_done_twice(
+    served: Served,
+) -> None:
+    phone = served.phone()
+    command = encode(
+        {"command": "offer", "call-id": "one", "from-tag": "a", "sdp": phone.sdp(), **TO_PHONE}
+    )
+    first = await served.controller.exchange(b"same " + command)
+    assert await served.controller.exchange(b"same " + command) == first
+    assert served.gateway.total == 1
+    delete = encode({"command": "delete", "call-id": "one", "from-tag": "a"})
+    ended = await served.controller.exchange(b"gone " + delete)
+    assert b"6:result2:ok" in ended
+    assert await served.controller.exchange(b"gone " + delete) == ended
+    assert b"Unknown call-id" in await served.controller.exchange(b"gone2 " + delete)
+
+
+async def test_list_and_statistics(served: Served) -> None:
+    phone = served.phone()
+    for name in ("one", "two"):
+        await served.controller.offer(name, "a", phone.sdp(), **TO_PHONE)
+    told = await served.controller.ask(command="list")
+    assert told["calls"] == [b"one", b"two"]
+    assert (await served.controller.ask(command="list", limit=1))["calls"] == [b"one"]
+    numbers = (await served.controller.ask(command="statistics"))["statistics"]
+    assert (numbers["calls_now"], numbers["port_pairs_now"]) == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ({"command": "dance"}, b"Unrecognized command"),
+        ({"nothing": 1}, b"Unrecognized command"),
+        ({"command": ["offer"]}, b"Unrecognized command"),
+        ({"command": "offer"}, b"No call-id"),
+        ({"command": "offer", "call-id": "x"}, b"No from-tag"),
+        ({"command": "offer", "call-id": "x" * 600, "from-tag": "a"}, b"No call-id"),
+        ({"command": "offer", "call-id": 7, "from-tag": "a"}, b"No call-id"),
+        (
+            {"command": "offer", "call-id": "x", "from-tag": "a", "sdp": "v=1"},
+            b"no session description",
+        ),
+        ({"command": "answer", "call-id": "x", "from-tag": "a", "to-tag": "b"}, b"Unknown call-id"),
+        ({"command": "query", "call-id": "x"}, b"Unknown call-id"),
+        ({"command": "delete", "call-id": "x"}, b"Unknown call-id"),
+    ],
+)
+async def test_commands_that_cannot_be_done_are_answered_in_words(
+    served: Served, command: dict[str, object], why: bytes
+) -> None:
+    answer = await served.controller.exchange(b"c " + encode(command))
+    told = decode(answer.partition(b" ")[2])
+    assert told["result"] == b"error"
+    assert why in told["error-reason"]
+
+
+async def test_answers_that_do_not_fit_are_refused_and_the_call_stays(served: Served) -> None:
+    caller, callee = served.phone(), served.phone()
+    await served.controller.offer("call", "a", caller.sdp("8"), **TO_PHONE)
+    for bad, why in (
+        (callee.sdp("18"), b"share no codec"),
+        ("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\n", b"fewer media"),
+        ("rubbish", b"no session description"),
+    ):
+        told = await served.controller.ask(
+            command="answer", call_id="call", from_tag="a", to_tag="b", sdp=bad
+        )
+        assert why in told["error-reason"]
+    answer = await served.controller.answer("call", ("a", "b"), callee.sdp("8"), **TO_PHONE)
+    assert audio(answer).port
+    told = await served.controller.ask(
+        command="answer", call_id="call", from_tag="a", to_tag="b",
+        sdp=callee.sdp("8").replace(f"audio {callee.port}", "audio 0"),
+    )  # fmt: skip
+    assert b"m=audio 0 " in told["sdp"]
+
+
+async def test_an_offer_that_fails_leaves_no_port_behind(served: Served) -> None:
+    await served.controller.ask(
+        command="offer", call_id="x", from_tag="a", sdp="v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\n"
+    )
+    numbers = (await served.controller.ask(command="statistics"))["statistics"]
+    assert (numbers["calls_now"], numbers["port_pairs_now"]) == (0, 0)
+
+
+async def test_noise_on_the_control_port_does_nothing(served: Served) -> None:
+    noise = random.Random(4)
+    for size in (0, 1, 7, 60, 400, 9000):
+        for _ in range(20):
+            served.server.answer(noise.randbytes(size), ("127.0.0.1", 9))
+    for data in (b" d7:command4:pinge", b"no-space", b"c " + b"l" * 5000, b"c " * 200):
+        served.server.answer(data, ("127.0.0.1", 9))
+    assert served.server.broken > 50
+    assert await served.controller.exchange(b"x d7:command4:pinge") == b"x d6:result4:ponge"
+
+
+async def test_nobody_is_told_to_send_to_services_of_this_machine(served: Served) -> None:
+    """A description from far away that names loopback: nothing is sent there."""
+    caller, callee = served.phone(), served.phone()
+    offer = {**TO_PHONE, "received-from": ["IP4", "203.0.113.5"]}
+    to_callee = await served.controller.offer("call", "a", caller.sdp("8"), **offer)
+    await served.controller.answer("call", ("a", "b"), callee.sdp("8"), **TO_PHONE)
+    await callee.talk(audio(to_callee), 5)
+    leg = served.gateway._calls["call"].legs[0]
+    assert leg.unsent == 5
+    assert not caller.received
+
+
+async def test_hostile_descriptions_cost_an_answer_each(served: Served) -> None:
+    good = served.phone().sdp("0 8 101")
+    noise = random.Random(7)
+    for count in range(300):
+        text = list(good)
+        for _ in range(noise.randint(1, 12)):
+            at = noise.randrange(len(text))
+            text[at] = chr(noise.randrange(256))
+        told = await served.controller.ask(
+            command="offer", call_id=f"n{count}", from_tag="a", sdp="".join(text), ICE="remove"
+        )
+        assert told["result"] in (b"ok", b"error")
+        await served.controller.ask(command="delete", call_id=f"n{count}", from_tag="a")
+    numbers = (await served.controller.ask(command="statistics"))["statistics"]
+    assert numbers["port_pairs_now"] == 0
