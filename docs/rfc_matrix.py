@@ -39,7 +39,7 @@ NOT_DONE = """## Not done
 
 | RFC | what is missing |
 | --- | --- |
-| 3261 §18.2.2 | an answer whose connection has closed is not sent on a new one |
+| 3261 §18.2.2 | an answer over UDP that bounces is not sent to where the name in the Via leads, over a connection it is; `maddr` in a Via is not followed, as it would let strangers send our answers anywhere |
 | 5630 | a `sips:` request may still go to a contact that is not reached by TLS |
 | 5923 §7.2 | an `alias` in the Via of a connection that was made to us counts for nothing: clients are not asked for a certificate, which it would take |
 | 3265/6665, 4235, 3842, 3856, 3903 | no event server: SUBSCRIBE is forwarded to the called phone like any request |

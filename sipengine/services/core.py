@@ -44,6 +44,7 @@ from sipengine.services.registrar import Registrar
 from sipengine.services.replies import reply
 from sipengine.services.reply_path import reply_path
 from sipengine.services.responsibility import Responsibility
+from sipengine.services.way_back import WayBack
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
@@ -91,6 +92,7 @@ class Core:
         self._facts: list[Fact] = []
         self._taken: tuple[list[Fact], Held] = [], []
         self._layer = layer = TransactionLayer()
+        layer.way_back = WayBack(flows, layer)
         self.out = layer.out
         self.pressure = 0
         self._answers = answers = OwnAnswers(self.out, tag_prefix)

@@ -171,9 +171,9 @@ class Wire:
 
     def settle(self) -> None:
         """Tell the server what names lead to, and hand what it wants sent to the phones."""
-        for lookup in [one for one in self.lookups if one[0].host in self.servers]:
-            self.lookups.remove(lookup)
-            lookup[2].on_located(self.servers[lookup[0].host], self.now)
+        while known := [one for one in self.lookups if one[0].host in self.servers]:
+            self.lookups.remove(known[0])
+            known[0][2].on_located(self.servers[known[0][0].host], self.now)
         out = self.core.out
         waiting, out[:] = list(out), []
         for flow, data in waiting:

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from sipengine.services.ports import Flows
 from sipengine.services.proxy.resting import REST_S, Resting, seconds_of
+from sipengine.services.responsibility import Responsibility
 from sipengine.sip.flow import Flow
 from sipengine.sip.next_hop import Located, NextHop, Place
 from sipengine.sip.parser import parse
@@ -32,6 +33,10 @@ class Sender(Protocol):
         """Send by `flow`, with a branch of its own; answers go to `user`, silence after `patience`."""
         ...
 
+    def go_straight(self, now: float) -> bool:
+        """The next hop is this server itself: go on without it. False where there is no other way."""
+        ...
+
     def on_response(self, status: int, data: bytes, now: float) -> None: ...
 
     def on_timeout(self, now: float) -> None: ...
@@ -42,9 +47,12 @@ class Sender(Protocol):
 class Attempts:
     """The servers of one next hop, tried for one request. `why` is a clause once all have failed."""
 
-    __slots__ = ("_flows", "_hop", "_place", "_places", "_resting", "_sender", "_tried", "_wanted", "why")  # fmt: skip
+    __slots__ = ("_flows", "_hop", "_place", "_places", "_responsibility", "_resting", "_sender", "_tried", "_wanted", "why")  # fmt: skip
 
-    def __init__(self, flows: Flows, resting: Resting, hop: NextHop, sender: Sender) -> None:
+    def __init__(
+        self, flows: Flows, resting: Resting, responsibility: Responsibility, hop: NextHop, sender: Sender
+    ) -> None:  # fmt: skip
+        self._responsibility = responsibility
         self._flows = flows
         self._resting = resting
         self._hop = hop
@@ -66,6 +74,12 @@ class Attempts:
     def on_located(self, located: Located, now: float) -> None:
         if not self._wanted:
             return
+        own = self._responsibility
+        if any(own.domain_of(place.host, place.port) for place in located.places):
+            self._wanted = False
+            if self._sender.go_straight(now):
+                return
+            self._wanted = True
         self._places = self._resting.last(located.places, now)
         if not self._next(now):
             self.why = located.why

@@ -68,9 +68,16 @@ class Branch:
         if target.flow is not None:
             self.send_to(target.flow, self, TIMER_B, now)
         elif target.hop is not None:
-            proxy = self._context.proxy
-            self._attempts = Attempts(proxy.flows, proxy.resting, target.hop, self)
+            self._attempts = self._context.proxy.attempts(target.hop, self)
             self._attempts.start(self._context.call_id)
+
+    def go_straight(self, now: float) -> bool:
+        if self.target.plain is None:
+            return False
+        self.target = self.target.plain
+        self._attempts = None
+        self.start(now)
+        return True
 
     def send_to(self, flow: Flow, user: ClientUser, patience: float, now: float) -> None:
         self.flow = flow

@@ -16,6 +16,7 @@ from sipengine.services.proxy.best_response import BestResponse
 from sipengine.services.proxy.branch import Branch
 from sipengine.services.proxy.forwarding import Outgoing
 from sipengine.services.proxy.late_success import hang_up
+from sipengine.services.proxy.preloaded_route import PreloadedRoute
 from sipengine.services.proxy.session_timer import SessionAsk
 from sipengine.services.proxy.targets import MAX_BREADTH, Target, target_at
 from sipengine.services.replies import reply
@@ -44,7 +45,7 @@ class InviteContext:
     __slots__ = (
         "_additions", "_best", "_branches", "_breadth", "_cancelled", "_done", "_follow", "_pending",
         "_redirects", "_request", "_server", "_session", "_source", "_stage", "_timed_out",
-        "_unanswered", "_whose", "call", "due", "proxy",
+        "_unanswered", "_whose", "call", "due", "proxy", "route",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +60,7 @@ class InviteContext:
     ) -> None:
         self.proxy = proxy
         self._additions = additions
+        self.route: PreloadedRoute | None = None
         self._breadth = ""  # the Max-Breadth line of each of several branches
         self._session: SessionAsk | None = None
         self._whose: Call | None = None
@@ -137,6 +139,7 @@ class InviteContext:
                 self.call.leg_ended(leg, 480, "failed", now)
 
     def _ring(self, target: Target, now: float) -> None:
+        target = target if self.route is None else self.route.by_way_of(target)
         call = self.call
         leg = (
             None if call is None else call.leg_started(target.name, target.uri, target.device, now)

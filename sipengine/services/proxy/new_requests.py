@@ -21,6 +21,7 @@ from sipengine.services.proxy.identity import (
     screen,
 )
 from sipengine.services.proxy.invite_context import result_of
+from sipengine.services.proxy.preloaded_route import check_routes
 from sipengine.services.proxy.proxy import Proxy
 from sipengine.services.proxy.session_timer import SessionAsk, SessionTimers
 from sipengine.services.redirect import contacts_of, registered_contacts
@@ -98,6 +99,8 @@ class NewRequests:
         if uri.headers:  # §19.1.1: not allowed there, and they must not go on (RFC 4475 §3.1.2.11)
             raise RemoteProtocolError(400, "Bad Request: headers in the Request-URI")
         called = self._responsibility.aor_of(uri)
+        if message.has("Route"):
+            check_routes(message)
         if message.has(ASSERTED) or message.has(PREFERRED):
             screen(message, flow, self.trusted)
         if message.method == "INVITE":

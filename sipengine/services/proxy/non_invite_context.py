@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sipengine.services.calls import Call
-from sipengine.services.proxy.attempts import Attempts
 from sipengine.services.proxy.best_response import BestResponse
 from sipengine.services.proxy.forwarding import Outgoing
 from sipengine.services.proxy.session_timer import SessionAsk
@@ -16,6 +15,8 @@ from sipengine.services.proxy.targets import Target
 from sipengine.services.replies import reply
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
+from sipengine.sip.next_hop import NextHop
+from sipengine.sip.timers import TIMER_B
 from sipengine.sip.transaction.invite_client import ClientUser
 from sipengine.sip.transaction.non_invite_client import NonInviteClient
 from sipengine.sip.transaction.non_invite_server import NonInviteServer
@@ -37,6 +38,20 @@ class _Copy:
         self._outgoing = outgoing
         self._target = target
         self._source = source
+
+    def start(self, hop: NextHop) -> None:
+        self._proxy.attempts(hop, self).start(self._context.call_id)
+
+    def go_straight(self, now: float) -> bool:
+        target = self._target.plain
+        if target is None:
+            return False
+        self._target = target
+        if target.flow is not None:
+            self.send_to(target.flow, self, TIMER_B, now)
+        elif target.hop is not None:
+            self.start(target.hop)
+        return True
 
     def send_to(self, flow: Flow, user: ClientUser, patience: float, now: float) -> None:
         proxy = self._proxy
@@ -109,8 +124,11 @@ class NonInviteContext:
                 branch, request = self.copy_for(proxy, outgoing, target, source, flow)
                 NonInviteClient(proxy.layer, self, branch, request, flow, now)
             elif target.hop is not None:
-                copy = _Copy(self, proxy, outgoing, target, source)
-                Attempts(proxy.flows, proxy.resting, target.hop, copy).start(self._message.call_id)
+                _Copy(self, proxy, outgoing, target, source).start(target.hop)
+
+    @property
+    def call_id(self) -> str:
+        return self._message.call_id
 
     def copy_for(
         self, proxy: Proxy, outgoing: Outgoing, target: Target, source: Flow | None, flow: Flow

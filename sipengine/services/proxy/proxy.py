@@ -8,10 +8,11 @@ from sipengine.services.calls import Call, Calls
 from sipengine.services.location import Location
 from sipengine.services.ports import Flows
 from sipengine.services.proxy.additions import Additions, breadth_line, breadth_of
-from sipengine.services.proxy.attempts import Single
+from sipengine.services.proxy.attempts import Attempts, Sender, Single
 from sipengine.services.proxy.forwarding import Branches, Outgoing, push_strict_route
 from sipengine.services.proxy.invite_context import InviteContext
 from sipengine.services.proxy.non_invite_context import NonInviteContext
+from sipengine.services.proxy.preloaded_route import take_preloaded
 from sipengine.services.proxy.record_route import Ends, RecordRoute
 from sipengine.services.proxy.resting import Resting
 from sipengine.services.proxy.session_timer import SessionAsk
@@ -77,8 +78,10 @@ class Proxy:
         session: SessionAsk | None,
     ) -> None:  # fmt: skip
         """Ring `stage` for a new call. The caller of this has sent 100 Trying."""
+        route = take_preloaded(message, self.flows) if message.has("Route") else None
         outgoing = Outgoing(message, self.branches, loop_hash, self._responsibility.realms)
         context = InviteContext(self, server, message, outgoing, source, call, additions)
+        context.route = route
         if session is not None:
             context.time_session(session, call)
         context.start(stage, follow_redirects, now)
@@ -103,6 +106,9 @@ class Proxy:
             share = breadth_line(breadth, len(targets))
         elif len(targets) > 1:
             share = breadth_line(breadth, len(targets))
+        if message.has("Route"):
+            route = take_preloaded(message, self.flows)
+            targets = targets if route is None else [route.by_way_of(target) for target in targets]
         outgoing = Outgoing(message, self.branches, loop_hash, self._responsibility.realms)
         towards = source if message.method in DIALOG_FORMING else None
         NonInviteContext(server, message, tag).send(self, outgoing, targets, towards, now, share)
@@ -199,6 +205,10 @@ class Proxy:
             Single(self.flows, self.resting, ack).start(target.hop, message.call_id)
 
     # -- for the contexts
+
+    def attempts(self, hop: NextHop, sender: Sender) -> Attempts:
+        """The servers of a next hop for one request, not asked for yet."""
+        return Attempts(self.flows, self.resting, self._responsibility, hop, sender)
 
     def targets(self, destinations: tuple[Destination, ...], now: float) -> list[Target]:
         return targets_of(destinations, self._location, self.flows, now)

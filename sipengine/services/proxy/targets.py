@@ -21,9 +21,10 @@ class Target:
     """One place: the Request-URI, the flow to send on, Route lines (from Path), and names for the log.
 
     Where the next hop is a host name, `flow` is None and `hop` tells whose servers to find.
+    `plain` is the target to take instead if that host turns out to be this server.
     """
 
-    __slots__ = ("device", "flow", "hop", "name", "routes", "uri")
+    __slots__ = ("device", "flow", "hop", "name", "plain", "routes", "uri")
 
     def __init__(
         self, uri: str, flow: Flow | None, name: str, device: str = "", routes: str = "",
@@ -32,6 +33,7 @@ class Target:
         self.uri = uri
         self.flow = flow
         self.hop = hop
+        self.plain: Target | None = None
         self.name = name
         self.device = device
         self.routes = routes
@@ -75,7 +77,7 @@ def target_at(
 
     Raises `RemoteProtocolError` for another scheme, or a transport this server does not speak.
     """
-    hop = next_hop_of(_reachable(next_hop))
+    hop = next_hop_of(check_reachable(next_hop))
     if hop.is_numeric or hop.usual_transport not in REACHABLE:
         flow = flows.flow_to(hop.usual_transport, hop.host, hop.port)
         return Target(uri, flow, name, device, routes)
@@ -87,11 +89,12 @@ def flow_to_uri(text: str, flows: Flows) -> Flow:
 
     Raises `RemoteProtocolError` for another scheme, or a transport this server does not speak.
     """
-    uri = _reachable(text)
+    uri = check_reachable(text)
     return flows.flow_to(uri.transport, uri.parameter("maddr") or uri.host, uri.port)
 
 
-def _reachable(text: str) -> SipUri:
+def check_reachable(text: str) -> SipUri:
+    """The URI, if it names a transport that we speak. Raises `RemoteProtocolError` otherwise."""
     uri = parse_uri(text)
     transport = uri.transport
     if transport not in RELIABLE and transport != "UDP":

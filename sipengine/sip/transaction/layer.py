@@ -6,7 +6,7 @@ Transactions take themselves out when they end.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sipengine.sip.flow import Flow
 from sipengine.sip.timers import TimerQueue
@@ -18,19 +18,28 @@ if TYPE_CHECKING:
     from sipengine.sip.transaction.non_invite_server import NonInviteServer
 
 
+class WayBackPort(Protocol):
+    """Finds another way for an answer whose connection has gone (§18.2.2)."""
+
+    def again(self, closed: Flow, response: bytes, now: float) -> Flow:
+        """The flow to take instead of `closed`; `closed` itself if there is none."""
+        ...
+
+
 class TransactionLayer:
     """`clients` by our own branch (bytes, as it stands in a response), `servers` by `server_key`.
 
     A CANCEL has the branch of its INVITE (§9.1), so its client is kept under branch + b"|CANCEL".
     """
 
-    __slots__ = ("clients", "out", "servers", "timers")
+    __slots__ = ("clients", "out", "servers", "timers", "way_back")
 
     def __init__(self) -> None:
         self.clients: dict[bytes, InviteClient | NonInviteClient] = {}
         self.servers: dict[str, InviteServer | NonInviteServer] = {}
         self.timers = TimerQueue()
         self.out: list[tuple[Flow, bytes]] = []
+        self.way_back: WayBackPort | None = None
 
     def begin(self, client: InviteClient | NonInviteClient) -> None:
         """Take a client transaction in and send its request."""
