@@ -50,6 +50,8 @@ INSTALLED_APPS = [
     "pbx.registrations",
     "pbx.calls",
     "pbx.guard",
+    "pbx.subscriptions",
+    "pbx.pager",
     "pbx.enginelink",
     "pbx.configfile",
     "pbx.health",
@@ -68,7 +70,16 @@ INSTALLED_APPS = [
 ]
 MIGRATION_MODULES = {
     app: f"migrations.{app}"
-    for app in ("directory", "routing", "registrations", "calls", "guard", "enginelink")
+    for app in (
+        "directory",
+        "routing",
+        "registrations",
+        "calls",
+        "guard",
+        "subscriptions",
+        "pager",
+        "enginelink",
+    )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "directory.Person"

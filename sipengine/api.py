@@ -231,4 +231,79 @@ class BanRecord:
     lifted_by: str
 
 
-Fact = BindingRecord | BindingGone | CallRecord | BanRecord
+@dataclass(slots=True)
+class SubscriptionRecord:
+    """One subscription of one phone (RFC 6665) and its dialog (RFC 3261 §12), as it is now.
+
+    `id` is our tag of the dialog. `local` and `remote` are the To and From of the SUBSCRIBE, the
+    latter with its tag. No NOTIFY has had a CSeq above `cseq`. `received` is as in a binding.
+    """
+
+    id: str
+    package: str
+    event_id: str
+    resource: str  # the AOR that is watched
+    subscriber: str  # the AOR that watches
+    call_id: str
+    local: str
+    remote: str
+    remote_tag: str
+    target: str
+    routes: list[str]
+    cseq: int
+    remote_cseq: int
+    expires_at: float
+    transport: str
+    received: str
+    user_agent: str
+    created_at: float
+    updated_at: float
+
+
+@dataclass(slots=True)
+class SubscriptionGone:
+    """A subscription that has ended; `why` is a reason of RFC 6665 §4.1.3 or some plain words."""
+
+    id: str
+    why: str
+    at: float
+
+
+@dataclass(slots=True)
+class KeptMessage:
+    """A text message for a user who was away (RFC 3428), in the order of `sent_at` and `id`.
+
+    `id` is a UUID. `sender` is the AOR that proved its password, `from_uri` what it calls itself,
+    which may be an anonymous URI. `body` is text, sent as UTF-8.
+    """
+
+    id: str
+    recipient: str
+    sender: str
+    sender_name: str
+    from_uri: str
+    content_type: str
+    body: str
+    sent_at: float
+    expires_at: float
+
+
+@dataclass(slots=True)
+class KeptMessageGone:
+    """A kept message that was delivered, refused or has expired; `why` says which."""
+
+    id: str
+    why: str
+    at: float
+
+
+Fact = (
+    BindingRecord
+    | BindingGone
+    | CallRecord
+    | BanRecord
+    | SubscriptionRecord
+    | SubscriptionGone
+    | KeptMessage
+    | KeptMessageGone
+)

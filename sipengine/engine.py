@@ -24,7 +24,14 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from sipengine.api import BanRecord, BindingRecord, CallRecord, ConfigSnapshot
+from sipengine.api import (
+    BanRecord,
+    BindingRecord,
+    CallRecord,
+    ConfigSnapshot,
+    KeptMessage,
+    SubscriptionRecord,
+)
 from sipengine.net.advertising import answered_hosts, own_addresses
 from sipengine.net.certificates import CertificateFiles, Certificates
 from sipengine.net.endpoint import Endpoint
@@ -104,6 +111,10 @@ class Restored(Protocol):
     def calls(self) -> list[CallRecord]: ...
     @property
     def bans(self) -> list[BanRecord]: ...
+    @property
+    def subscriptions(self) -> list[SubscriptionRecord]: ...
+    @property
+    def messages(self) -> list[KeptMessage]: ...
 
 
 class Start(Protocol):
@@ -247,7 +258,10 @@ class Engine:
         )
         self.endpoint.attach(self.core, self._facts, self.core.guard)
         restored = start.restored
-        self.core.restore(restored.bindings, restored.calls, monotonic(), time(), restored.bans)
+        self.core.restore(
+            restored.bindings, restored.calls, monotonic(), time(), restored.bans,
+            restored.subscriptions, restored.messages,
+        )  # fmt: skip
         self._generation = start.snapshot.generation
         self._link.watch(lambda snapshot: call_from_thread(loop, self._configure, snapshot))
         settle_interpreter()
@@ -262,6 +276,8 @@ class Engine:
             bindings=len(restored.bindings),
             calls=len(restored.calls),
             bans=self.core.counters().get("guard_bans_now", 0),
+            subscriptions=len(restored.subscriptions),
+            messages_kept=len(restored.messages),
             generation=start.snapshot.generation,
             compiled=is_compiled(),
         )

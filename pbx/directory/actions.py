@@ -36,7 +36,7 @@ __all__ = [
 
 OPERATOR: Final = "Operator"
 """The group that runs the PBX day by day: sees everything, changes extensions and rules, lifts bans."""
-_SEEN_APPS: Final = ("directory", "routing", "registrations", "calls", "guard")
+_SEEN_APPS: Final = ("directory", "routing", "registrations", "calls", "guard", "subscriptions")
 _CHANGED_MODELS: Final = ("extension", "credential", "device", "rule", "target")
 
 # ------------------------------------------------------------------ domains

@@ -16,7 +16,7 @@ import msgspec
 import redis
 import structlog
 
-from sipengine.journal import KIND_CALL, Line
+from sipengine.journal import KIND_BINDING, KIND_CALL, KIND_GONE, Line
 
 GROUP: Final = "live"
 REDIS_CHANNEL: Final = f"asgi__group__{GROUP}"
@@ -62,7 +62,7 @@ class Publisher:
         """Tell pages that what `lines` are about is now in Postgres. Never blocks, never fails."""
         lines = list(lines)
         calls = _keys([line for line in lines if line.kind == KIND_CALL])
-        aors = _keys([line for line in lines if line.kind != KIND_CALL])
+        aors = _keys([line for line in lines if line.kind in (KIND_BINDING, KIND_GONE)])
         with self._guard:
             self._calls = _merged(self._calls, calls)
             self._aors = _merged(self._aors, aors)

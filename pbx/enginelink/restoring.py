@@ -9,14 +9,20 @@ from uuid import UUID
 import psycopg
 import structlog
 
+from pbx.enginelink.message_rows import stored_messages
 from pbx.enginelink.recorder import claim_position
+from pbx.enginelink.subscription_rows import stored_subscriptions
 from sipengine.api import (
     STATE_ENDED,
     BanRecord,
     BindingGone,
     BindingRecord,
     CallRecord,
+    KeptMessage,
+    KeptMessageGone,
     LegRecord,
+    SubscriptionGone,
+    SubscriptionRecord,
 )
 from sipengine.journal import Journal, JournalError, decode
 
@@ -25,12 +31,14 @@ logger = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """Every binding (expired ones too: the engine reports them gone), every call not ended, every
-    ban that goes on or ended less than a week ago."""
+    """Every binding, subscription and kept message (expired ones too: the engine reports them gone),
+    every call not ended, every ban that goes on or ended less than a week ago."""
 
     bindings: list[BindingRecord]
     calls: list[CallRecord]
     bans: list[BanRecord] = field(default_factory=list)
+    subscriptions: list[SubscriptionRecord] = field(default_factory=list)
+    messages: list[KeptMessage] = field(default_factory=list)
 
 
 _BINDINGS: Final[LiteralString] = """
@@ -78,6 +86,8 @@ def restore(journal: Journal, connection: psycopg.Connection) -> Restored:
         for call_id, *leg in connection.execute(_LEGS):
             calls[call_id].legs.append(LegRecord(*leg))
         bans = {row[0]: BanRecord(*row) for row in connection.execute(_BANS)}
+        subscriptions = stored_subscriptions(connection)
+        messages = stored_messages(connection)
     unreadable = 0
     for line in journal.read(position):
         try:
@@ -95,6 +105,14 @@ def restore(journal: Journal, connection: psycopg.Connection) -> Restored:
             earlier = bans.get(fact.id)
             if earlier is None or earlier.revision < fact.revision:
                 bans[fact.id] = fact
+        elif isinstance(fact, SubscriptionRecord):
+            subscriptions[fact.id] = fact
+        elif isinstance(fact, SubscriptionGone):
+            subscriptions.pop(fact.id, None)
+        elif isinstance(fact, KeptMessage):
+            messages[fact.id] = fact
+        elif isinstance(fact, KeptMessageGone):
+            messages.pop(fact.id, None)
         else:
             known = calls.get(fact.id)
             if known is None or known.revision < fact.revision:
@@ -104,7 +122,13 @@ def restore(journal: Journal, connection: psycopg.Connection) -> Restored:
     going_on = [call for call in going_on if call.revision > ended.get(call.id, -1)]
     if unreadable:
         logger.error("journal lines not understood at start", lines=unreadable)
-    return Restored(list(bindings.values()), going_on, list(bans.values()))
+    return Restored(
+        list(bindings.values()),
+        going_on,
+        list(bans.values()),
+        list(subscriptions.values()),
+        list(messages.values()),
+    )
 
 
 def _ended(connection: psycopg.Connection, calls: list[CallRecord]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Journal lines into tables: one statement for each kind of thing, in which Postgres itself reads the JSON.
+"""Journal lines into tables: one statement a table, in which Postgres itself reads the JSON.
 
 The engine's processor pays for joining bytes, not for rows. Of several facts about one thing in a
 batch only the last is stored; storing a batch again changes nothing.
@@ -13,8 +13,26 @@ from typing import Any, Final, LiteralString
 import msgspec
 import psycopg
 
-from sipengine.api import BanRecord, BindingRecord, CallRecord, LegRecord
-from sipengine.journal import KIND_BAN, KIND_BINDING, KIND_CALL, KIND_GONE, Line
+from pbx.enginelink import message_rows, subscription_rows
+from sipengine.api import (
+    BanRecord,
+    BindingRecord,
+    CallRecord,
+    KeptMessage,
+    LegRecord,
+    SubscriptionRecord,
+)
+from sipengine.journal import (
+    KIND_BAN,
+    KIND_BINDING,
+    KIND_CALL,
+    KIND_GONE,
+    KIND_MESSAGE,
+    KIND_MESSAGE_GONE,
+    KIND_SUBSCRIPTION,
+    KIND_UNSUBSCRIBED,
+    Line,
+)
 
 _HUMAN_TEXT: Final = frozenset(
     [
@@ -34,7 +52,14 @@ _HUMAN_TEXT: Final = frozenset(
 
 _COLUMNS: Final = frozenset(
     column.name
-    for record in (BindingRecord, CallRecord, LegRecord, BanRecord)
+    for record in (
+        BindingRecord,
+        CallRecord,
+        LegRecord,
+        BanRecord,
+        SubscriptionRecord,
+        KeptMessage,
+    )
     for column in fields(record)
 )
 
@@ -141,31 +166,33 @@ ON CONFLICT (id) DO UPDATE SET
 WHERE guard_ban.revision < excluded.revision
 """
 
+_STATEMENTS: Final[dict[int, LiteralString]] = {
+    KIND_BINDING: _BINDINGS,
+    KIND_GONE: _BINDINGS,
+    KIND_CALL: _CALLS,
+    KIND_BAN: _BANS,
+    KIND_SUBSCRIPTION: subscription_rows.STORE,
+    KIND_UNSUBSCRIBED: subscription_rows.STORE,
+    KIND_MESSAGE: message_rows.STORE,
+    KIND_MESSAGE_GONE: message_rows.STORE,
+}
+
 
 def store(connection: psycopg.Connection, lines: Iterable[Line]) -> None:
     """Store `lines`, none of them damaged, in their order, inside the caller's transaction.
 
     Raises `psycopg.Error`; `is_poison` tells whether a line is to blame.
     """
-    bindings: list[bytes] = []
-    calls: list[bytes] = []
-    bans: list[bytes] = []
+    rows: dict[LiteralString, list[bytes]] = {}
     for kind, payload, _ in lines:
         clean = payload
         if not payload.isascii() or b"\\u0000" in payload:
             clean = _storable(payload)
-        if kind == KIND_CALL:
-            calls.append(clean)
-        elif kind == KIND_BAN:
-            bans.append(clean)
-        elif kind in (KIND_BINDING, KIND_GONE):
-            bindings.append(clean)
-    if bindings:
-        connection.execute(_BINDINGS, (_array(bindings),))
-    if calls:
-        connection.execute(_CALLS, (_array(calls),))
-    if bans:
-        connection.execute(_BANS, (_array(bans),))
+        statement = _STATEMENTS.get(kind)
+        if statement is not None:
+            rows.setdefault(statement, []).append(clean)
+    for statement, payloads in rows.items():
+        connection.execute(statement, (_array(payloads),))
 
 
 def is_poison(error: psycopg.Error) -> bool:

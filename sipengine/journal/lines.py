@@ -5,17 +5,32 @@ JSON never holds a raw newline, so a torn tail is what follows the last line who
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 from zlib import crc32
 
 import msgspec
 
-from sipengine.api import BanRecord, BindingGone, BindingRecord, CallRecord, Fact
+from sipengine.api import (
+    BanRecord,
+    BindingGone,
+    BindingRecord,
+    CallRecord,
+    Fact,
+    KeptMessage,
+    KeptMessageGone,
+    SubscriptionGone,
+    SubscriptionRecord,
+)
 
 KIND_BINDING: Final = ord("B")
 KIND_GONE: Final = ord("G")
 KIND_CALL: Final = ord("C")
 KIND_BAN: Final = ord("X")
+KIND_SUBSCRIPTION: Final = ord("S")
+KIND_UNSUBSCRIBED: Final = ord("U")
+KIND_MESSAGE: Final = ord("M")
+KIND_MESSAGE_GONE: Final = ord("D")
 KIND_DAMAGED: Final = 0
 """A whole line whose checksum does not hold, with whole lines after it: the disk's fault."""
 
@@ -48,17 +63,21 @@ class Line(NamedTuple):
     end: Position
 
 
-_KINDS: Final[dict[type, bytes]] = {
-    BindingRecord: b"B",
-    BindingGone: b"G",
-    CallRecord: b"C",
-    BanRecord: b"X",
+_TYPES: Final[dict[int, type[Fact]]] = {
+    KIND_BINDING: BindingRecord,
+    KIND_GONE: BindingGone,
+    KIND_CALL: CallRecord,
+    KIND_BAN: BanRecord,
+    KIND_SUBSCRIPTION: SubscriptionRecord,
+    KIND_UNSUBSCRIBED: SubscriptionGone,
+    KIND_MESSAGE: KeptMessage,
+    KIND_MESSAGE_GONE: KeptMessageGone,
 }
+_KINDS: Final[dict[type, bytes]] = {fact: bytes([kind]) for kind, fact in _TYPES.items()}
 _encode = msgspec.json.Encoder().encode
-_binding = msgspec.json.Decoder(BindingRecord).decode
-_gone = msgspec.json.Decoder(BindingGone).decode
-_call = msgspec.json.Decoder(CallRecord).decode
-_ban = msgspec.json.Decoder(BanRecord).decode
+_decoders: Final[dict[int, Callable[[bytes], Fact]]] = {
+    kind: msgspec.json.Decoder(fact).decode for kind, fact in _TYPES.items()
+}
 
 
 def encode(fact: Fact) -> bytes:
@@ -69,25 +88,20 @@ def encode(fact: Fact) -> bytes:
 
 def decode(line: Line) -> Fact:
     """Return the fact of a line that is not damaged. Raises `JournalError` if it is."""
+    decoder = _decoders.get(line.kind)
+    if decoder is None:
+        raise JournalError("A journal line is damaged.")
     try:
-        if line.kind == KIND_BINDING:
-            return _binding(line.payload)
-        if line.kind == KIND_GONE:
-            return _gone(line.payload)
-        if line.kind == KIND_CALL:
-            return _call(line.payload)
-        if line.kind == KIND_BAN:
-            return _ban(line.payload)
+        return decoder(line.payload)
     except msgspec.DecodeError as error:
         raise JournalError(f"A journal line does not fit its kind: {error}.") from error
-    raise JournalError("A journal line is damaged.")
 
 
 def parse(raw: bytes, end: Position) -> Line:
     """Return the line `raw` (without newline); `KIND_DAMAGED` if its checksum does not hold."""
     body = raw[_HEAD:]
     try:
-        sound = int(raw[:_HEAD], 16) == crc32(body) and raw[_HEAD] in b"BGCX"
+        sound = int(raw[:_HEAD], 16) == crc32(body) and raw[_HEAD] in _TYPES
     except (ValueError, IndexError):
         sound = False
     return Line(body[0], body[1:], end) if sound else Line(KIND_DAMAGED, raw, end)

@@ -7,7 +7,7 @@ Times inside are monotonic; `offset` makes wall-clock time of them.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
 from sipengine.api import (
     STATE_ENDED,
@@ -98,7 +98,7 @@ class Call:
     def leg_started(self, target: str, contact: str, device: str, now: float) -> Leg:
         leg = Leg(target, contact, device, now)
         self.legs.append(leg)
-        self.owner.changed(self)
+        self.owner.changed(self, leg, now)
         return leg
 
     def leg_ringing(self, leg: Leg, status: int, now: float) -> None:
@@ -109,14 +109,14 @@ class Call:
             if self.state == STATE_TRYING:
                 self.state = STATE_RINGING
                 self.ringing = now
-            self.owner.changed(self)
+            self.owner.changed(self, leg, now)
 
     def leg_ended(self, leg: Leg, status: int, result: str, now: float) -> None:
         if not leg.ended:
             leg.status = status
             leg.result = result
             leg.ended = now
-            self.owner.changed(self)
+            self.owner.changed(self, leg, now)
 
     def leg_answered(self, leg: Leg, callee_tag: str, flow: Flow | None, now: float) -> None:
         """A 2xx passed. The first one makes the call; a second dialog of a fork is only a leg."""
@@ -135,7 +135,7 @@ class Call:
         self.callee_flow = flow
         self.callee_tag = callee_tag
         self.owner.pressing = True
-        self.owner.changed(self)
+        self.owner.changed(self, leg, now)
 
     def finish(self, result: str, status: int, hangup_by: str, now: float, why: str = "") -> None:
         """The call is over; `why` is added to its sentence where the result does not tell enough."""
@@ -151,7 +151,15 @@ class Call:
         if leg is not None and not leg.ended:
             leg.ended = now
         self.reason = explain(self, why)
-        self.owner.ended(self)
+        self.owner.ended(self, now)
+
+
+class CallWatcher(Protocol):
+    """Whoever must hear of each step of a call, as it is taken."""
+
+    def call_changed(self, call: Call, leg: Leg | None, now: float) -> None:
+        """`leg` is the one that took the step; None: the call has ended, with all its legs."""
+        ...
 
 
 class Calls:
@@ -168,6 +176,7 @@ class Calls:
         "offset",
         "pressing",
         "total",
+        "watcher",
     )
 
     def __init__(self, timers: TimerQueue, offset: float, unique: str) -> None:
@@ -182,6 +191,7 @@ class Calls:
         self.offset = offset
         self.pressing = False  # a call was answered or ended since records were last taken
         self.total = 0
+        self.watcher: CallWatcher | None = None  # set while somebody watches a party
 
     def begin(self, call_id: str, caller_tag: str, now: float) -> Call:
         """A new call, with a UUID of version 7 (RFC 9562 §5.7): time, a count, and this process."""
@@ -216,12 +226,16 @@ class Calls:
         extension = self.extensions.get(aor)
         return "" if extension is None else extension.name
 
-    def changed(self, call: Call) -> None:
+    def changed(self, call: Call, leg: Leg, now: float) -> None:
         self._dirty[call] = None
+        if self.watcher is not None:
+            self.watcher.call_changed(call, leg, now)
 
-    def ended(self, call: Call) -> None:
+    def ended(self, call: Call, now: float) -> None:
         self.pressing = True
         self._dirty[call] = None
+        if self.watcher is not None:
+            self.watcher.call_changed(call, None, now)
         self._open.discard(call)
         key = f"{call.call_id}|{call.caller_tag}"
         if self.by_dialog.get(key) is call:
@@ -232,6 +246,14 @@ class Calls:
     def count(self) -> int:
         """How many calls are going on."""
         return len(self._open)
+
+    def with_party(self, aor: str) -> list[Call]:
+        """The calls going on that this AOR makes or is called by."""
+        return [
+            call
+            for call in self._open
+            if call.caller == aor or any(leg.target == aor for leg in call.legs)
+        ]
 
     def on_timer(self, now: float) -> None:
         for call in list(self._open):

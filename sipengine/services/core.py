@@ -17,13 +17,24 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-from sipengine.api import BanRecord, BindingRecord, CallRecord, ConfigSnapshot, Fact
+from sipengine.api import (
+    BanRecord,
+    BindingGone,
+    BindingRecord,
+    CallRecord,
+    ConfigSnapshot,
+    Fact,
+    KeptMessage,
+    SubscriptionRecord,
+)
 from sipengine.services.authentication import Authenticator
 from sipengine.services.calls import MAX_CALLS, Calls
 from sipengine.services.challenger import Challenger
+from sipengine.services.events.event_server import METHODS, EventServer
 from sipengine.services.guard.guard import Guard
 from sipengine.services.guard.sources import Allowed
 from sipengine.services.location import Location
+from sipengine.services.messages.messaging import Messaging
 from sipengine.services.overload import admits
 from sipengine.services.own_addresses import OwnAddresses
 from sipengine.services.own_answers import OwnAnswers
@@ -51,6 +62,7 @@ from sipengine.sip.message import Message
 from sipengine.sip.parser import parse
 from sipengine.sip.transaction.invite_server import ACCEPTED, InviteServer
 from sipengine.sip.transaction.layer import TransactionLayer, old_style_branch, server_key
+from sipengine.sip.transaction.own_request import OwnRequest
 from sipengine.sip.uri import parse_uri
 from sipengine.sip.via import MAGIC_COOKIE
 
@@ -117,9 +129,18 @@ class Core:
         )
         self._sessions = sessions = SessionTimers(layer.timers)
         self._dialogs = Dialogs(layer, calls, proxy, record_route, validation, answers, sessions)
-        self._new_requests = NewRequests(
-            layer, calls, proxy, location, responsibility, challenger, answers, sessions
+        self._messaging = messaging = Messaging(
+            layer, proxy, branches, answers, self._own, self._facts, offset, tag_prefix, unique[:15]
         )
+        self._own.mailroom = messaging
+        self._new_requests = NewRequests(
+            layer, calls, proxy, location, responsibility, challenger, answers, sessions, messaging
+        )
+        self.events = events = EventServer(
+            layer, calls, location, proxy, branches, responsibility, challenger,
+            self._facts, offset, tag_prefix,
+        )  # fmt: skip
+        answers.allow_events = events.allow_events
         self.set_config(snapshot, now)
 
     # ------------------------------------------------------------------ the shell's calls
@@ -173,14 +194,16 @@ class Core:
 
     @property
     def facts_pressing(self) -> bool:
-        """Whether a call was answered or ended: nobody would tell that a second time."""
-        return self._calls.pressing
+        """Whether a call was answered or ended: nobody would tell that a second time. Or somebody
+        has subscribed, and must find his subscription after a crash."""
+        return self._calls.pressing or self.events.notifier.pressing
 
     def take_facts(self, wall: float) -> tuple[list[Fact], list[tuple[Flow, bytes]]]:
         """Facts since last asked, and the messages that may go out once they are durable."""
         facts: list[Fact] = list(self._facts)
         self._facts.clear()
         facts += self._calls.take_records()
+        self.events.notifier.pressing = False
         self._taken = facts, self._own.held
         self._own.held = []
         return facts, [(flow, data) for flow, data, _ in self._taken[1]]
@@ -188,7 +211,8 @@ class Core:
     def facts_lost(self, held: list[tuple[Flow, bytes]], now: float) -> None:
         """The facts taken last could not be made durable: nothing of it may be acknowledged.
 
-        Rows of calls are tried again with the next facts; bindings when their phones come back.
+        Rows of calls and subscriptions are tried again with the next facts; bindings when their
+        phones come back. Messages are for their senders to send again.
         """
         facts, unacknowledged = self._taken
         for flow, _, message in unacknowledged:
@@ -197,7 +221,9 @@ class Core:
                 (flow, reply(message, 503, to_tag=self._answers.tag(message), extra=extra))
             )
         self._location.lost(facts)
-        rows = [fact for fact in facts if isinstance(fact, (CallRecord, BanRecord))]
+        self._messaging.lost(facts)
+        others = (BindingRecord, BindingGone, KeptMessage)
+        rows = [fact for fact in facts if not isinstance(fact, others)]
         self._facts += rows[: max(0, MAX_CALLS - len(self._facts))]
         self._taken = [], []
         self._answers.count("registrations_not_stored", len(held))
@@ -212,16 +238,20 @@ class Core:
         self._sessions.set_config(snapshot)
         self._calls.extensions = snapshot.extensions
         self._responsibility.set_config(snapshot)
+        self.events.set_config(snapshot, now)
 
     def restore(
         self, bindings: list[BindingRecord], calls: list[CallRecord], now: float, wall: float,
-        bans: list[BanRecord] | None = None,
+        bans: list[BanRecord] | None = None, subscriptions: list[SubscriptionRecord] | None = None,
+        messages: list[KeptMessage] | None = None,
     ) -> None:  # fmt: skip
         """Take up what an earlier process left, before any message is received."""
         if self.guard is not None:
             self.guard.restore(bans or [], bindings, now)
         self._location.restore(bindings, now, wall)
         self._calls.restore(calls, now)
+        self.events.restore(subscriptions or [], now)
+        self._messaging.restore(messages or [], now)
 
     def counters(self) -> dict[str, int]:
         """Numbers for health and metrics; those ending in `_now` go up and down, others only up."""
@@ -232,6 +262,11 @@ class Core:
             "calls_now": self._calls.count,
             "calls": self._calls.total,
             "bindings_now": len(self._location),
+            "messages_kept_now": len(self._messaging.kept),
+            "messages_delivered": self._messaging.deliveries.delivered,
+            "subscriptions_now": len(self.events.notifier),
+            "notifies": self.events.notifier.notifies,
+            "notifies_failed": self.events.notifier.notifies_failed,
             "transactions_now": len(self._layer.servers) + len(self._layer.clients),
         }
 
@@ -249,7 +284,7 @@ class Core:
             client = self._layer.clients.get(branch)
             if client is not None and getattr(client, "cancelling", False) and _is_for_cancel(rest):
                 client = self._layer.clients.get(branch + b"|CANCEL")
-            elif status >= 300:
+            elif status >= 300 and not isinstance(client, OwnRequest):
                 parse(rest)  # the contexts look into failures
         except (RemoteProtocolError, ValueError):
             self._drop("broken response", flow, data, now)
@@ -299,12 +334,18 @@ class Core:
         route = pop_own_routes(message, self._validation.is_own_route)
         uri = parse_uri(message.uri)
         if message.to_tag:
+            if method == "SUBSCRIBE" and self.events.receive_within(
+                message, flow, reply_flow, key, now
+            ):
+                return
             hash_of_loop = self._validation.check(message)
             self._dialogs.receive(message, flow, reply_flow, key, route, hash_of_loop, now)
             return
         domain = "" if uri.user else self._responsibility.domain_of(uri.host, uri.port)
         if domain:
             self._own.receive(message, flow, reply_flow, domain, now)
+            return
+        if method in METHODS and self.events.receive(message, flow, reply_flow, key, now):
             return
         hash_of_loop = self._validation.check(message)
         self._new_requests.receive(message, flow, reply_flow, key, hash_of_loop, now)

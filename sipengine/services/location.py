@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from heapq import heappop, heappush
 from math import ceil
 from sys import intern
-from typing import Final
+from typing import Final, Protocol
 
 from sipengine.api import BindingGone, BindingRecord, Fact
 from sipengine.services.ports import REACHABLE, Flows
@@ -95,6 +95,12 @@ class Binding:
         )
 
 
+class BindingWatcher(Protocol):
+    """Whoever must hear when the contacts of an AOR become more or fewer."""
+
+    def contacts_changed(self, aor: str, wall: float) -> None: ...
+
+
 class Location:
     """AOR -> bindings, in memory. Every change appends its fact to `facts`.
 
@@ -112,6 +118,7 @@ class Location:
         self._buckets: dict[int, set[Binding]] = {}
         self._seconds: list[int] = []
         self._count = 0
+        self.watcher: BindingWatcher | None = None  # set while somebody watches an AOR
 
     def __len__(self) -> int:
         return self._count
@@ -183,6 +190,8 @@ class Location:
                 self.remove(other, EXPIRED, wall)
         self._insert(binding)
         self._facts.append(binding.record(now, wall))
+        if self.watcher is not None:
+            self.watcher.contacts_changed(binding.aor, wall)
 
     def refresh(self, binding: Binding, reordered: bool, now: float, wall: float) -> None:
         """Take note that fields of a binding have changed, `reordered` if its q is among them."""
@@ -207,6 +216,8 @@ class Location:
         self._leave_connection(binding)
         self._count -= 1
         self._facts.append(BindingGone(binding.aor, binding.contact, why, wall))
+        if self.watcher is not None:
+            self.watcher.contacts_changed(binding.aor, wall)
 
     def came_by(self, binding: Binding, flow: Flow) -> bool:
         """Note the flow of a REGISTER; True if that is another way than the one known."""

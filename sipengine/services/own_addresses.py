@@ -64,6 +64,12 @@ class OwnAddresses:
         self.routes.add(flow.route)
         return flow.route
 
+    def contact(self, user: str, flow: Flow) -> str:
+        """Our Contact in a dialog with the peer of a flow (RFC 3261 §12.1.1); `user` is escaped."""
+        at = host_port(self._told(flow), self._port(flow.transport))
+        transport = "" if flow.transport == "UDP" else f";transport={flow.transport.lower()}"
+        return f"<sip:{user}@{at}{transport}>"
+
     def wrote(self, route: str) -> bool:
         """Whether a Record-Route value is one of ours, as this process wrote it."""
         return route[: route.find(";f=")] in self.routes

@@ -12,10 +12,13 @@ from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
 from sipengine.sip.parser import salvage
 
-ALLOW: Final = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER"
+ALLOW: Final = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, SUBSCRIBE, PUBLISH, MESSAGE"
 SUPPORTED: Final = frozenset({"path"})
 """Option tags that a request to this server itself may require."""
 MAX_DROP_SAMPLES: Final = 8
+
+MIN_EXPIRES: Final = 60
+"""Seconds: a shorter registration, subscription or publication would be traffic for nothing (423)."""
 
 
 class OwnAnswers:
@@ -24,6 +27,7 @@ class OwnAnswers:
     def __init__(self, out: list[tuple[Flow, bytes]], tag_prefix: str) -> None:
         self._out = out
         self._tag_prefix = tag_prefix
+        self.allow_events = ""  # the header line, once the event server is there
         self.counts: dict[str, int] = {}
         self._drops: list[tuple[str, str, bytes]] = []
 
@@ -53,12 +57,18 @@ class OwnAnswers:
         if error.status == 420:
             wanted = message.all("Proxy-Require") + message.all("Require")
             extra.append("Unsupported: " + ", ".join(o for o in wanted if o not in SUPPORTED))
+        elif error.status == 415 and message.method == "PUBLISH":
+            extra.append("Accept: application/pidf+xml")
         elif error.status == 415:
             extra += [f"Accept: {ACCEPTED}", "Accept-Encoding: identity"]
         elif error.status in (405, 501):
             extra.append(ALLOW)
         elif error.status == 422:
             extra.append("Min-SE: 90")  # RFC 4028 §6
+        elif error.status == 489:
+            extra.append(self.allow_events)  # RFC 6665 §4.2.1.1
+        elif error.status == 423:
+            extra.append(f"Min-Expires: {MIN_EXPIRES}")
         elif error.status == 503:
             extra.append(retry_after(message.call_id))
         self.send(message, flow, error.status, error.reason, extra)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
 from sipengine.services.challenger import Challenger
 from sipengine.services.guard.guard import Guard
@@ -21,8 +21,16 @@ METHODS: Final = frozenset(
     }
 )  # fmt: skip
 """Every method of SIP. Those that are not allowed here are 405 (§8.2.1), any other word is 501 (§21.5.2)."""
+_OF_USERS: Final = frozenset({"SUBSCRIBE", "PUBLISH", "MESSAGE"})
+"""Allowed here, but only towards one of our users."""
 
 Held = list[tuple[Flow, bytes, Message]]
+
+
+class Mailroom(Protocol):
+    """Whoever keeps messages for users who are away."""
+
+    def registered(self, aor: str, now: float) -> None: ...
 
 
 class OwnRequests:
@@ -47,6 +55,7 @@ class OwnRequests:
         self._offset = offset
         self._guard = guard
         self.held: Held = []
+        self.mailroom: Mailroom | None = None
 
     def receive(
         self, message: Message, flow: Flow, reply_flow: Flow, domain: str, now: float
@@ -61,11 +70,15 @@ class OwnRequests:
                 agent = message.value("User-Agent") or ""
                 if not self._guard.may_answer(reply_flow, agent, now):
                     return
-            extra = [ALLOW, "Accept: application/sdp", "Supported: path"]
+            extra = [
+                ALLOW, "Accept: application/sdp", "Supported: path", self._answers.allow_events
+            ]  # fmt: skip
             self._answers.send(message, reply_flow, 200, extra=extra)
             self._answers.count("options_answered")
         elif message.method == "REGISTER":
             self._register(message, flow, reply_flow, domain, now)
+        elif message.method in _OF_USERS:
+            raise RemoteProtocolError(404, "Not Found: no user in the Request-URI")
         else:
             if message.method not in METHODS:
                 raise RemoteProtocolError(501, "Not Implemented")
@@ -83,4 +96,6 @@ class OwnRequests:
             self.held.append((reply_flow, data, message))
         else:
             self._out.append((reply_flow, data))
+        if self.mailroom is not None and done.status < 300:
+            self.mailroom.registered(who.aor, now)
         self._answers.count("registrations" if done.status < 300 else "registrations_refused")

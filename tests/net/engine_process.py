@@ -11,7 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sipengine.api import BanRecord, BindingRecord, CallRecord, ConfigSnapshot, Domain, Extension
+from sipengine.api import (
+    BanRecord,
+    BindingRecord,
+    CallRecord,
+    ConfigSnapshot,
+    Domain,
+    Extension,
+    KeptMessage,
+    SubscriptionRecord,
+)
 from sipengine.engine import Engine, EngineError, Settings
 from sipengine.journal import Journal
 from sipengine.observe import logs
@@ -27,6 +36,8 @@ class Nothing:
     bindings: list[BindingRecord] = field(default_factory=list)
     calls: list[CallRecord] = field(default_factory=list)
     bans: list[BanRecord] = field(default_factory=list)
+    subscriptions: list[SubscriptionRecord] = field(default_factory=list)
+    messages: list[KeptMessage] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ class TestRequest:
         assert invite["Content-Length"] == str(len(call.body))
         assert invite.body == call.body
 
-    @pytest.mark.parametrize("method", ["MESSAGE", "OPTIONS", "SUBSCRIBE", "NEWMETHOD", "INFO"])
+    @pytest.mark.parametrize("method", ["MESSAGE", "OPTIONS", "REFER", "NEWMETHOD", "INFO"])
     def test_16_unknown_methods_are_forwarded_like_known_ones(
         self, alice: Phone, bob: Phone, method: str
     ) -> None:

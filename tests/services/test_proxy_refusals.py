@@ -191,7 +191,7 @@ class TestServerItself:
         assert answer.to_tag
         assert alice.wire.transactions == 0
 
-    @pytest.mark.parametrize("method", ["MESSAGE", "SUBSCRIBE", "PUBLISH", "BYE"])
+    @pytest.mark.parametrize("method", ["INFO", "BYE"])
     def test_8_2_1_other_methods_are_405_with_allow(self, alice: Phone, method: str) -> None:
         alice.other_request(method, f"sip:{DOMAIN}")
         assert "OPTIONS" in alice.response(405)["Allow"]
@@ -221,6 +221,11 @@ class TestServerItself:
         if status == 415:
             assert answer["Accept"] == "application/sdp"
             assert answer["Accept-Encoding"] == "identity"
+
+    @pytest.mark.parametrize("method", ["MESSAGE", "SUBSCRIBE", "PUBLISH"])
+    def test_8_2_2_1_what_is_for_users_is_404_without_one(self, alice: Phone, method: str) -> None:
+        alice.other_request(method, f"sip:{DOMAIN}")
+        assert alice.response(404)
 
     def test_8_2_2_3_require_is_420(self, alice: Phone) -> None:
         alice.other_request("OPTIONS", f"sip:{DOMAIN}", extra="Require: 100rel, path\n")

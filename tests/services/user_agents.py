@@ -53,6 +53,7 @@ class Phone:
         self.flow: Flow = wire.attach(self, transport, host, port)
         self.inbox: deque[Message] = deque()
         self.cseq = 0
+        self.last: str | bytes = b""  # what was sent last, to be sent again
 
     def __repr__(self) -> str:
         return f"<Phone {self.number} {self.transport} {self.host}:{self.port}>"
@@ -74,6 +75,7 @@ class Phone:
     # ------------------------------------------------------------------ wire
 
     def send(self, message: str | bytes) -> None:
+        self.last = message
         self.wire.receive(wire_bytes(message) if isinstance(message, str) else message, self.flow)
 
     def arrived(self, message: Message) -> None:
@@ -191,7 +193,7 @@ class Phone:
             f"{method} {uri} SIP/2.0\nVia: {self.via(branch)}\n{hops}"
             f"From: <{self.aor}>;tag={tag or f'o{serial}'}\nTo: {to or f'<{uri}>'}\n"
             f"Call-ID: {call_id or f'other-{serial}'}\nCSeq: {cseq} {method}\nContact: {self.contact}\n"
-            f"{extra}Content-Length: {len(body)}\n\n{body}"
+            f"{extra}Content-Length: {len(body.encode())}\n\n{body}"
         )
         return branch
 

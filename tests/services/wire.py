@@ -18,7 +18,11 @@ from sipengine.api import (
     Domain,
     Extension,
     Fact,
+    KeptMessage,
+    KeptMessageGone,
     Rule,
+    SubscriptionGone,
+    SubscriptionRecord,
 )
 from sipengine.services.core import Core
 from sipengine.services.guard.sources import Allowed
@@ -81,6 +85,8 @@ class Wire:
         self.fate: Fate = delivered
         self.sent: list[tuple[Flow, bytes]] = []
         self.bindings: dict[tuple[str, str], BindingRecord] = {}
+        self.subscriptions: dict[str, SubscriptionRecord] = {}
+        self.kept: dict[str, KeptMessage] = {}
         self.rows: dict[str, CallRecord] = {}
         self.revisions: list[CallRecord] = []
         self.closed: list[Flow] = []
@@ -223,6 +229,14 @@ class Wire:
                 self.bindings.pop((fact.aor, fact.contact), None)
             elif isinstance(fact, BanRecord):
                 self.bans[fact.id] = fact
+            elif isinstance(fact, SubscriptionRecord):
+                self.subscriptions[fact.id] = fact
+            elif isinstance(fact, SubscriptionGone):
+                self.subscriptions.pop(fact.id, None)
+            elif isinstance(fact, KeptMessage):
+                self.kept[fact.id] = fact
+            elif isinstance(fact, KeptMessageGone):
+                self.kept.pop(fact.id, None)
             else:
                 self.rows[fact.id] = fact
                 self.revisions.append(fact)
@@ -252,7 +266,10 @@ class Wire:
         if with_facts:
             calls = [row for row in self.rows.values() if row.state != STATE_ENDED]
             bindings, bans = list(self.bindings.values()), list(self.bans.values())
-            self.core.restore(bindings, calls, self.now, self.wall, bans)
+            self.core.restore(
+                bindings, calls, self.now, self.wall, bans, list(self.subscriptions.values()),
+                list(self.kept.values()),
+            )  # fmt: skip
 
     # ------------------------------------------------------------------ for checks
 

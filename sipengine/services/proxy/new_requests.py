@@ -9,6 +9,7 @@ from sipengine.api import ConfigSnapshot, Extension
 from sipengine.services.calls import MAX_CALLS, Call, Calls
 from sipengine.services.challenger import Challenger
 from sipengine.services.location import Location
+from sipengine.services.messages.messaging import Messaging
 from sipengine.services.own_answers import OwnAnswers
 from sipengine.services.proxy.additions import Additions
 from sipengine.services.proxy.identity import (
@@ -52,9 +53,10 @@ class NewRequests:
     def __init__(
         self, layer: TransactionLayer, calls: Calls, proxy: Proxy, location: Location,
         responsibility: Responsibility, challenger: Challenger, answers: OwnAnswers,
-        timers: SessionTimers,
+        timers: SessionTimers, messaging: Messaging,
     ) -> None:  # fmt: skip
         self._timers = timers
+        self._messaging = messaging
         self._asserting: frozenset[str] = frozenset()
         self.trusted: frozenset[str] = frozenset()
         self._layer = layer
@@ -90,7 +92,9 @@ class NewRequests:
         if hidden and message.has(PREFERRED):
             aor = self._responsibility.aor_of(parse_uri(preferred(message)))
         realm = aor.rpartition("@")[2] or self.table.snapshot.default_domain
-        who = self._challenger.identify(message, reply_flow, realm, True, now, None)
+        # A message that is kept is answered by no transaction (services.messages).
+        seen_on = flow if message.method == "MESSAGE" else None
+        who = self._challenger.identify(message, reply_flow, realm, True, now, seen_on)
         if who is None:
             return
         if who.aor != aor and not hidden:
@@ -116,6 +120,8 @@ class NewRequests:
             self._invite(message, flow, server, call, called, hash_of_loop, now, additions, session)
         elif called and called not in self.table.snapshot.extensions:
             raise RemoteProtocolError(404, "Not Found")
+        elif called and message.method == "MESSAGE":
+            self._messaging.receive(message, who, called, flow, reply_flow, key, hash_of_loop, now)
         else:
             destination = Destination(aor=called) if called else Destination(uri=message.uri)
             other = NonInviteServer(self._layer, key, reply_flow, now)

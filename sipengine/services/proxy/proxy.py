@@ -131,9 +131,9 @@ class Proxy:
             side = (heard.transport, *heard.remote)
         elif ends is not None:
             side = ends.callee if from_caller else ends.caller
-        return self._remote_target(message.uri, heard, side)
+        return self.remote_target(message.uri, heard, side)
 
-    def _remote_target(
+    def remote_target(
         self, uri_text: str, heard: Flow | None, side: tuple[str, str, int] | None
     ) -> Target:
         """A dialog's remote target: by its connection while that stands, else its address.

@@ -84,6 +84,15 @@ def target_at(
     return Target(uri, None, name, device, routes, hop)
 
 
+def way_to(target: Target, flows: Flows) -> Flow:
+    """The flow for a request of our own: where the next hop is a host name, to its address alone."""
+    hop = target.hop
+    if target.flow is not None or hop is None:
+        assert target.flow is not None
+        return target.flow
+    return flows.flow_to(hop.usual_transport, hop.host, hop.port)
+
+
 def flow_to_uri(text: str, flows: Flows) -> Flow:
     """The flow to the host and port that a SIP URI names.
 

@@ -1,0 +1,91 @@
+"""Which users' calls are watched, and the calls of each (the observer of services.calls).
+
+A call costs nothing for this while nobody watches anybody, and one look-up for each party of a
+step otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from sipengine.api import STATE_ENDED
+from sipengine.services.calls import Call, Calls, Leg
+
+
+class Told(Protocol):
+    def calls_changed(self, aor: str, now: float) -> None:
+        """Something changed in the calls of a watched user."""
+        ...
+
+
+_NONE: Final[list[Call]] = []
+
+
+class CallWatch:
+    """`told` hears of each change. Ended calls are kept until `forget_ended`, for their end is news."""
+
+    __slots__ = ("_calls", "_ended", "_interest", "_of_aor", "_told")
+
+    def __init__(self, calls: Calls, told: Told) -> None:
+        self._calls = calls
+        self._told = told
+        self._of_aor: dict[str, dict[Call, None]] = {}
+        self._interest: dict[str, int] = {}  # how many packages want to know of an AOR
+        self._ended: list[tuple[str, Call]] = []
+
+    def watch(self, aor: str) -> None:
+        count = self._interest.get(aor, 0)
+        self._interest[aor] = count + 1
+        if not count:
+            self._of_aor[aor] = dict.fromkeys(self._calls.with_party(aor))
+            self._calls.watcher = self
+
+    def unwatch(self, aor: str) -> None:
+        count = self._interest.get(aor, 0)
+        if count > 1:
+            self._interest[aor] = count - 1
+            return
+        self._interest.pop(aor, None)
+        self._of_aor.pop(aor, None)
+        if not self._of_aor:
+            self._calls.watcher = None
+
+    def calls_of(self, aor: str) -> list[Call]:
+        """The calls of a watched user, with those that ended a moment ago."""
+        calls = self._of_aor.get(aor)
+        return _NONE if calls is None else list(calls)
+
+    def is_on_the_phone(self, aor: str) -> bool:
+        """Whether a watched user talks: he has answered, or was answered."""
+        for call in self.calls_of(aor):
+            if (
+                call.answered
+                and call.state != STATE_ENDED
+                and aor in (call.caller, call.answered_by)
+            ):
+                return True
+        return False
+
+    def call_changed(self, call: Call, leg: Leg | None, now: float) -> None:
+        self._touch(call.caller, call, now)
+        if leg is not None:
+            self._touch(leg.target, call, now)
+            return
+        for target in {leg.target for leg in call.legs}:
+            self._touch(target, call, now)
+
+    def _touch(self, aor: str, call: Call, now: float) -> None:
+        calls = self._of_aor.get(aor)
+        if calls is not None:
+            calls[call] = None
+            if call.state == STATE_ENDED:
+                self._ended.append((aor, call))
+            self._told.calls_changed(aor, now)
+
+    def forget_ended(self) -> None:
+        """What ended has been told."""
+        for aor, call in self._ended:
+            calls = self._of_aor.get(aor)
+            if calls is not None:
+                calls.pop(call, None)
+        self._ended.clear()

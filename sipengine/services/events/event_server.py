@@ -1,0 +1,123 @@
+"""The event server: SUBSCRIBE and PUBLISH for users of our domains, and what they hear (RFC 6665)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sipengine.api import ConfigSnapshot, Fact, SubscriptionRecord
+from sipengine.services.calls import Calls
+from sipengine.services.challenger import Challenger
+from sipengine.services.events.call_watch import CallWatch
+from sipengine.services.events.dialog_package import DialogPackage
+from sipengine.services.events.message_summary import Mailbox, MessageSummaryPackage
+from sipengine.services.events.notifier import Notifier
+from sipengine.services.events.package import Package
+from sipengine.services.events.presence import PresencePackage
+from sipengine.services.events.publications import Publications
+from sipengine.services.events.publishing import Publishing
+from sipengine.services.events.subscribing import Subscribing
+from sipengine.services.location import Location
+from sipengine.services.proxy.forwarding import Branches
+from sipengine.services.proxy.proxy import Proxy
+from sipengine.services.responsibility import Responsibility
+from sipengine.sip.flow import Flow
+from sipengine.sip.message import Message
+from sipengine.sip.transaction.layer import TransactionLayer
+from sipengine.sip.uri import parse_uri
+
+METHODS: Final = frozenset({"SUBSCRIBE", "PUBLISH"})
+
+
+class EventServer:
+    """What the core calls. It stands between the packages and what they are about."""
+
+    def __init__(
+        self,
+        layer: TransactionLayer,
+        calls: Calls,
+        location: Location,
+        proxy: Proxy,
+        branches: Branches,
+        responsibility: Responsibility,
+        challenger: Challenger,
+        facts: list[Fact],
+        offset: float,
+        tag_prefix: str,
+    ) -> None:
+        self._responsibility = responsibility
+        self._watch = watch = CallWatch(calls, self)
+        self._dialog = DialogPackage(watch)
+        self._mail = MessageSummaryPackage()
+        self._publications = Publications(f"{tag_prefix}p")
+        self._presence = PresencePackage(watch, location, self._publications)
+        packages: list[Package] = [self._dialog, self._mail, self._presence]
+        self._packages = {package.name: package for package in packages}
+        self.notifier = Notifier(layer.timers, proxy, branches, facts, offset, tag_prefix)
+        self.notifier.watch = watch
+        self._subscribing = Subscribing(
+            layer,
+            self.notifier,
+            self._packages,
+            challenger,
+            responsibility,
+            branches.addresses,
+            offset,
+        )
+        self._publishing = Publishing(
+            layer, self.notifier, self._presence, self._publications, challenger, tag_prefix
+        )
+        self._offset = offset
+        location.watcher = self
+
+    @property
+    def allow_events(self) -> str:
+        """The Allow-Events header line (RFC 6665 §8.2.2)."""
+        return "Allow-Events: " + ", ".join(self._packages)
+
+    # ------------------------------------------------------------------ requests
+
+    def receive(self, message: Message, flow: Flow, reply_flow: Flow, key: str, now: float) -> bool:
+        """A request out of any dialog with one of METHODS; False if it is not for a user of ours.
+
+        Raises `RemoteProtocolError` for what is refused.
+        """
+        resource = self._responsibility.aor_of(parse_uri(message.uri))
+        if not resource:
+            return False
+        if message.method == "PUBLISH":
+            self._publishing.receive(message, reply_flow, key, resource, now)
+        else:
+            self._subscribing.receive(message, flow, reply_flow, key, resource, now)
+        return True
+
+    def receive_within(
+        self, message: Message, flow: Flow, reply_flow: Flow, key: str, now: float
+    ) -> bool:
+        """A SUBSCRIBE within a dialog; False if the dialog is none of ours."""
+        subscription = self.notifier.find(message.call_id, message.to_tag, message.from_tag)
+        if subscription is None:
+            return False
+        self._subscribing.receive_within(message, subscription, flow, reply_flow, key, now)
+        return True
+
+    # ------------------------------------------------------------------ news
+
+    def calls_changed(self, aor: str, now: float) -> None:
+        self.notifier.changed(self._dialog, aor, now)
+        self.notifier.changed(self._presence, aor, now)
+
+    def contacts_changed(self, aor: str, wall: float) -> None:
+        if self._presence.watched:
+            self.notifier.changed(self._presence, aor, wall - self._offset)
+
+    def set_mailbox(self, aor: str, mailbox: Mailbox, now: float) -> None:
+        """Tell how many voice messages wait for a user; his lamp follows (RFC 3842)."""
+        self._mail.set_mailbox(aor, mailbox)
+        self.notifier.changed(self._mail, aor, now)
+
+    def set_config(self, snapshot: ConfigSnapshot, now: float) -> None:
+        self._subscribing.snapshot = snapshot
+        self.notifier.set_extensions(snapshot.extensions, now)
+
+    def restore(self, records: list[SubscriptionRecord], now: float) -> None:
+        self.notifier.restore(records, self._packages, now)

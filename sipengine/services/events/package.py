@@ -1,0 +1,51 @@
+"""An event package: what can be subscribed to, and how its state is written (RFC 6665 §5)."""
+
+from __future__ import annotations
+
+from sipengine.services.events.subscription import Subscription
+
+
+class Package:
+    """What all packages have in common; each is a class of its own.
+
+    `name` stands in the Event header, `content_type` is that of its documents, `expires` what is
+    granted when the subscriber asks for nothing, in seconds.
+    """
+
+    __slots__ = ("content_type", "expires", "name")
+
+    def __init__(self, name: str, content_type: str, expires: int = 3600) -> None:
+        self.name = name
+        self.content_type = content_type
+        self.expires = expires
+
+    def may_subscribe(self, subscriber: str, resource: str) -> bool:
+        """Whether the user `subscriber` may know this of `resource`; both are AORs of one domain."""
+        return True
+
+    def first_watcher(self, resource: str) -> None:
+        """Somebody subscribes to a resource that nobody watched until now."""
+
+    def last_watcher_gone(self, resource: str) -> None:
+        """Nobody watches the resource any more."""
+
+    def document(self, subscription: Subscription, version: int, now: float) -> str | None:
+        """The state to tell, None if this subscriber knows it; notes in `told` what it says.
+
+        It is complete if `subscription.whole`.
+        """
+        raise NotImplementedError
+
+    def acceptable(self, accepted: list[str]) -> bool:
+        """Whether a subscriber takes our documents, by the values of its Accept header (§8.2.1).
+
+        No Accept header means the package's own type (RFC 6665 §3.1.3).
+        """
+        if not accepted:
+            return True
+        group = self.content_type.partition("/")[0]
+        for value in accepted:
+            kind = value.partition(";")[0].strip().lower()
+            if kind in (self.content_type, f"{group}/*", "*/*"):
+                return True
+        return False

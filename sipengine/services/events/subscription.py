@@ -1,0 +1,133 @@
+"""One subscription: the dialog it lives in, and what its subscriber has been told (RFC 6665 §4.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sipengine.api import SubscriptionRecord
+from sipengine.sip.flow import Flow
+from sipengine.sip.uri import host_port
+
+if TYPE_CHECKING:
+    from sipengine.services.events.notifier import Notifier
+    from sipengine.services.events.package import Package
+
+DEACTIVATED: Final = "deactivated"
+GIVEUP: Final = "giveup"
+NORESOURCE: Final = "noresource"
+PROBATION: Final = "probation"
+REJECTED: Final = "rejected"
+TIMEOUT: Final = "timeout"
+
+RESERVE: Final = 32
+"""CSeq numbers of NOTIFYs that one record reserves: so many cost one line of the journal, and a
+process that takes over skips what its predecessor may have used."""
+
+
+class Subscription:
+    """Fields as in `api.SubscriptionRecord`; `expires` is monotonic.
+
+    `flow` is the one its latest SUBSCRIBE came on, None when that was another process. `told` is
+    what the subscriber knows, in the words of its package. The version of a document is the CSeq
+    of its NOTIFY less one: it begins at 0 and grows by one, over restarts of the engine it grows
+    by more.
+    """
+
+    __slots__ = (
+        "call_id", "created_at", "cseq", "dirty", "due", "event_id", "expires", "failures", "flow",
+        "id", "in_flight", "local", "notifier", "package", "reason", "received", "remote",
+        "remote_cseq", "remote_tag", "reserved", "resource", "retry_after", "routes", "subscriber",
+        "target", "told", "transport", "updated_at", "user_agent", "whole",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        notifier: Notifier,
+        package: Package,
+        identity: str,
+        resource: str,
+        subscriber: str,
+        call_id: str,
+        remote_tag: str,
+    ) -> None:
+        self.notifier = notifier
+        self.package = package
+        self.id = identity
+        self.resource = resource
+        self.subscriber = subscriber
+        self.call_id = call_id
+        self.remote_tag = remote_tag
+        self.event_id = self.local = self.remote = self.target = self.user_agent = ""
+        self.transport = self.received = ""
+        self.routes: tuple[str, ...] = ()
+        self.cseq = 0
+        self.reserved = 0
+        self.remote_cseq = 0
+        self.expires = 0.0
+        self.created_at = self.updated_at = 0.0
+        self.flow: Flow | None = None
+        # what is to be told
+        self.told: dict[str, str] = {}
+        self.whole = True  # the next document must be complete
+        self.dirty = False  # there may be something newer than what was told
+        self.in_flight = False
+        self.reason = ""  # why it has ended; then the next NOTIFY is the last
+        self.retry_after = 0
+        self.failures = 0  # NOTIFYs in a row that failed
+        self.due = 0.0
+
+    def __repr__(self) -> str:
+        return f"<Subscription of {self.subscriber} to {self.package.name} of {self.resource}>"
+
+    @property
+    def key(self) -> str:
+        return f"{self.package.name}|{self.resource}"
+
+    def came_by(self, flow: Flow) -> None:
+        self.flow = flow
+        self.transport = flow.transport
+        self.received = host_port(*flow.remote)
+
+    @property
+    def source(self) -> tuple[str, str, int]:
+        """(transport, host, port) of the latest SUBSCRIBE."""
+        host, _, port = self.received.rpartition(":")
+        return self.transport, host.strip("[]"), int(port)
+
+    def record(self, now: float, wall: float) -> SubscriptionRecord:
+        """The fact of this subscription as it is now."""
+        return SubscriptionRecord(
+            self.id,
+            self.package.name,
+            self.event_id,
+            self.resource,
+            self.subscriber,
+            self.call_id,
+            self.local,
+            self.remote,
+            self.remote_tag,
+            self.target,
+            list(self.routes),
+            self.reserved,
+            self.remote_cseq,
+            wall + self.expires - now,
+            self.transport,
+            self.received,
+            self.user_agent,
+            self.created_at,
+            self.updated_at,
+        )
+
+    # -- as the user of its NOTIFY's transaction
+
+    def on_response(self, status: int, data: bytes, now: float) -> None:
+        self.notifier.answered(self, status, data, now)
+
+    def on_timeout(self, now: float) -> None:
+        self.notifier.unanswered(self, now)
+
+    def on_transport_error(self, now: float) -> None:
+        self.notifier.failed(self, 0, now)
+
+    def on_timer(self, now: float) -> None:
+        self.notifier.try_again(self, now)
