@@ -23,6 +23,8 @@ PREFIX = re.compile(r"test_(?:rfc_?)?((?:\d+_)+)")
 
 TITLES = {
     2308: "negative DNS answers", 2782: "SRV", 3403: "NAPTR",
+    3428: "MESSAGE", 3842: "message waiting", 3856: "presence", 3863: "PIDF", 3903: "PUBLISH",
+    4235: "dialog events", 4480: "RPID", 6665: "event notification",
     2617: "HTTP digest (old)", 3261: "SIP", 3262: "PRACK", 3263: "locating servers",
     3264: "offer/answer", 3311: "UPDATE", 3326: "Reason", 3420: "sipfrag", 3515: "REFER",
     3725: "third-party call control", 3891: "Replaces", 4028: "session timers",
@@ -42,10 +44,13 @@ NOT_DONE = """## Not done
 | 3261 §18.2.2 | an answer over UDP that bounces is not sent to where the name in the Via leads, over a connection it is; `maddr` in a Via is not followed, as it would let strangers send our answers anywhere |
 | 5630 | a `sips:` request may still go to a contact that is not reached by TLS |
 | 5923 §7.2 | an `alias` in the Via of a connection that was made to us counts for nothing: clients are not asked for a certificate, which it would take |
-| 3265/6665, 4235, 3842, 3856, 3903 | no event server: SUBSCRIBE is forwarded to the called phone like any request |
+| 6665 §4.5, 4662 | no resource lists: a phone subscribes to each lamp by itself |
+| 4235 §3.2 | the parameters of the Event header that choose one dialog are not looked at: all dialogs of the user are told, without the phones' own dialog identifiers |
+| 3842 | nothing counts voice messages yet: the lamp is off; no unsolicited NOTIFY |
+| 3856, 3903 | published presence is forgotten with the engine (412 brings it back); nobody is asked for leave to watch |
 | 3323, 3325, 7044 | no privacy service, asserted identity or History-Info |
 | 3327 | Path is stored and used; this server adds none |
-| 3428 | MESSAGE is forwarded, not kept for a user who is away |
+| 3428 | a message to a phone that does not answer at all is not kept: its sender sees no answer |
 | 5393 §5 | loops are found; Max-Breadth is a fixed limit of 60 branches, the header is passed on |
 | 5626, 5627 | instance and reg-id are kept; no flow tokens for Outbound, no GRUU |
 """

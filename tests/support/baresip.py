@@ -59,7 +59,8 @@ class Baresip:
 
     `server` is host:port of the SIP server, "" for a phone that calls peers directly. With
     `by_route` the account names the domain and reaches the server as outbound proxy (a Route
-    header); otherwise the server's address is the account's domain. `tone` is in Hz.
+    header); otherwise the server's address is the account's domain. `tone` is in Hz. `contacts` are
+    lines of its address book, `mwi` has it subscribe to its mailbox.
     """
 
     number: str
@@ -74,6 +75,8 @@ class Baresip:
     expires: int = 300
     max_calls: int = 4
     name: str = ""
+    contacts: list[str] = field(default_factory=list)
+    mwi: bool = False
     sip_port: int = field(default_factory=lambda: free_block(2))
     events: list[Event] = field(default_factory=list)
 
@@ -107,6 +110,11 @@ class Baresip:
             rtp_last=rtp + RTP_PORTS - 1,
             recordings=self.recordings,
         )
+        if self.contacts:
+            config += "module_app contact.so\nmodule_app presence.so\n"
+            (self.home / "contacts").write_text("\n".join(self.contacts) + "\n")
+        if self.mwi:
+            config += "module_app mwi.so\n"
         (self.home / "config").write_text(config)
         (self.home / "accounts").write_text("# given by uanew, so that no event is missed\n")
         self._process = child.start(
@@ -199,7 +207,7 @@ class Baresip:
             f"<sip:{self.number}@{host};transport={self.transport}>",
             f"answermode={self.answer}",
             "audio_codecs=pcmu,pcma",
-            "mwi=no",
+            f"mwi={'yes' if self.mwi else 'no'}",
             f"auth_user={self.number}",
         ]
         if self.server:

@@ -101,6 +101,27 @@ class WirePhone:
         )
         return self.wire.receive_final("REGISTER", deadline)
 
+    # ------------------------------------------------------------------ texts (RFC 3428)
+
+    def message(self, number: str, text: str) -> Message:
+        """MESSAGE, answer the challenge, return the final response whatever it is."""
+        uri = f"sip:{number}@{self.domain}"
+        call_id, tag, lines = token(), token(), ""
+        for cseq in (1, 2):
+            self.wire.send(
+                f"MESSAGE {uri} SIP/2.0\nVia: {self.via(branch())}\nMax-Forwards: 70\n"
+                f"From: <{self.aor}>;tag={tag}\nTo: <{uri}>\nCall-ID: {call_id}\n"
+                f"CSeq: {cseq} MESSAGE\n{lines}Content-Type: text/plain\n"
+                f"Content-Length: {len(text.encode())}\n\n{text}"
+            )
+            response = self.wire.receive_final("MESSAGE")
+            if response.status != 407:
+                break
+            challenge = choose(response.all("Proxy-Authenticate"), "MD5")
+            value = digest(challenge, self.number, self.password, "MESSAGE", uri)
+            lines = f"Proxy-Authorization: {value}\n"
+        return response
+
     # ------------------------------------------------------------------ calling (§13)
 
     def call(self, callee: str, **options: str) -> OutgoingCall:

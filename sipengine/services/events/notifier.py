@@ -148,6 +148,7 @@ class Notifier:
     def end(self, subscription: Subscription, reason: str, now: float) -> None:
         """End it and say so (RFC 6665 §4.1.3): the reason stands in its last NOTIFY."""
         if not subscription.reason:
+            subscription.due = 0.0
             subscription.reason = reason
             subscription.whole = True
             self._remove(subscription, reason, now)
@@ -222,10 +223,16 @@ class Notifier:
             subscription.dirty = True
             return
         subscription.dirty = False
+        if not subscription.whole:  # a refresh and an end are always told
+            wait = subscription.wait(now)
+            if wait:
+                self._timers.start(wait, now, subscription)
+                return
         document: str | None = ""
         if subscription.reason not in (REJECTED, NORESOURCE, PROBATION):
             document = subscription.package.document(subscription, subscription.cseq, now)
             if document is None and not subscription.reason:
+                subscription.to_spend += 1.0
                 return
         try:
             flow = self._way_to(subscription)

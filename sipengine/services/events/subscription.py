@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from sipengine.api import SubscriptionRecord
@@ -19,6 +20,9 @@ PROBATION: Final = "probation"
 REJECTED: Final = "rejected"
 TIMEOUT: Final = "timeout"
 
+BURST: Final = 5.0
+"""NOTIFYs that may follow each other at once: a call rings, is answered and ends, and another begins."""
+
 RESERVE: Final = 32
 """CSeq numbers of NOTIFYs that one record reserves: so many cost one line of the journal, and a
 process that takes over skips what its predecessor may have used."""
@@ -35,9 +39,9 @@ class Subscription:
 
     __slots__ = (
         "call_id", "created_at", "cseq", "dirty", "due", "event_id", "expires", "failures", "flow",
-        "id", "in_flight", "local", "notifier", "package", "reason", "received", "remote",
+        "id", "in_flight", "local", "notifier", "paced_at", "package", "reason", "received", "remote",
         "remote_cseq", "remote_tag", "reserved", "resource", "retry_after", "routes", "subscriber",
-        "target", "told", "transport", "updated_at", "user_agent", "whole",
+        "target", "to_spend", "told", "transport", "updated_at", "user_agent", "whole",
     )  # fmt: skip
 
     def __init__(
@@ -75,6 +79,8 @@ class Subscription:
         self.retry_after = 0
         self.failures = 0  # NOTIFYs in a row that failed
         self.due = 0.0
+        self.to_spend = BURST
+        self.paced_at = 0.0
 
     def __repr__(self) -> str:
         return f"<Subscription of {self.subscriber} to {self.package.name} of {self.resource}>"
@@ -93,6 +99,16 @@ class Subscription:
         """(transport, host, port) of the latest SUBSCRIBE."""
         host, _, port = self.received.rpartition(":")
         return self.transport, host.strip("[]"), int(port)
+
+    def wait(self, now: float) -> float:
+        """How long news must wait so that there is one NOTIFY a second in the long run (RFC 4235
+        §3.10), though the steps of one call are told at once; in quarters of a second, 0 for now."""
+        self.to_spend = min(BURST, self.to_spend + (now - self.paced_at))
+        self.paced_at = now
+        if self.to_spend >= 1.0:
+            self.to_spend -= 1.0
+            return 0.0
+        return ceil((1.0 - self.to_spend) * 4.0) / 4.0
 
     def record(self, now: float, wall: float) -> SubscriptionRecord:
         """The fact of this subscription as it is now."""
