@@ -20,22 +20,16 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from ipaddress import IPv4Network, IPv6Network
 from time import monotonic, time
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import structlog
 
-from sipengine.api import (
-    BanRecord,
-    BindingRecord,
-    CallRecord,
-    ConfigSnapshot,
-    KeptMessage,
-    SubscriptionRecord,
-)
+from sipengine.api import ConfigSnapshot
+from sipengine.link_port import LinkPort, Start
 from sipengine.net.advertising import answered_hosts, own_addresses
 from sipengine.net.certificates import CertificateFiles, Certificates
 from sipengine.net.endpoint import Endpoint
-from sipengine.net.facts import FactsBeat, JournalPort
+from sipengine.net.facts import FactsBeat
 from sipengine.net.limits import Limits
 from sipengine.net.tcp import TcpFlow
 from sipengine.net.ws_admission import WsAdmission
@@ -102,39 +96,6 @@ class Settings:
     origins: tuple[str, ...] = ()
     name_servers: tuple[tuple[str, int], ...] = ()
     """(address, port) of name servers to ask instead of those of /etc/resolv.conf."""
-
-
-class Restored(Protocol):
-    @property
-    def bindings(self) -> list[BindingRecord]: ...
-    @property
-    def calls(self) -> list[CallRecord]: ...
-    @property
-    def bans(self) -> list[BanRecord]: ...
-    @property
-    def subscriptions(self) -> list[SubscriptionRecord]: ...
-    @property
-    def messages(self) -> list[KeptMessage]: ...
-
-
-class Start(Protocol):
-    @property
-    def snapshot(self) -> ConfigSnapshot: ...
-    @property
-    def restored(self) -> Restored: ...
-
-
-class LinkPort(Protocol):
-    """The part of `pbx.enginelink.link.Link` that the engine uses."""
-
-    @property
-    def journal(self) -> JournalPort: ...
-    def start(self) -> Start: ...
-    def watch(self, on_change: Callable[[ConfigSnapshot], None]) -> None: ...
-    def notify_written(self) -> None: ...
-    def publish_status(self, counters: dict[str, int | float], generation: int = 0) -> None: ...
-    def counters(self) -> dict[str, int | float]: ...
-    def close(self, deadline_s: float = 3.0) -> None: ...
 
 
 class Engine:
