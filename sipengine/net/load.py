@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-FILL_UP: Final = (0.25, 0.5, 0.8)
-FILL_DOWN: Final = (0.1, 0.3, 0.6)
-"""Shares of a socket's receive buffer. A quarter is some 900 datagrams: 50 to 90 ms of work, well
-below T1 (0.5 s), after which everybody would repeat himself and make it worse."""
+FILL_UP: Final = (0.2, 0.5, 0.8)
+FILL_DOWN: Final = (0.15, 0.4, 0.6)
+"""Shares of a socket's receive buffer. A fifth is some 700 datagrams: 40 to 70 ms of work, well below
+T1 (0.5 s), after which everybody would repeat himself and make it worse. The first level ends
+while there is still a queue, so that the engine never waits for work that it has just refused."""
 
 LATE_UP: Final = (0.1, 0.25)
 LATE_DOWN: Final = (0.03, 0.1)

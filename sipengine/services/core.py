@@ -51,6 +51,7 @@ from sipengine.services.proxy.proxy import Proxy
 from sipengine.services.proxy.record_route import RecordRoute
 from sipengine.services.proxy.session_timer import SessionTimers
 from sipengine.services.proxy.validation import Validation
+from sipengine.services.quick_refusal import is_acknowledgement, quick_refusal
 from sipengine.services.registrar import Registrar
 from sipengine.services.replies import reply
 from sipengine.services.reply_path import reply_path
@@ -107,6 +108,7 @@ class Core:
         layer.way_back = WayBack(flows, layer)
         self.out = layer.out
         self.pressure = 0
+        self._busy_tag = f"{tag_prefix}busy".encode()
         self._answers = answers = OwnAnswers(self.out, tag_prefix)
         addresses = advertised if isinstance(advertised, OwnAddresses) else OwnAddresses(advertised)
         self._responsibility = responsibility = Responsibility(listening, addresses.default)
@@ -150,6 +152,16 @@ class Core:
         if data.startswith(b"SIP/2.0 "):
             self._receive_response(data, flow, now)
             return
+        if self.pressure:
+            if is_acknowledgement(data, self._busy_tag):
+                return
+            refusal = quick_refusal(
+                data, flow, self.pressure, self._busy_tag.decode(), self._layer.servers
+            )
+            if refusal is not None:
+                self.out.append((flow, refusal))
+                self._answers.count("requests_shed")
+                return
         try:
             message = parse(data, flow.stream)
         except RemoteProtocolError as error:

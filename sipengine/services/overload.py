@@ -24,7 +24,8 @@ REFUSED: Final = frozenset(
 )
 """OPTIONS is not among them: its answer costs less than another one would."""
 
-_NEW: Final = (b"INVITE ", b"REGISTER ", b"SUBSCRIBE ", b"MESSAGE ", b"PUBLISH ", b"OPTIONS ")
+_WORK: Final = (b"INVITE ", b"REGISTER ", b"SUBSCRIBE ", b"MESSAGE ", b"PUBLISH ")
+_NEW: Final = (*_WORK, b"OPTIONS ")
 
 RETRY_FIRST: Final = 10
 RETRY_SPREAD: Final = 21
@@ -47,8 +48,15 @@ def retry_after(call_id: str) -> str:
 
 def begins_anew(data: bytes) -> bool:
     """Whether unread bytes are a request that begins something; False where one look does not tell."""
-    if not data.startswith(_NEW):
-        return False
+    return data.startswith(_NEW) and _is_without_to_tag(data)
+
+
+def begins_work(data: bytes) -> bool:
+    """As `begins_anew`, for those that are refused at the lower levels."""
+    return data.startswith(_WORK) and _is_without_to_tag(data)
+
+
+def _is_without_to_tag(data: bytes) -> bool:
     at = data.find(b"\nTo:")
     if at < 0:
         at = data.find(b"\nt:")

@@ -103,3 +103,44 @@ GOOD = "{} sip:pbx.test SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\nFrom: <sip:
 )
 def test_unread_bytes_are_dropped_only_if_they_surely_begin_something(text: str, new: bool) -> None:
     assert begins_anew(wire_bytes(text)) is new
+
+
+def test_18_2_1_the_quick_refusal_says_what_the_long_way_says(wire: Wire, alice: Phone) -> None:
+    """Also for what is written unusually, which takes the long way."""
+    quick = alice.invite("1002")
+    text = wire_bytes(quick.text)
+    ways = [
+        text,
+        text.replace(b"Call-ID:", b"i:"),
+        text.replace(b"\r\nTo:", b"\r\nt:"),
+        text.replace(b";rport", b""),
+        text.replace(
+            b"\r\nVia:", b"\r\nVia: SIP/2.0/UDP 198.51.100.1:5060;branch=z9hG4bKx;rport\r\nVia:"
+        ),
+    ]
+    alice.inbox.clear()
+    wire.core.pressure = FULL
+    for number, way in enumerate(ways):
+        alice.send(way.replace(b"branch=z9hG4bK-", b"branch=z9hG4bK-%d" % number, 1))
+        answer = alice.response(503)
+        assert answer.start == "SIP/2.0 503 Service Unavailable: overloaded"
+        assert (answer["Call-ID"] or answer["i"]) == quick.call_id
+        assert answer["CSeq"] == "1 INVITE"
+        assert answer["Retry-After"]
+        assert ";tag=" in (answer["To"] or answer["t"])
+        assert len(answer.all("Via")) == way.count(b"Via:")
+    first = wire.messages()[-len(ways)]
+    assert first["Via"].endswith(";received=198.51.100.1;rport=5060")
+
+
+def test_17_1_1_3_the_ack_of_a_refusal_ends_there(wire: Wire, alice: Phone, bob: Phone) -> None:
+    wire.core.pressure = FULL
+    call = alice.invite("1002")
+    before = len(wire.sent)
+    call.fails(503)
+    wire.core.pressure = CALM
+    call.send()
+    wire.core.pressure = FULL
+    alice.response(407)
+    assert len(wire.sent) == before + 1
+    bob.nothing()
