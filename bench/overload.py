@@ -7,7 +7,9 @@ second, 200 400 800 if none is given) lets SIPp call SIPp through it for so long
 INVITE, 180, 200, ACK, BYE, at most twice as many calls as seconds can hold. `--pin` gives the engine one
 core and SIPp the others. Goodput is what the called side completed a second, after a warm-up of
 a quarter; `refused` are 503s, `unread` what was dropped before it was read, `kernel` what the kernel
-dropped. With overload control goodput stays level where the rate goes on rising.
+dropped; `calls` is what was completed in all and `cpu` the engine's processor time in seconds for it,
+so that the first line gives the cost of a call and the last the cost of a refusal, also on a
+machine that others use. With overload control goodput stays level where the rate goes on rising.
 """
 
 from __future__ import annotations
@@ -89,7 +91,7 @@ def measure(pbx: PbxProcess, directory: Path, rate: int, seconds: float, affinit
         done = answering.result(0).successful - first
         goodput = done / (time.monotonic() - begun)
         time.sleep(7)  # for the calls to end and the next report
-        repeated = calling.result(0).retransmissions
+        repeated, all_done = calling.result(0).retransmissions, answering.result(0).successful
     after = counters(pbx)
     phone.register(contact="*", expires=0)
 
@@ -97,7 +99,11 @@ def measure(pbx: PbxProcess, directory: Path, rate: int, seconds: float, affinit
         return int(after.get(name, 0) - before.get(name, 0))
 
     shed, unread = grown("requests_shed"), grown("udp_shed_unread")
-    return f"{rate:6} {goodput:9.0f} {shed:9} {unread:8} {grown('udp_kernel_drops'):8} {repeated:9}"
+    cpu = after["cpu_seconds"] - before["cpu_seconds"]
+    return (
+        f"{rate:6} {goodput:9.0f} {shed:9} {unread:8} {grown('udp_kernel_drops'):8} {repeated:9}"
+        f" {all_done:7} {cpu:7.2f}"
+    )
 
 
 def main() -> None:
@@ -116,7 +122,7 @@ def main() -> None:
                 check=True, stdout=subprocess.DEVNULL,
             )  # fmt: skip
         time.sleep(6)  # for the first report
-        print("  rate   goodput   refused   unread   kernel   repeated", flush=True)
+        print("  rate   goodput   refused   unread   kernel   repeated   calls     cpu", flush=True)
         for index, rate in enumerate(options.rates):
             place = Path(home) / str(index)
             place.mkdir()
