@@ -15,6 +15,7 @@ import pytest
 
 from sipengine.net.certificates import Certificates
 from sipengine.net.limits import Limits
+from sipengine.sip.next_hop import Place
 from tests.net.certificate_files import Authority
 from tests.net.served import DEADLINE, Served, is_closed, read_exactly
 from tests.support.wait import until
@@ -246,6 +247,36 @@ def test_rfc5922_7_3_the_other_domain_must_prove_its_name(
                 assert is_closed(there)
                 until(lambda: len(served.core.failed) == 1, "the failure")
                 assert served.notes == [f"its certificate is not for {asked}"]
+
+
+def send_at(served: Served, place: Place, data: bytes) -> None:
+    def send() -> None:
+        served.core.out.append((served.endpoint.flow_at(place), data))
+        served.endpoint.drain(time.monotonic())
+
+    served.call(send)
+
+
+def test_rfc5922_7_3_a_server_found_by_srv_must_prove_the_domain_that_was_called(
+    served: Served, authority: Authority
+) -> None:
+    with Other(authority.server("other.test")) as other:
+        place = Place("TLS", "127.0.0.1", other.port, "other.test")
+        send_at(served, place, HELLO)
+        with other.accept() as there:
+            assert read_exactly(there, len(HELLO)) == HELLO
+            send_at(served, place, HELLO)
+            assert read_exactly(there, len(HELLO)) == HELLO
+            assert served.counter("tcp_connects") == 1, "the same connection"
+            send_at(served, Place("TLS", "127.0.0.1", other.port, "third.test"), HELLO)
+            with other.accept() as again:
+                assert is_closed(again)
+            until(lambda: len(served.core.failed) == 1, "the failure")
+        assert served.notes == ["its certificate is not for third.test"]
+        until(lambda: served.counter("tcp_connections") == 0, "the end of both")
+        send_at(served, place, HELLO)
+        with other.accept() as new:
+            assert read_exactly(new, len(HELLO)) == HELLO
 
 
 def test_a_certificate_that_nobody_we_trust_has_signed_is_refused(
