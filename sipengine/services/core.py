@@ -244,6 +244,9 @@ class Core:
         """Decide by another configuration from now on; calls in progress go on as they began."""
         if self.guard is not None:
             self.guard.pardon(snapshot.pardons, now)
+            self.guard.set_servers(
+                [host for domain in snapshot.domains.values() for host in domain.trusted]
+            )
         self._challenger.snapshot = snapshot
         self._new_requests.set_config(snapshot)
         self._dialogs.trusted = self._new_requests.trusted

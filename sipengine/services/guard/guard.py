@@ -67,6 +67,7 @@ class Guard:
     def __init__(
         self, allowed: Allowed, facts: list[Fact], offset: float, unique: str, now: float
     ) -> None:
+        self._allowed = allowed
         self._sources = Sources(allowed)
         self._accounts = Accounts()
         self._bans = Bans(facts, offset, unique)
@@ -218,6 +219,15 @@ class Guard:
             self._bans.sweep(now)
         if self.pausing:
             self._accounts.sweep(now)
+
+    def set_servers(self, hosts: Iterable[str]) -> None:
+        """The other servers that are trusted now: never limited, and let in if they were banned."""
+        servers = frozenset(source_of(host) for host in hosts)
+        if servers != self._allowed.servers:
+            self._allowed.servers = servers
+            self._sources.clear()  # each of them remembers whether it is exempt
+            for name in servers:
+                self.shut.pop(name, None)
 
     def pardon(self, pardons: Iterable[Pardon], now: float) -> None:
         """Follow the orders of people to let somebody in again."""

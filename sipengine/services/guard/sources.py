@@ -48,13 +48,17 @@ def source_of(host: str) -> str:
 
 
 class Allowed:
-    """The networks whose addresses are never limited or banned; this machine's own two always."""
+    """The networks whose addresses are never limited or banned; this machine's own two always.
+
+    `servers` are sources, too: the other servers that the configuration trusts.
+    """
 
     def __init__(self, networks: tuple[IPv4Network | IPv6Network, ...]) -> None:
         self._networks = networks
+        self.servers: frozenset[str] = frozenset()
 
     def covers(self, source: str) -> bool:
-        if source in ("127.0.0.1", "::/64"):
+        if source in ("127.0.0.1", "::/64") or source in self.servers:
             return True
         try:
             network = ip_network(source)
@@ -133,6 +137,11 @@ class Sources:
         if now - source.since > WINDOW:
             source.forget(now)
         return source
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._young.clear()
+        self._elder.clear()
 
     def known(self, name: str) -> Source | None:
         return self._young.get(name) or self._elder.get(name)

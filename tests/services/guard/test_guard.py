@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
@@ -242,6 +243,18 @@ def test_allowed_networks_are_never_limited(wire: Wire, host: str) -> None:
     assert not wire.bans
 
 
+def test_a_trusted_server_is_never_limited_and_let_in_if_it_was_banned(wire: Wire) -> None:
+    banned(wire)
+    ask(wire).nothing()
+    domains = {DOMAIN: replace(wire.config.domains[DOMAIN], trusted=(EVE,))}
+    wire.core.set_config(replace(wire.config, domains=domains), wire.now)
+    assert {guess(wire, "1001") for _ in range(60)} == {401}
+    for _ in range(1500):
+        assert ask(wire).response(200)
+    wire.core.set_config(wire.config, wire.now)
+    assert 0 in {guess(wire, "1001") for _ in range(30)}
+
+
 # ---------------------------------------------------------------------- time and people
 
 
@@ -266,8 +279,6 @@ def test_a_ban_ends_and_the_next_is_longer(wire: Wire) -> None:
 
 def test_a_pardon_in_the_configuration_lets_in_at_once(wire: Wire) -> None:
     record = banned(wire)
-    from dataclasses import replace
-
     wire.core.set_config(replace(wire.config, pardons=(Pardon(record.id, "alice"),)), wire.now)
     assert ask(wire).response(200)
     wire.beat()
