@@ -309,6 +309,7 @@ class Calls:
                 record.started - self.offset,
             )
             call.callee_tag = tags[1]
+            call.hidden = True  # that is not kept: rather name nobody to those who watch
             call.revision = record.revision
             call.state = record.state
             call.domain = record.domain

@@ -188,11 +188,19 @@ class Notifier:
 
     def set_extensions(self, extensions: dict[str, Extension], now: float) -> None:
         """End the subscriptions of and to users that are there no more (RFC 6665 §4.1.3)."""
-        for subscription in list(self._of_id.values()):
+        for subscription in self._of_id.values():
             if subscription.subscriber not in extensions:
-                self.end(subscription, REJECTED, now)
+                self._doom(subscription, REJECTED, now)
             elif subscription.resource not in extensions:
-                self.end(subscription, NORESOURCE, now)
+                self._doom(subscription, NORESOURCE, now)
+
+    def _doom(self, subscription: Subscription, reason: str, now: float) -> None:
+        """Let it expire now, for that reason: a whole domain may have gone at once."""
+        if not subscription.doom:
+            subscription.doom = reason
+            subscription.expires = now
+            heappush(self._expiries, (now, subscription.id))
+            self._timers.start(GATHER_S, now, self._ticking)
 
     # ------------------------------------------------------------------ telling
 
@@ -322,15 +330,17 @@ class Notifier:
             self._timers.start(SECOND, now, self._ticking)
 
     def _expire(self, now: float) -> None:
-        """End what was not refreshed (RFC 6665 §4.2.1.4), at most MAX_AT_ONCE in a second's tick."""
+        """End what was not refreshed (RFC 6665 §4.2.1.4), at most MAX_AT_ONCE in one go."""
         left = MAX_AT_ONCE
         while self._expiries and self._expiries[0][0] <= now and left:
             _, identity = heappop(self._expiries)
             subscription = self._of_id.get(identity)
             if subscription is not None and subscription.expires <= now:
                 left -= 1
-                self.end(subscription, TIMEOUT, now)
-        if self._of_id:
+                self.end(subscription, subscription.doom or TIMEOUT, now)
+        if not left:
+            self._timers.start(GATHER_S, now, self._ticking)
+        elif self._of_id:
             self._start_ticking(now)
         else:
             self._expiries.clear()

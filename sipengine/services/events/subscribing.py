@@ -97,6 +97,8 @@ class Subscribing:
             return
         if who.aor != subscription.subscriber:
             raise RemoteProtocolError(403, "Forbidden")
+        if subscription.doom:
+            raise RemoteProtocolError(404, "Not Found")
         package = subscription.package
         if event_of(message) != (package.name, subscription.event_id):
             # Its usage of the dialog is another one, and there is none (RFC 6665 §4.4.1).

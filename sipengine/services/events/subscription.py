@@ -38,7 +38,7 @@ class Subscription:
     """
 
     __slots__ = (
-        "call_id", "created_at", "cseq", "dirty", "due", "event_id", "expires", "failures", "flow",
+        "call_id", "created_at", "cseq", "dirty", "doom", "due", "event_id", "expires", "failures", "flow",
         "id", "in_flight", "local", "notifier", "paced_at", "package", "reason", "received", "remote",
         "remote_cseq", "remote_tag", "reserved", "resource", "retry_after", "routes", "subscriber",
         "target", "to_spend", "told", "transport", "updated_at", "user_agent", "whole",
@@ -76,6 +76,7 @@ class Subscription:
         self.dirty = False  # there may be something newer than what was told
         self.in_flight = False
         self.reason = ""  # why it has ended; then the next NOTIFY is the last
+        self.doom = ""  # the reason for which it is about to end
         self.retry_after = 0
         self.failures = 0  # NOTIFYs in a row that failed
         self.due = 0.0

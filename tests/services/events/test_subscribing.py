@@ -343,8 +343,8 @@ class TestConfiguration:
     ) -> None:
         watcher = watching(alice)
         wire.core.set_config(snapshot(self.people("1001", "1003")), wire.now)
-        wire.settle()
-        notify = watcher.notified()
+        assert watcher.subscribe().status == 404
+        notify = watcher.within(0.25)
         assert state_of(notify) == "terminated;reason=noresource"
         assert notify.body == ""
 
@@ -353,9 +353,26 @@ class TestConfiguration:
     ) -> None:
         watcher = watching(alice)
         wire.core.set_config(snapshot(self.people("1002")), wire.now)
-        wire.settle()
-        notify = watcher.notified()
+        notify = watcher.within(0.25)
         assert (state_of(notify), notify.body) == ("terminated;reason=rejected", "")
+
+    @pytest.mark.pure
+    def test_many_that_end_at_once_are_told_in_portions(
+        self, wire: Wire, alice: Phone, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        watchers = [watching(alice) for _ in range(7)]
+        monkeypatch.setattr(limits, "MAX_AT_ONCE", 3)
+        wire.core.set_config(snapshot(self.people("1001")), wire.now)
+        portions = []
+        for _ in range(3):
+            wire.advance(0.051)
+            portions.append(len(alice.inbox))
+            while alice.inbox:
+                alice.reply(alice.request("NOTIFY"), 200)
+        assert portions == [3, 3, 1]
+        assert len(watchers) == 7
+        wire.advance(5)
+        alice.nothing()
 
 
 def test_8_2_2_options_names_the_packages(alice: Phone) -> None:
