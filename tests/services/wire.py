@@ -114,12 +114,11 @@ class Wire:
 
     def flow_to(self, transport: str, host: str, port: int) -> Flow:
         address = (host, port or 5060)
-        if transport == "TCP":
+        if transport != "UDP":
             flow = self._tcp.get(address)
             if flow is None or not flow.open:
-                flow = self._tcp[address] = Flow("TCP", SERVER, address)
+                flow = self._tcp[address] = Flow(transport, SERVER, address)
             return flow
-        assert transport == "UDP", transport
         if address not in self._udp:
             self._udp[address] = Flow("UDP", SERVER, address)
         return self._udp[address]

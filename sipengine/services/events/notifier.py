@@ -12,7 +12,7 @@ from typing import Final
 
 from sipengine.api import Extension, Fact, SubscriptionGone, SubscriptionRecord
 from sipengine.services.events.call_watch import CallWatch
-from sipengine.services.events.notify import next_hop, notify
+from sipengine.services.events.notify import next_hop, notify, retry_after_of
 from sipengine.services.events.package import Package
 from sipengine.services.events.subscription import (
     NORESOURCE,
@@ -21,6 +21,7 @@ from sipengine.services.events.subscription import (
     RESERVE,
     TIMEOUT,
     Subscription,
+    restored,
 )
 from sipengine.services.proxy.forwarding import Branches
 from sipengine.services.proxy.proxy import Proxy
@@ -29,7 +30,6 @@ from sipengine.sip.address import parse_address
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.timers import TimerQueue
-from sipengine.sip.transaction.invite_client import header_line
 from sipengine.sip.transaction.own_request import OwnRequest
 from sipengine.sip.uri import escape_user
 
@@ -293,7 +293,7 @@ class Notifier:
             self.notifies_failed += 1
             self._drop(subscription, f"NOTIFY answered {status}", now)
         else:
-            self.failed(subscription, _retry_after(data), now)
+            self.failed(subscription, retry_after_of(data), now)
 
     def unanswered(self, subscription: Subscription, now: float) -> None:
         """Timer F: nobody is there (RFC 6665 §4.2.2)."""
@@ -361,23 +361,8 @@ class Notifier:
                     SubscriptionGone(record.id, "no such package", now + self._offset)
                 )
                 continue
-            subscription = Subscription(
-                self, package, record.id, record.resource, record.subscriber, record.call_id,
-                record.remote_tag,
-            )  # fmt: skip
-            subscription.event_id = record.event_id
-            subscription.local = record.local
-            subscription.remote = record.remote
-            subscription.target = record.target
-            subscription.routes = tuple(record.routes)
-            subscription.cseq = subscription.reserved = record.cseq
-            subscription.remote_cseq = record.remote_cseq
-            subscription.expires = now + record.expires_at - (now + self._offset)
-            subscription.transport = record.transport
-            subscription.received = record.received
-            subscription.user_agent = record.user_agent
-            subscription.created_at = record.created_at
-            subscription.updated_at = record.updated_at
+            left = record.expires_at - (now + self._offset)
+            subscription = restored(self, package, record, now + left)
             self._insert(subscription)
             self._news[subscription] = None
         if self._of_id:
@@ -398,11 +383,3 @@ class Alarm:
     def on_timer(self, now: float) -> None:
         self.due = 0.0
         self._notifier.on_alarm(self._tick, now)
-
-
-def _retry_after(response: bytes) -> int:
-    """The seconds that a Retry-After of a raw response asks for (RFC 3261 §20.33), 0 if none."""
-    line = header_line(response, b"Retry-After", b"retry-after")
-    digits = (line or b"").partition(b":")[2].strip()
-    number = digits.split(b";")[0].split(b"(")[0].strip()
-    return int(number) if number.isdigit() and len(number) < 7 else 0

@@ -6,6 +6,7 @@ from sipengine.services.events.subscription import Subscription
 from sipengine.sip.address import parse_address
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
+from sipengine.sip.transaction.invite_client import header_line
 
 
 def next_hop(subscription: Subscription) -> tuple[str, list[str]]:
@@ -56,3 +57,11 @@ def notify(
         lines.append(f"Content-Type: {package.content_type}")
     lines.append(f"Content-Length: {len(body)}\r\n\r\n")
     return "\r\n".join(lines).encode("latin-1", "replace") + body
+
+
+def retry_after_of(response: bytes) -> int:
+    """The seconds that a Retry-After of a raw response asks for (RFC 3261 §20.33), 0 if none."""
+    line = header_line(response, b"Retry-After", b"retry-after")
+    digits = (line or b"").partition(b":")[2].strip()
+    number = digits.split(b";")[0].split(b"(")[0].strip()
+    return int(number) if number.isdigit() and len(number) < 7 else 0

@@ -148,3 +148,27 @@ class Subscription:
 
     def on_timer(self, now: float) -> None:
         self.notifier.try_again(self, now)
+
+
+def restored(
+    notifier: Notifier, package: Package, record: SubscriptionRecord, expires: float
+) -> Subscription:
+    """The subscription of a record, until `expires` (monotonic); its flow died with its process."""
+    subscription = Subscription(
+        notifier, package, record.id, record.resource, record.subscriber, record.call_id,
+        record.remote_tag,
+    )  # fmt: skip
+    subscription.event_id = record.event_id
+    subscription.local = record.local
+    subscription.remote = record.remote
+    subscription.target = record.target
+    subscription.routes = tuple(record.routes)
+    subscription.cseq = subscription.reserved = record.cseq
+    subscription.remote_cseq = record.remote_cseq
+    subscription.expires = expires
+    subscription.transport = record.transport
+    subscription.received = record.received
+    subscription.user_agent = record.user_agent
+    subscription.created_at = record.created_at
+    subscription.updated_at = record.updated_at
+    return subscription
