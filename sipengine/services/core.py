@@ -108,7 +108,6 @@ class Core:
         layer.way_back = WayBack(flows, layer)
         self.out = layer.out
         self.pressure = 0
-        self._busy_tag = f"{tag_prefix}busy".encode()
         self._answers = answers = OwnAnswers(self.out, tag_prefix)
         addresses = advertised if isinstance(advertised, OwnAddresses) else OwnAddresses(advertised)
         self._responsibility = responsibility = Responsibility(listening, addresses.default)
@@ -152,11 +151,11 @@ class Core:
         if data.startswith(b"SIP/2.0 "):
             self._receive_response(data, flow, now)
             return
+        if is_acknowledgement(data, self._answers.stateless_tag):
+            return
         if self.pressure:
-            if is_acknowledgement(data, self._busy_tag):
-                return
             refusal = quick_refusal(
-                data, flow, self.pressure, self._busy_tag.decode(), self._layer.servers
+                data, flow, self.pressure, self._answers.busy_tag, self._layer.servers
             )
             if refusal is not None:
                 self.out.append((flow, refusal))

@@ -27,6 +27,11 @@ class OwnAnswers:
     def __init__(self, out: list[tuple[Flow, bytes]], tag_prefix: str) -> None:
         self._out = out
         self._tag_prefix = tag_prefix
+        stateless = f"{tag_prefix}s"  # no hex digit, so that no other tag of ours begins so
+        self._stateless = stateless
+        self.stateless_tag = stateless.encode()
+        """What the To tag of every answer begins with whose ACK nobody waits for (§8.2.7)."""
+        self.busy_tag = f"{stateless}-busy"
         self.allow_events = ""  # the header line, once the event server is there
         self.counts: dict[str, int] = {}
         self._drops: list[tuple[str, str, bytes]] = []
@@ -46,7 +51,8 @@ class OwnAnswers:
         reason: str = "",
         extra: list[str] | None = None,
     ) -> None:
-        self._out.append((flow, reply(message, status, reason, self.tag(message), extra or ())))
+        tag = f"{self._stateless}{hash((message.call_id, message.from_tag)) & 0xFFFFFFFF:x}"
+        self._out.append((flow, reply(message, status, reason, tag, extra or ())))
 
     def refuse(self, message: Message, flow: Flow, error: RemoteProtocolError) -> None:
         """Say what is wrong with a request; nothing for an ACK, which is never answered (§17.1.1.3)."""
