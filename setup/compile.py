@@ -35,6 +35,9 @@ INTERPRETED = {Path("sipengine/sip/flow.py"), Path("sipengine/sip/message.py")}
 """The shell's flows inherit from the one, and it is referred to weakly; the other's place is taken
 by the scanner's twin of it for most messages, which mypyc's own classes do not allow."""
 
+OPTIONS = ("--config-file=", "--strict", "--no-incremental")
+"""mypy's. The checkout's own settings name plugins that only a developer's environment has."""
+
 SCANNER = "sipengine/sip/scanner.pyx"
 
 MEMORY = 400_000_000
@@ -183,7 +186,7 @@ def build(place: Path) -> None:
     groups = [(sources(name), f"sipengine_{name}") for name in GROUPS]
     modules = [file for files, _ in groups for file in files]
     extensions = mypycify(
-        ["--strict", "--no-incremental", *modules],
+        [*OPTIONS, *modules],
         opt_level="3",
         debug_level="0",
         separate=groups,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from mypy.main import process_options
 
 from pbx.supervisor import compiled
 
@@ -54,6 +56,17 @@ def test_it_passes_the_engines_own_tests(engine: Path) -> None:
     assert f"engine: {engine}/sipengine/services/core" in done.stdout
     assert "core.py" not in done.stdout.partition("collected")[0]
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr
+
+
+def test_it_is_made_without_a_developers_settings() -> None:
+    spec = importlib.util.spec_from_file_location("compile_step", PROJECT / "setup" / "compile.py")
+    assert spec is not None
+    assert spec.loader is not None
+    step = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(step)
+    _, options = process_options([*step.OPTIONS, "setup/compile.py"])
+    assert options.plugins == []
+    assert options.disallow_untyped_defs
 
 
 def played(path: str) -> tuple[str, list[str]]:
