@@ -53,6 +53,7 @@ def settings_of(environment: Environment) -> Settings:
         page_ports=(environment.http_port, environment.https_port),
         origins=environment.ws_origins,
         name_servers=environment.name_servers,
+        rtp_ports=environment.rtp_ports,
     )
 
 

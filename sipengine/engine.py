@@ -25,7 +25,9 @@ from typing import Any, Final
 import structlog
 
 from sipengine.api import ConfigSnapshot
+from sipengine.commands import Commands
 from sipengine.link_port import LinkPort, Start
+from sipengine.media.server import MediaServer
 from sipengine.net.advertising import answered_hosts, own_addresses
 from sipengine.net.certificates import CertificateFiles, Certificates
 from sipengine.net.endpoint import Endpoint
@@ -96,6 +98,7 @@ class Settings:
     origins: tuple[str, ...] = ()
     name_servers: tuple[tuple[str, int], ...] = ()
     """(address, port) of name servers to ask instead of those of /etc/resolv.conf."""
+    rtp_ports: tuple[int, int] = (20000, 29999)
 
 
 class Engine:
@@ -149,6 +152,7 @@ class Engine:
             self._serve(start)
             await stop.wait()
             self._log.info("engine stopping")
+            self._media.close()
             self._ticking.cancel()
             self.endpoint.pause()
             try:
@@ -203,6 +207,7 @@ class Engine:
         )  # fmt: skip
         self._hosts = answered_hosts(settings.binds, addresses)
         self._admission.set_hosts([*self._hosts, "localhost", *start.snapshot.domains])
+        self._media = MediaServer(loop, settings.binds, settings.rtp_ports, self.endpoint.drain)
         self.core = Core(
             start.snapshot,
             self.endpoint,
@@ -213,6 +218,7 @@ class Engine:
             now=monotonic(),
             wall=time(),
             allowed=Allowed(settings.guard_allow) if settings.guard else None,
+            media=self._media,
         )
         self._facts = FactsBeat(
             loop, self.endpoint, self._link.journal, self._link.notify_written, self._not_durable
@@ -224,6 +230,7 @@ class Engine:
             restored.subscriptions, restored.messages,
         )  # fmt: skip
         self._generation = start.snapshot.generation
+        Commands(loop, self.core, self.endpoint.drain, self._link).start()
         self._link.watch(lambda snapshot: call_from_thread(loop, self._configure, snapshot))
         settle_interpreter()
         self.endpoint.serve()
@@ -295,6 +302,7 @@ class Engine:
             self.core.counters(),
             self.endpoint.counters(),
             self._facts.counters(),
+            self._media.counters(),
             self._link.counters(),
             {
                 "defects": self.defects,

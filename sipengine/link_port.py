@@ -13,6 +13,7 @@ from sipengine.api import (
     KeptMessage,
     SubscriptionRecord,
 )
+from sipengine.commands import CommandPort
 from sipengine.net.facts import JournalPort
 
 
@@ -36,7 +37,7 @@ class Start(Protocol):
     def restored(self) -> Restored: ...
 
 
-class LinkPort(Protocol):
+class LinkPort(CommandPort, Protocol):
     """The part of `pbx.enginelink.link.Link` that the engine uses."""
 
     @property

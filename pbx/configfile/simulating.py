@@ -11,6 +11,7 @@ from django.db import connection
 from pbx.enginelink import snapshot
 from sipengine.api import ConfigSnapshot
 from sipengine.services.routing import (
+    ANSWER,
     REPLY_CONTACTS,
     REPLY_REGISTERED,
     REPLY_STATUS,
@@ -51,6 +52,7 @@ def as_json(caller: str, called: str, at: datetime, decision: Decision) -> dict[
         "status": decision.status,
         "reason": decision.reason,
         "contacts": list(decision.contacts),
+        "feature": decision.feature.name if decision.feature is not None else "",
         "follow_redirects": decision.follow_redirects,
         "stages": _stages(decision.stage),
         "trace": list(decision.trace),
@@ -67,6 +69,8 @@ def tell(decision: Decision) -> Iterator[str]:
     elif decision.kind == REPLY_REGISTERED and decision.stage is not None:
         names = ", ".join(_shown(one) for one in decision.stage.destinations)
         yield f"The caller is told where the phones of {names} are registered (302)."
+    elif decision.kind == ANSWER:
+        yield "The telephone system answers the call itself."
     elif decision.stage is not None:
         yield from _told(decision.stage, "Then")
 

@@ -1,7 +1,7 @@
 """The one door between the engine and Postgres: configuration in, facts out.
 
 For the engine's composition root only. Nothing here imports Django; every query runs on one of
-two database threads (the listener's and the recorder's), never on the caller's loop:
+three database threads (configuration, facts, commands), never on the caller's loop:
 
     link = Link.of(environment)
     start = link.start()                     # blocks: once, before sockets open
@@ -11,6 +11,7 @@ two database threads (the listener's and the recorder's), never on the caller's 
     link.journal.write(lines)                # blocks: group commit, in a thread
     link.notify_written()                    # then, from any thread
     link.publish_status(counters)            # every 5 s
+    link.take_commands(on_command)           # and link.say(id, words, succeeded)
     ...
     link.close(deadline_s=3.0)               # blocks: ships what it can
 """
@@ -32,6 +33,7 @@ from pbx.enginelink.publisher import Publisher, nowhere
 from pbx.enginelink.recorder import Recorder
 from pbx.enginelink.restoring import Restored, restore
 from pbx.enginelink.status import Status
+from pbx.enginelink.taking import CommandTaker, OnCommand
 from pbx.environment import Environment
 from sipengine.api import ConfigSnapshot
 from sipengine.journal import Journal, JournalError
@@ -75,6 +77,7 @@ class Link:
         self._name = name
         self._started_at = time.time()
         self._listener = Listener(database_url)
+        self._taker = CommandTaker(database_url)
         self._publisher = Publisher(redis_url)
         self._recorder: Recorder | None = None
 
@@ -127,6 +130,14 @@ class Link:
         """
         self._listener.start(on_change)
 
+    def take_commands(self, on_command: OnCommand) -> None:
+        """Call `on_command(id, kind, arguments)` from a thread for each command, until `close`."""
+        self._taker.start(on_command)
+
+    def say(self, number: int, words: str, succeeded: bool | None) -> None:
+        """Tell who gave a command how it goes; `succeeded` comes last. Any thread, never blocks."""
+        self._taker.say(number, words, succeeded)
+
     def notify_written(self) -> None:
         """Wake the recorder: lines were written. Any thread, any number of times, never blocks."""
         if self._recorder is not None:
@@ -147,6 +158,7 @@ class Link:
         return {
             **self.journal.counters(),
             **self._recorder.counters(),
+            "commands_taken": self._taker.taken,
             "config_full_loads": self._listener.full_loads,
             "config_refreshes": self._listener.refreshes,
             "config_failures": self._listener.failures,
@@ -160,6 +172,7 @@ class Link:
         What is not shipped stays in the journal for the next start.
         """
         self._listener.close()
+        self._taker.close()
         if self._recorder is not None:
             self._recorder.close(deadline_s)
             self._publisher.close()

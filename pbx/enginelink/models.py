@@ -1,8 +1,10 @@
-"""The bridge's own rows: how far each journal is shipped, and what the engine last said of itself."""
+"""The bridge's own rows: how far each journal is shipped, what the engine last said of itself, what
+it is asked to do."""
 
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Now
 
 
 class JournalPosition(models.Model):
@@ -22,3 +24,21 @@ class EngineStatus(models.Model):
     heartbeat_at = models.DateTimeField()
     generation = models.BigIntegerField(default=0)
     counters = models.JSONField(default=dict)
+
+
+class Command(models.Model):
+    """Something the engine is asked to do, and what it has said of it: one sentence a line.
+
+    `state` is waiting, taken or over; `succeeded` is null until it is over.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    kind = models.CharField(max_length=16)
+    arguments = models.JSONField(default=dict)
+    given_at = models.DateTimeField(db_default=Now())
+    state = models.CharField(max_length=8, default="waiting")
+    said = models.JSONField(default=list)
+    succeeded = models.BooleanField(null=True)
+
+    class Meta:
+        indexes = (models.Index(fields=["state", "given_at"], name="command_state"),)

@@ -174,6 +174,7 @@ class Calls:
         "due",
         "extensions",
         "offset",
+        "own_mark",
         "pressing",
         "total",
         "watcher",
@@ -189,6 +190,7 @@ class Calls:
         self.by_dialog: dict[str, Call] = {}  # of two with the same Call-ID and tag the later
         self.due = 0.0
         self.offset = offset
+        self.own_mark = ""  # begins the tags of our own user agent, if there is one
         self.pressing = False  # a call was answered or ended since records were last taken
         self.total = 0
         self.watcher: CallWatcher | None = None  # set while somebody watches a party
@@ -328,7 +330,9 @@ class Calls:
             for leg in call.legs:
                 if leg.answered and leg.target == call.answered_by and call.answered_leg is None:
                     call.answered_leg = leg
-            if call.state == STATE_TALKING:
+            if call.state == STATE_TALKING and self._is_own(call):
+                call.finish("answered", 200, "system", now, "the telephone system restarted")
+            elif call.state == STATE_TALKING:
                 self._dirty.pop(call, None)
                 call.heard = now
                 if not self.due:
@@ -344,6 +348,11 @@ class Calls:
                     now,
                     "the telephone system restarted while it was ringing",
                 )
+
+    def _is_own(self, call: Call) -> bool:
+        """Whether we were a side of the call ourselves: then it ended with the process."""
+        mark = self.own_mark
+        return bool(mark) and (call.caller_tag.startswith(mark) or call.callee_tag.startswith(mark))
 
     def _leg(self, record: LegRecord) -> Leg:
         leg = Leg(record.target, record.contact, record.device, record.started - self.offset)

@@ -39,10 +39,11 @@ from sipengine.services.overload import admits
 from sipengine.services.own_addresses import OwnAddresses
 from sipengine.services.own_answers import OwnAnswers
 from sipengine.services.own_requests import Held, OwnRequests
-from sipengine.services.ports import Flows
+from sipengine.services.ports import Flows, Media, NoMedia
 from sipengine.services.proxy.dialogs import Dialogs
 from sipengine.services.proxy.forwarding import (
     Branches,
+    is_for_cancel,
     pop_own_routes,
     split_response,
 )
@@ -56,6 +57,7 @@ from sipengine.services.registrar import Registrar
 from sipengine.services.replies import reply
 from sipengine.services.reply_path import reply_path
 from sipengine.services.responsibility import Responsibility
+from sipengine.services.ua.own_agent import OwnAgent
 from sipengine.services.way_back import WayBack
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
@@ -63,7 +65,7 @@ from sipengine.sip.message import Message
 from sipengine.sip.parser import parse
 from sipengine.sip.transaction.invite_server import ACCEPTED, InviteServer
 from sipengine.sip.transaction.layer import TransactionLayer, old_style_branch, server_key
-from sipengine.sip.transaction.own_request import OwnRequest
+from sipengine.sip.transaction.own_request import OwnInvite, OwnRequest
 from sipengine.sip.uri import parse_uri
 from sipengine.sip.via import MAGIC_COOKIE
 
@@ -82,6 +84,7 @@ class Core:
     are the (transport, host, port) that this server answers at, `advertised` what phones are told:
     (host, port), or more where transports and address families differ.
     `allowed` are the networks that the guard never limits; without it there is no guard.
+    `media` makes the RTP endpoints of calls that the server answers itself.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class Core:
         now: float,
         wall: float,
         allowed: Allowed | None = None,
+        media: Media | None = None,
     ) -> None:
         unique = hashlib.blake2s(instance.encode()).hexdigest()
         tag_prefix = f"{unique[:8]}-"
@@ -134,9 +138,14 @@ class Core:
             layer, proxy, branches, answers, self._own, self._facts, offset, tag_prefix, unique[:15]
         )
         self._own.mailroom = messaging
+        self.agent = agent = OwnAgent(
+            layer, proxy, validation, addresses, calls, media or NoMedia(), offset,
+            _derived(secret, f"names {instance} {wall}"), _derived(secret, "tags").hex()[:8],
+        )  # fmt: skip
         self._new_requests = NewRequests(
-            layer, calls, proxy, location, responsibility, challenger, answers, sessions, messaging
-        )
+            layer, calls, proxy, location, responsibility, challenger, answers, sessions, messaging,
+            agent.calls,
+        )  # fmt: skip
         self.events = events = EventServer(
             layer, calls, location, proxy, branches, responsibility, challenger,
             self._facts, offset, tag_prefix,
@@ -248,6 +257,7 @@ class Core:
             )
         self._challenger.snapshot = snapshot
         self._new_requests.set_config(snapshot)
+        self.agent.set_config(self._new_requests.table)
         self._dialogs.trusted = self._new_requests.trusted
         self._sessions.set_config(snapshot)
         self._calls.extensions = snapshot.extensions
@@ -276,6 +286,7 @@ class Core:
             "calls_now": self._calls.count,
             "calls": self._calls.total,
             "bindings_now": len(self._location),
+            "own_sessions_now": self.agent.count,
             "messages_kept_now": len(self._messaging.kept),
             "messages_delivered": self._messaging.deliveries.delivered,
             "subscriptions_now": len(self.events.notifier),
@@ -296,9 +307,9 @@ class Core:
             status = int(data[8:11])
             branch, rest = split_response(data)
             client = self._layer.clients.get(branch)
-            if client is not None and getattr(client, "cancelling", False) and _is_for_cancel(rest):
+            if client is not None and getattr(client, "cancelling", False) and is_for_cancel(rest):
                 client = self._layer.clients.get(branch + b"|CANCEL")
-            elif status >= 300 and not isinstance(client, OwnRequest):
+            elif status >= 300 and not isinstance(client, (OwnInvite, OwnRequest)):
                 parse(rest)  # the contexts look into failures
         except (RemoteProtocolError, ValueError):
             self._drop("broken response", flow, data, now)
@@ -334,7 +345,10 @@ class Core:
         if (
             method == "ACK"
         ):  # of a 2xx, also by old phones that keep the INVITE's branch (RFC 6026 §7.1)
-            self._dialogs.receive_ack(message, now)
+            if self.agent.owns(message.to_tag):
+                self.agent.receive_ack(message, now)
+            else:
+                self._dialogs.receive_ack(message, now)
             return
         if method == "CANCEL":
             self._receive_cancel(message, branch, sent_by, reply_flow, now)
@@ -348,6 +362,9 @@ class Core:
         route = pop_own_routes(message, self._validation.is_own_route)
         uri = parse_uri(message.uri)
         if message.to_tag:
+            if self.agent.owns(message.to_tag):
+                self.agent.receive(message, flow, reply_flow, key, now)
+                return
             if method == "SUBSCRIBE" and self.events.receive_within(
                 message, flow, reply_flow, key, now
             ):
@@ -380,13 +397,3 @@ class Core:
 def _derived(secret: bytes, purpose: str) -> bytes:
     """A key of its own for each purpose, so that one is no help against the other."""
     return hashlib.blake2s(purpose.encode(), key=secret[:32]).digest()
-
-
-def _is_for_cancel(response: bytes) -> bool:
-    """Whether a response's CSeq names CANCEL."""
-    head = response.partition(b"\r\n\r\n")[0]
-    for line in head.split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        if name.rstrip().lower() == b"cseq":
-            return value.split()[-1:] == [b"CANCEL"]
-    return False

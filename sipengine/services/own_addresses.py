@@ -56,6 +56,10 @@ class OwnAddresses:
         flow.via = f"SIP/2.0/{flow.transport} {at}{alias}"
         return flow.via
 
+    def host_for(self, flow: Flow) -> str:
+        """The host that the peer of a flow is told."""
+        return self._told(flow)
+
     def route(self, flow: Flow) -> str:
         """The beginning of our Record-Route towards a flow, kept there as `flow.route`."""
         at = host_port(self._told(flow), self._port(flow.transport))

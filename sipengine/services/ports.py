@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from sipengine.sip.flow import Flow
 from sipengine.sip.next_hop import Located, NextHop, Place
+from sipengine.sip.sdp.answering import Agreed
 
 
 class Asker(Protocol):
@@ -50,6 +52,47 @@ class Flows(Protocol):
     def close(self, flow: Flow) -> None:
         """Close a connection (a hostile stream); nothing for UDP."""
         ...
+
+
+class Sound(Protocol):
+    """One RTP endpoint of ours (RFC 3550), open until `close`."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """What our session description says: where packets are to be sent to us."""
+        ...
+
+    def connect(self, agreed: Agreed) -> None:
+        """What was agreed, the first time or anew: packets may flow from now on."""
+        ...
+
+    def close(self) -> None:
+        """Stop and give the port back; nothing is told after it."""
+        ...
+
+
+class Media(Protocol):
+    """Makes RTP endpoints."""
+
+    def open(
+        self, program: str, host: str, signalling: str, ended: Callable[[str, float], None]
+    ) -> Sound | None:
+        """An endpoint that plays `program` (`services.feature_codes`), None if no port is free.
+
+        `host` is the address of ours that the peer is told, `signalling` where its SIP messages
+        come from. `ended(why, now)` is told
+        when nothing was received for too long or the program is over; `why` is a clause.
+        """
+        ...
+
+
+class NoMedia:
+    """A server without RTP ports."""
+
+    def open(
+        self, program: str, host: str, signalling: str, ended: Callable[[str, float], None]
+    ) -> Sound | None:
+        return None
 
 
 class Ids(Protocol):

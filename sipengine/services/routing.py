@@ -21,6 +21,7 @@ from sipengine.api import (
     Extension,
     Rule,
 )
+from sipengine.services.feature_codes import FEATURE_CODES, FeatureCode
 from sipengine.sip.status import reason_phrase
 
 MAX_DEPTH: Final = 5
@@ -42,6 +43,7 @@ RING: Final = "ring"
 REPLY_CONTACTS: Final = "redirect"
 REPLY_REGISTERED: Final = "redirect_contacts"
 REPLY_STATUS: Final = "reject"
+ANSWER: Final = "answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +91,8 @@ class Decision:
     """What happens to a call. `trace` tells every rule that was looked at, one sentence each.
 
     `kind` is RING (try `stage` and what it leads on to), REPLY_CONTACTS (302 with `contacts`),
-    REPLY_REGISTERED (302 with what is registered for the destinations of `stage`) or REPLY_STATUS
-    (`status` and `reason`).
+    REPLY_REGISTERED (302 with what is registered for the destinations of `stage`), REPLY_STATUS
+    (`status` and `reason`) or ANSWER (the telephone system answers itself, as `feature` says).
     """
 
     kind: str
@@ -101,6 +103,7 @@ class Decision:
     rule: str = ""
     follow_redirects: bool = False
     trace: tuple[str, ...] = ()
+    feature: FeatureCode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +216,10 @@ class RoutingTable:
         extension = self.snapshot.extensions.get(f"{called}@{domain}")
         if extension is None:
             trace.append(f"No extension {called} at {domain}.")
+            feature = FEATURE_CODES.get(called)
+            if feature is not None:
+                trace.append(f"{called} is the {feature.name.lower()}.")
+                return Decision(ANSWER, feature=feature, trace=tuple(trace))
             return Decision(REPLY_STATUS, status=404, reason="Not Found", trace=tuple(trace))
         trace.append(f"Extension {called} is {extension.name or 'without a name'}.")
         return self._by_extension(extension, domain, (*seen, called), by, trace)

@@ -94,6 +94,13 @@ def parse_parameters(text: str) -> list[tuple[str, str]]:
     return out
 
 
+def quoted(text: str) -> str:
+    """People's text as a quoted display name (§25.1): the core's latin-1 of its UTF-8."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    kept = "".join(char for char in escaped if char >= " " and char != "\x7f")
+    return f'"{kept.encode().decode("latin-1")}"'
+
+
 def readable(text: str) -> str:
     """Display text for people: the latin-1 text of the core read as the UTF-8 it most likely was."""
     return text if text.isascii() else text.encode("latin-1", "replace").decode("utf-8", "replace")

@@ -61,6 +61,12 @@ class LinkWithoutDatabase:
     def watch(self, on_change: Callable[[ConfigSnapshot], None]) -> None:
         return
 
+    def take_commands(self, on_command: Callable[[int, str, dict[str, str]], None]) -> None:
+        return
+
+    def say(self, number: int, words: str, succeeded: bool | None) -> None:
+        return
+
     def notify_written(self) -> None:
         return
 

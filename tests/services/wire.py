@@ -29,6 +29,7 @@ from sipengine.services.guard.sources import Allowed
 from sipengine.services.ports import Asker
 from sipengine.sip.flow import Flow
 from sipengine.sip.next_hop import Located, NextHop, Place
+from sipengine.sip.sdp.answering import Agreed
 from tests.support.wire import Message, parse
 
 if TYPE_CHECKING:
@@ -60,6 +61,40 @@ def snapshot(
         {e.aor: e for e in extensions},
         tuple(rules),
     )
+
+
+class Speaker:
+    """`ports.Sound` of a server without sockets."""
+
+    def __init__(
+        self, host: str, port: int, program: str, ended: Callable[[str, float], None]
+    ) -> None:
+        self.address = (host, port)
+        self.program, self.ended = program, ended
+        self.agreed: list[Agreed] = []
+        self.open = True
+
+    def connect(self, agreed: Agreed) -> None:
+        self.agreed.append(agreed)
+
+    def close(self) -> None:
+        self.open = False
+
+
+class Speakers:
+    """`ports.Media`: remembers what was opened; `free` ports are left."""
+
+    def __init__(self) -> None:
+        self.opened: list[Speaker] = []
+        self.free = 100
+
+    def open(
+        self, program: str, host: str, signalling: str, ended: Callable[[str, float], None]
+    ) -> Speaker | None:
+        if len(self.opened) >= self.free:
+            return None
+        self.opened.append(Speaker(host, 20000 + 2 * len(self.opened), program, ended))
+        return self.opened[-1]
 
 
 class Wire:
@@ -97,13 +132,14 @@ class Wire:
         self._listening: dict[tuple[str, str, int], Phone] = {}
         self.servers: dict[str, Located] = {}
         self.lookups: list[tuple[NextHop, str, Asker]] = []
+        self.media = Speakers()
         self.core = self._boot("one")
 
     def _boot(self, instance: str) -> Core:
         return Core(
             self.config, self, secret=SECRET, instance=instance,
             listening=[("UDP", *self.server), ("TCP", *self.server)], advertised=self.server,
-            now=self.now, wall=self.wall, allowed=self.allowed,
+            now=self.now, wall=self.wall, allowed=self.allowed, media=self.media,
         )  # fmt: skip
 
     @property

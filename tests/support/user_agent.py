@@ -50,6 +50,9 @@ class OneWay:
         extra = ";transport=tcp" if self.flow.transport == "TCP" else ""
         return f"<sip:{user}@{self._hostport}{extra}>"
 
+    def host_for(self, flow: Flow) -> str:
+        return self.host
+
 
 class StandaloneAgent:
     """`receive` what arrives, send what is in `out`, look at `next_timer` after each."""

@@ -220,3 +220,13 @@ def push_strict_route(message: Message) -> str:
         message.set_uri(following.uri_text)
         message.replace("Route", routes)
     return following.uri_text
+
+
+def is_for_cancel(response: bytes) -> bool:
+    """Whether a response's CSeq names CANCEL."""
+    head = response.partition(b"\r\n\r\n")[0]
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.rstrip().lower() == b"cseq":
+            return value.split()[-1:] == [b"CANCEL"]
+    return False

@@ -37,6 +37,7 @@ from sipengine.services.routing import (
     RoutingTable,
     to_outside,
 )
+from sipengine.services.ua.own_calls import OwnCalls
 from sipengine.sip.address import readable, sender_of
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
@@ -53,8 +54,9 @@ class NewRequests:
     def __init__(
         self, layer: TransactionLayer, calls: Calls, proxy: Proxy, location: Location,
         responsibility: Responsibility, challenger: Challenger, answers: OwnAnswers,
-        timers: SessionTimers, messaging: Messaging,
+        timers: SessionTimers, messaging: Messaging, own_calls: OwnCalls,
     ) -> None:  # fmt: skip
+        self._own_calls = own_calls
         self._timers = timers
         self._messaging = messaging
         self._asserting: frozenset[str] = frozenset()
@@ -174,6 +176,8 @@ class NewRequests:
                 server, message, flow, call, decision.stage, decision.follow_redirects, hash_of_loop, now,
                 additions, session,
             )  # fmt: skip
+        elif decision.feature is not None:
+            self._own_calls.receive(message, flow, server, call, decision.feature, now)
         else:
             self._answer(message, server, call, decision, now)
 

@@ -32,8 +32,8 @@ from sipengine.sip.timers import TIMER_B
 from sipengine.sip.transaction.invite_client import ClientUser, InviteClient
 from sipengine.sip.transaction.invite_server import InviteServer
 from sipengine.sip.transaction.layer import TransactionLayer
-from sipengine.sip.transaction.non_invite_client import NonInviteClient
 from sipengine.sip.transaction.non_invite_server import NonInviteServer
+from sipengine.sip.transaction.own_request import OwnInvite, OwnRequest
 
 MAX_SESSIONS: Final = 2000
 """Sessions at once, about 10 kB each; more are refused with 503."""
@@ -54,6 +54,16 @@ class UserAgent:
 
     # ------------------------------------------------------------------ sessions
 
+    @property
+    def count(self) -> int:
+        """Sessions, those that ended in the last half minute included."""
+        return len(self.sessions)
+
+    @property
+    def room(self) -> int:
+        """How many more sessions there may be."""
+        return MAX_SESSIONS - len(self.sessions)
+
     def begin(
         self,
         user: SessionUser,
@@ -65,7 +75,7 @@ class UserAgent:
 
         Raises `RemoteProtocolError` 503 if there are too many.
         """
-        if len(self.sessions) >= MAX_SESSIONS:
+        if self.room <= 0:
             raise RemoteProtocolError(503, "Service Unavailable: too many sessions")
         session = Session(self, user, call_id or self.names.call_id(), name, credentials)
         self.sessions[session.local_tag] = session
@@ -160,7 +170,7 @@ class UserAgent:
         sent = self._on_the_way(message, heard)
         if sent is None:
             return None
-        return InviteClient(self.layer, user, sent[0], sent[1], sent[2], now)
+        return OwnInvite(self.layer, user, sent[0], sent[1], sent[2], now)
 
     def send(self, message: Message, heard: Flow | None, user: ClientUser, now: float) -> None:
         """Any other request. No way to its target is a transport error (§8.1.3.1)."""
@@ -168,7 +178,7 @@ class UserAgent:
         if sent is None:
             user.on_transport_error(now)
         else:
-            NonInviteClient(self.layer, user, sent[0], sent[1], sent[2], now)
+            OwnRequest(self.layer, user, sent[0], sent[1], sent[2], now)
 
     def send_ack(self, message: Message, heard: Flow | None) -> tuple[Flow, bytes] | None:
         """The ACK of a 2xx (§13.2.2.4); returns what was sent, None if there was no way."""
@@ -188,19 +198,22 @@ class UserAgent:
 
 
 def refusal(message: Message, error: RemoteProtocolError, to_tag: str = "") -> bytes:
-    """The answer that says what is wrong with a request, with the header its status wants."""
-    headers: Headers = []
-    if error.status == 405:
-        headers.append(("Allow", METHODS))
-    elif error.status == 415:
-        headers.append(("Accept", SDP))
-    elif error.status == 420:
-        unknown = [one for one in message.all("Require") if one.lower() not in EXTENSIONS]
-        headers.append(("Unsupported", ", ".join(unknown)))
-    elif error.status == 422:
-        headers.append(("Min-SE", str(MIN_SE)))
-    elif error.status == 488:
-        headers.append(("Warning", '305 branchline "Incompatible media format"'))
-    elif error.status in (500, 503):
-        headers.append(("Retry-After", "5"))
+    """The answer that says what is wrong with a request."""
+    headers = refusal_headers(message, error.status)
     return answer(message, error.status, headers, to_tag=to_tag, reason=error.reason)
+
+
+def refusal_headers(message: Message, status: int) -> Headers:
+    """The header that an answer with this status wants."""
+    if status == 405:
+        return [("Allow", METHODS)]
+    if status == 415:
+        return [("Accept", SDP)]
+    if status == 420:
+        unknown = [one for one in message.all("Require") if one.lower() not in EXTENSIONS]
+        return [("Unsupported", ", ".join(unknown))]
+    if status == 422:
+        return [("Min-SE", str(MIN_SE))]
+    if status == 488:
+        return [("Warning", '305 branchline "Incompatible media format"')]
+    return [("Retry-After", "5")] if status in (500, 503) else []

@@ -35,6 +35,11 @@ class Carrier(Protocol):
         """The flow to the peer that answered, if it is known."""
         ...
 
+    @property
+    def knows_early_peers(self) -> bool:
+        """Whether a request reaches who has answered provisionally only: a PRACK must."""
+        ...
+
 
 class DirectCarrier:
     """An INVITE straight to its target: by `flow`, or to where its Request-URI points."""
@@ -49,6 +54,10 @@ class DirectCarrier:
         self._wanted = False
         self._reason = ""
         self._alarm = Alarm(agent.layer.timers, self._no_answer)
+
+    @property
+    def knows_early_peers(self) -> bool:
+        return True
 
     def send(self, message: Message, user: ClientUser, now: float) -> None:
         self._user = user

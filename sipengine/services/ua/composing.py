@@ -13,11 +13,12 @@ Headers = list[tuple[str, str]]
 
 METHODS: Final = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY"
 """What a session of ours understands."""
-EXTENSIONS: Final = frozenset({"100rel", "timer", "replaces"})
+EXTENSIONS: Final = frozenset({"100rel", "timer"})
 CAPABILITIES: Final[Headers] = [
     ("Allow", METHODS),
-    ("Supported", "100rel, timer, replaces"),
+    ("Supported", "100rel, timer"),
 ]
+WITHOUT_RELIABLE: Final[Headers] = [("Allow", METHODS), ("Supported", "timer")]
 SDP: Final = "application/sdp"
 SIPFRAG: Final = "message/sipfrag;version=2.0"
 MAX_FORWARDS: Final = "70"

@@ -8,6 +8,7 @@ from sipengine.services.proxy.branch import NOBODY
 from sipengine.services.ua.carrier import Carrier
 from sipengine.services.ua.composing import (
     CAPABILITIES,
+    WITHOUT_RELIABLE,
     Headers,
     options,
     parse_response,
@@ -89,7 +90,8 @@ class Inviting:
     def send(self, now: float) -> None:
         session = self._session
         self._tries += 1
-        headers: Headers = [("Contact", session.contact), *CAPABILITIES, *self._proof]
+        known = CAPABILITIES if self._carrier.knows_early_peers else WITHOUT_RELIABLE
+        headers: Headers = [("Contact", session.contact), *known, *self._proof]
         invitation = self._invitation
         if invitation is None:
             agreed = session.timer.agreement

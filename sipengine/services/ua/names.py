@@ -15,13 +15,13 @@ class Names:
     known again.
     """
 
-    __slots__ = ("_branch", "_count", "_key", "mark")
+    __slots__ = ("_count", "_key", "branch_prefix", "mark")
 
     def __init__(self, key: bytes, mark: str) -> None:
         self._key = key[:32]
         self._count = 0
         self.mark = mark
-        self._branch = f"{MAGIC_COOKIE}{mark}"
+        self.branch_prefix = f"{MAGIC_COOKIE}{mark}"
 
     def _next(self, size: int) -> bytes:
         self._count += 1
@@ -34,7 +34,7 @@ class Names:
         return self._next(16).hex()
 
     def branch(self) -> str:
-        return self._branch + self._next(8).hex()
+        return self.branch_prefix + self._next(8).hex()
 
     def session_number(self) -> int:
         """The session id of an o= line (RFC 8866 §5.2)."""

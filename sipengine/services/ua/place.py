@@ -29,3 +29,7 @@ class Place(Protocol):
     def contact(self, flow: Flow | None, user: str) -> str:
         """Our Contact value, `<sip:user@..>`, for a peer reached by `flow`."""
         ...
+
+    def host_for(self, flow: Flow) -> str:
+        """The address of ours that the peer of `flow` can send to."""
+        ...

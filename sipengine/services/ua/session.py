@@ -136,7 +136,7 @@ class Session:
         answering = self.answering
         if answering is not None and answering.initial and not answering.final:
             answering.refuse(status, headers or [], reason, now)
-            self.finish(Ending(status, False), now)
+            self.finish(Ending(status, False, reason), now)
 
     @property
     def free(self) -> bool:
@@ -319,6 +319,7 @@ class Session:
         self.timer.stop()
         self.glare.stop()
         if self.answering is not None:
+            self.answering.refuse(487, [], "", now)  # nothing, if it is answered
             self.answering.drop()
         if self.owed_update is not None:
             server, message = self.owed_update

@@ -1,0 +1,61 @@
+"""Commands from outside (`./run dial`), carried out on the engine's loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic
+from typing import Protocol
+
+from sipengine.services.core import Core
+
+DIAL = "dial"
+
+
+class CommandPort(Protocol):
+    """The part of `pbx.enginelink.link.Link` that commands come by."""
+
+    def take_commands(self, on_command: Callable[[int, str, dict[str, str]], None]) -> None:
+        """Call `on_command(id, kind, arguments)` from a thread for each command."""
+        ...
+
+    def say(self, number: int, words: str, succeeded: bool | None) -> None:
+        """Tell who gave the command; `succeeded` comes with the last sentence. Never blocks."""
+        ...
+
+
+class Commands:
+    """Takes commands from the link's thread to the loop, and their news back."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        core: Core,
+        drain: Callable[[float], None],
+        link: CommandPort,
+    ) -> None:
+        self._loop = loop
+        self._core = core
+        self._drain = drain
+        self._link = link
+
+    def start(self) -> None:
+        self._link.take_commands(self._given)
+
+    def _given(self, number: int, kind: str, arguments: dict[str, str]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._carry_out, number, kind, arguments)
+        except RuntimeError:  # the loop has ended meanwhile
+            self._link.say(number, "The telephone system is stopping.", False)
+
+    def _carry_out(self, number: int, kind: str, arguments: dict[str, str]) -> None:
+        def news(words: str, last: bool, well: bool) -> None:
+            self._link.say(number, words, well if last else None)
+
+        if kind != DIAL:
+            news(f"This engine knows no command {kind}.", True, False)
+            return
+        now = monotonic()
+        dial = self._core.agent.click_to_call.dial
+        dial(str(arguments.get("from", "")), str(arguments.get("to", "")), news, now)
+        self._drain(now)

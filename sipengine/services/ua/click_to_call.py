@@ -1,0 +1,228 @@
+"""Click-to-call: we ring the caller's phone, then the called number, and join the two.
+
+By flow III of RFC 3725 §4.3. Flow I would leave the caller's 200 without its ACK while the other
+phone rings, which takes longer than 64*T1; flow IV begins with an offer without streams, which
+many phones refuse. So: the caller's phone is asked for an offer, which is answered with nothing
+flowing; then the called phone is asked for one, which is offered to the caller's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from sipengine.api import Extension
+from sipengine.services.calls import Call, Calls
+from sipengine.services.proxy.proxy import Proxy
+from sipengine.services.routing import RING, Decision, Destination, RoutingTable, Stage
+from sipengine.services.ua.agent import UserAgent
+from sipengine.services.ua.back_to_back import BackToBack
+from sipengine.services.ua.ending import Ending
+from sipengine.services.ua.inviting import Invitation
+from sipengine.services.ua.referrals import Referral
+from sipengine.services.ua.routed_carrier import RoutedCarrier
+from sipengine.services.ua.session import Session
+from sipengine.sip.address import quoted
+from sipengine.sip.message import Message
+from sipengine.sip.sdp.answering import held_answer
+from sipengine.sip.sdp.description import Description
+from sipengine.sip.uri import escape_user
+
+CALLER_RINGS: Final = 30
+"""Seconds: who has just clicked sits beside the phone."""
+MAX_DIALS: Final = 50
+"""Calls at once that are being set up or held together for this."""
+
+News = Callable[[str, bool, bool], None]
+"""(a sentence, whether it is the last, whether all went well)."""
+
+
+class ClickToCall:
+    """`table` is that of the present configuration."""
+
+    def __init__(
+        self, agent: UserAgent, proxy: Proxy, calls: Calls, unseen: Calls, table: RoutingTable
+    ) -> None:
+        """`unseen` keeps the attempts to ring callers' phones, which are no calls of the log."""
+        self.agent = agent
+        self.proxy = proxy
+        self.calls = calls
+        self.unseen = unseen
+        self.table = table
+        self._open: set[Dial] = set()
+
+    def dial(self, caller: str, called: str, news: News, now: float) -> None:
+        """Ring `caller`, a number or AOR, then `called`, a number, and join them."""
+        snapshot = self.table.snapshot
+        number, _, domain = caller.partition("@")
+        domain = domain or snapshot.default_domain
+        who = snapshot.extensions.get(f"{number}@{domain}")
+        if who is None:
+            news(f"There is no extension {number} at {domain}.", True, False)
+            return
+        called, at, theirs = called.partition("@")
+        if not called or ":" in called or (at and theirs != domain):
+            news(f"Give a number of {domain} to call.", True, False)
+            return
+        decision = self.table.decide(called, domain)
+        if decision.kind != RING or decision.stage is None:
+            why = decision.trace[-1] if decision.trace else "It is no number that can ring."
+            news(f"{called} cannot be called this way. {why}", True, False)
+            return
+        if len(self._open) >= MAX_DIALS or self.agent.room < 2:
+            news("Too many calls are being set up; try again in a moment.", True, False)
+            return
+        dial = Dial(self, who, called, decision, news, now)
+        self._open.add(dial)
+        dial.ring_caller(now)
+
+    def over(self, dial: Dial) -> None:
+        self._open.discard(dial)
+        self.unseen.take_records()
+
+
+class Dial:
+    """One such call: the `SessionUser` of both its sessions."""
+
+    def __init__(
+        self, owner: ClickToCall, who: Extension, called: str, decision: Decision, news: News, now: float
+    ) -> None:  # fmt: skip
+        self._owner = owner
+        self._who = who
+        self._called = called
+        self._decision = decision
+        self._news = news
+        agent = owner.agent
+        call_id = agent.names.call_id()
+        self._a = agent.begin(self, called, call_id)
+        self._b = agent.begin(self, who.number, call_id)
+        self._both = BackToBack(self._a, self._b)
+        self._b_called = False
+        self._joined = False
+        self._ending = False
+        self._rang = False
+        self._attempt: Call | None = None
+        call = owner.calls.begin(call_id, self._b.local_tag, now)
+        call.domain = who.domain
+        call.caller = who.aor
+        call.caller_name = who.name
+        call.caller_device = "Click-to-call"
+        call.called = called
+        call.rule = decision.rule
+        call.decision = ("The call was asked for by ./run dial.", *decision.trace)
+        self._call = call
+
+    # -- the steps
+
+    def ring_caller(self, now: float) -> None:
+        owner, who = self._owner, self._who
+        name = owner.calls.name_of(f"{self._called}@{who.domain}")
+        attempt = owner.unseen.begin(self._a.call_id, self._a.local_tag, now)
+        self._attempt = attempt
+        stage = Stage((Destination(aor=who.aor, name=who.name),), CALLER_RINGS)
+        carrier = RoutedCarrier(owner.agent, owner.proxy, attempt, Decision(RING, stage=stage))
+        self._say(f"Ringing {self._caller} …")
+        self._a.invite(self._invitation(self._called, name, who.number), None, carrier, now)
+
+    def _ring_called(self, now: float) -> None:
+        owner, who = self._owner, self._who
+        self._b_called = True
+        carrier = RoutedCarrier(owner.agent, owner.proxy, self._call, self._decision)
+        self._say(f"{self._caller} picked up; ringing {self._called} …")
+        self._b.invite(self._invitation(who.number, who.name, self._called), None, carrier, now)
+
+    def _invitation(self, sender: str, name: str, to: str) -> Invitation:
+        domain = self._who.domain
+        display = f"{quoted(name)} " if name else ""
+        target = f"sip:{escape_user(to)}@{domain}"
+        return Invitation(target, f"{display}<sip:{escape_user(sender)}@{domain}>", f"<{target}>")
+
+    @property
+    def _caller(self) -> str:
+        who = self._who
+        return f"{who.name} ({who.number})" if who.name else who.number
+
+    def _say(self, words: str, last: bool = False, well: bool = False) -> None:
+        self._news(words, last, well)
+
+    # -- SessionUser
+
+    def on_progress(self, session: Session, status: int, now: float) -> None:
+        self._rang = True
+
+    def on_established(self, session: Session, now: float) -> None: ...
+
+    def on_offer(self, session: Session, offer: Description | None, now: float) -> None:
+        if self._joined:
+            self._both.offered(session, offer, now)
+        elif session is self._a:
+            if offer is None:
+                session.refuse(491, now)
+                return
+            session.answer(held_answer(offer), now)
+            if not self._b_called:
+                self._ring_called(now)
+        elif offer is None or not self._a.free:
+            session.refuse(488, now)
+        else:
+            self._both.pass_on(session, offer, now, insist=True)
+
+    def on_answer(self, session: Session, answer: Description, now: float) -> None:
+        if self._both.answered(session, answer, now) and not self._joined:
+            self._joined = True
+            who = self._owner.calls.name_of(self._call.answered_by) or self._called
+            self._say(f"{who} answered: they are connected.", last=True, well=True)
+
+    def on_offer_refused(self, session: Session, status: int, now: float) -> None:
+        self._both.refused(session, 488 if not self._joined else status, now)
+
+    def on_info(self, session: Session, message: Message, now: float) -> None:
+        self._both.info(session, message, now)
+
+    def on_refer(self, session: Session, referral: Referral, now: float) -> int:
+        return 603
+
+    def on_referred(self, session: Session, referral: Referral, now: float) -> None: ...
+
+    def on_ended(self, session: Session, ending: Ending, now: float) -> None:
+        if session is self._a and self._attempt is not None:
+            self._attempt.finish("answered", 200, "", now)
+        other = self._both.peer(session)
+        if not self._ending:
+            self._ending = True
+            if self._b_called:
+                self._hung_up(session, ending, now)
+                other.end(now)
+            else:
+                self._not_picked_up(ending, now)
+        if other.ended:
+            self._owner.over(self)
+
+    def _not_picked_up(self, ending: Ending, now: float) -> None:
+        """The caller's own phone was not answered, so that nobody else was rung."""
+        call = self._call
+        why = f"{self._caller} did not answer the own phone"
+        if not self._rang:
+            why = f"{self._caller} has no phone registered"
+        leg = call.leg_started(self._who.aor, "", "", now)
+        call.leg_ended(leg, ending.status, "no_answer", now)
+        call.finish("failed", ending.status, "system", now, why)
+        self._say(call.reason, last=True)
+        self._b.finish(Ending(487, False), now)
+
+    def _hung_up(self, session: Session, ending: Ending, now: float) -> None:
+        """One side ended; the other is ended by us, or taken back while it rings."""
+        call = self._call
+        by_caller = session is self._a
+        if call.answered and not self._joined:
+            call.finish("failed", 200, "system", now, "the two phones found no common codec")
+        elif call.answered:
+            by = "caller" if by_caller else "callee"
+            by_system = bool(ending.why) or not ending.by_peer
+            call.finish("answered", 200, "system" if by_system else by, now, ending.why)
+        if not self._joined:
+            gave_up = by_caller and not call.ended
+            self._say(f"{self._caller} hung up." if gave_up else self._outcome(), last=True)
+
+    def _outcome(self) -> str:
+        return self._call.reason or f"{self._called} was not reached."
