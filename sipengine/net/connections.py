@@ -255,11 +255,13 @@ class Connections:
     def note_slow_handshake(self, flow: TcpFlow) -> None:
         if flow.source:  # a peer's, not ours
             self.timed_out += 1
+            self._report(flow, monotonic())
             self._note("handshake too slow", flow)
 
     def note_handshake(self, flow: TcpFlow, why: str) -> None:
         """A TLS handshake or a WebSocket's opening request failed."""
         self.handshake_failures += 1
+        self._report(flow, monotonic())
         self._note(why, flow)
 
     # ------------------------------------------------------------------ patience
@@ -302,8 +304,14 @@ class Connections:
             overdue.append(flow)
         for flow in overdue:
             self.timed_out += 1
+            self._report(flow, now)
             self._note("too slow", flow)
             flow.lose()
+
+    def _report(self, flow: TcpFlow, now: float) -> None:
+        """Tell the guard of a peer whose connection never came to a whole message."""
+        if flow.source:
+            self.receiver.gate.bad_stream(flow.remote[0], now)
 
     def counters(self) -> dict[str, int]:
         return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sipengine.net.limits import Limits
 from tests.net.served import Served, is_closed
 from tests.support.wait import until
 
@@ -75,3 +76,13 @@ def test_the_guard_hears_of_streams_that_are_no_sip_and_of_each_second() -> None
         assert is_closed(phone)
         assert gate.bad == ["127.0.0.1"]
         until(lambda: gate.swept, "the sweep of each second")
+
+
+def test_the_guard_hears_of_connections_that_never_say_anything_whole() -> None:
+    limits = Limits(first_message_s=0.2, rest_of_message_s=0.2)
+    with Served(limits=limits) as served, served.tcp() as idle, served.tcp() as half:
+        gate = gated(served)
+        half.send(b"INVITE sip:x SIP/2.0\r\n")
+        assert is_closed(idle)
+        assert is_closed(half)
+        assert gate.bad == ["127.0.0.1", "127.0.0.1"]
