@@ -9,7 +9,7 @@ import pytest
 from tests.interop.conftest import Phones
 from tests.support.cast import extension
 from tests.support.pbx_process import PbxProcess
-from tests.support.wire import Message, Wire
+from tests.support.wire import Message, Wire, choose, digest
 from tests.support.wire_calls import branch
 
 CONFIGURATION = {"extensions": [extension("3801"), extension("3802")]}
@@ -127,6 +127,40 @@ def test_16_3_a_request_that_comes_back_unchanged_is_482(phones: Phones) -> None
     assert looped.status == 482
     bob.reply(invite, 486, "Busy Here", tag="b")
     call.fails(486)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "header", "value"),
+    [
+        ("Event: nonsense\n", 489, "Allow-Events", "dialog"),
+        ("Event: dialog\nAccept: text/plain\n", 406, "", ""),
+    ],
+)
+def test_rfc6665_4_2_1_1_a_subscription_that_cannot_be_is_told_why(
+    phones: Phones, headers: str, status: int, header: str, value: str
+) -> None:
+    alice = phones.wire("3801", register=False)
+    extra = f"Expires: 300\n{headers}"
+    alice.wire.send(
+        request(alice.wire, "SUBSCRIBE", USER, extra=f"Contact: {alice.contact}\n{extra}")
+    )
+    answer = alice.wire.receive()
+    if answer.status == 401:
+        challenge = choose(answer.all("WWW-Authenticate"), "MD5")
+        credentials = digest(challenge, "3801", alice.password, "SUBSCRIBE", USER)
+        extra += f"Authorization: {credentials}\n"
+        again = request(
+            alice.wire,
+            "SUBSCRIBE",
+            USER,
+            extra=f"Contact: {alice.contact}\n{extra}",
+            CSeq="2 SUBSCRIBE",
+        )
+        alice.wire.send(again)
+        answer = alice.wire.receive()
+    assert answer.status == status, answer
+    if header:
+        assert value in answer[header]
 
 
 SILENT = {
