@@ -37,6 +37,9 @@ class Flows:
     def flow_to(self, transport: str, host: str, port: int) -> Flow:
         return Flow(transport, LOCAL, (host, port))
 
+    def stream_beside(self, flow: Flow) -> Flow:
+        return self.flow_to("TCP", *flow.remote)
+
     def close(self, flow: Flow) -> None:
         flow.open = False
 

@@ -51,6 +51,9 @@ class Flows:
             self._flows[key] = Flow(transport, SERVER, (host, port or 5060))
         return self._flows[key]
 
+    def stream_beside(self, flow: Flow) -> Flow:
+        return self.flow_to("TCP", *flow.remote)
+
     def locate(self, hop: NextHop, seed: str, asker: Asker) -> None:
         """Every name has one server, which is known at once."""
         asker.on_located(Located((Place(hop.usual_transport, "203.0.113.5", 5060),)), 1000.0)

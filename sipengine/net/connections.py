@@ -271,13 +271,13 @@ class Connections:
         limits = self.limits
         for flow in list(self.opening):
             if flow.state == NEW:
-                if now - flow.since > limits.connect_s:  # asked for, never sent by
+                if now - flow.since > flow.patience:  # asked for, never sent by
                     del self.opening[flow]
                     key = _asked_key(flow)
                     if self._by_remote.get(key) is flow:
                         del self._by_remote[key]
             elif flow.state == OPENING:
-                if now - flow.since > limits.connect_s:
+                if now - flow.since > flow.patience:
                     self.note_slow_handshake(flow)
                     flow.lose()
             elif now - flow.since > limits.finish_s:

@@ -22,7 +22,7 @@ from sipengine.net.limits import Limits
 from sipengine.net.load import BEAT_S, Load
 from sipengine.net.named import NamedUdpFlow
 from sipengine.net.resolver import resolver
-from sipengine.net.tcp import TcpFlow
+from sipengine.net.tcp import NEW, TcpFlow
 from sipengine.net.udp import UdpSocket
 from sipengine.net.udp_sockets import UdpSockets
 from sipengine.net.unreachable import UnreachableFlow
@@ -39,6 +39,9 @@ ROUNDS: Final = 8
 """How often one drain goes round when telling the core of a failure makes it send more."""
 
 TICK_S: Final = 1.0
+
+STREAM_S: Final = 1.0
+"""For a phone on UDP to accept a connection; on one network it takes milliseconds, or is refused."""
 
 
 class CorePort(Protocol):
@@ -172,6 +175,12 @@ class Endpoint:
         if place.transport == "TLS" and place.name:
             return self.connections.flow("TLS", place.name, place.port, place.host)
         return self.flow_to(place.transport, place.host, place.port)
+
+    def stream_beside(self, flow: Flow) -> NetFlow:
+        stream = self.connections.flow("TCP", *flow.remote)
+        if stream.state == NEW:
+            stream.patience = STREAM_S
+        return stream
 
     def close(self, flow: Flow) -> None:
         if isinstance(flow, TcpFlow):

@@ -48,6 +48,7 @@ class TcpFlow(ConnectedFlow):
         "active_at",
         "address",
         "asked",
+        "patience",
         "proven",
         "since",
         "source",
@@ -74,6 +75,8 @@ class TcpFlow(ConnectedFlow):
         self.state = NEW
         self.proven = False
         """Whether a whole message has come; before that a stranger's patience is short."""
+        self.patience = owner.limits.connect_s
+        """Seconds for the connection to stand, and again for its handshake."""
         self.since = self.active_at = monotonic()
 
     # ------------------------------------------------------------------ beginning

@@ -49,6 +49,10 @@ class Flows(Protocol):
         """As `flow_to`, for a server that `locate` found; over TLS it must prove to be `place.name`."""
         ...
 
+    def stream_beside(self, flow: Flow) -> Flow:
+        """The flow over TCP to where a UDP flow goes (§18.1.1), given up within 2 s if nobody takes it."""
+        ...
+
     def close(self, flow: Flow) -> None:
         """Close a connection (a hostile stream); nothing for UDP."""
         ...

@@ -43,6 +43,9 @@ class FlowsWithoutSockets:
             self.made[key] = Flow(transport, LOCAL, key[1:])
         return self.made[key]
 
+    def stream_beside(self, flow: Flow) -> Flow:
+        return self.flow_to("TCP", *flow.remote)
+
     def close(self, flow: Flow) -> None:
         flow.open = False
 

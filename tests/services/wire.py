@@ -129,6 +129,7 @@ class Wire:
         self._udp: dict[tuple[str, int], Flow] = {}
         self._tcp: dict[tuple[str, int], Flow] = {}
         self._phones: dict[Flow, Phone] = {}
+        self._beside: set[Flow] = set()
         self._listening: dict[tuple[str, str, int], Phone] = {}
         self.servers: dict[str, Located] = {}
         self.lookups: list[tuple[NextHop, str, Asker]] = []
@@ -158,6 +159,12 @@ class Wire:
         if address not in self._udp:
             self._udp[address] = Flow("UDP", SERVER, address)
         return self._udp[address]
+
+    def stream_beside(self, flow: Flow) -> Flow:
+        """Refused at once where no phone listens for TCP."""
+        stream = self.flow_to("TCP", *flow.remote)
+        self._beside.add(stream)
+        return stream
 
     def locate(self, hop: NextHop, seed: str, asker: Asker) -> None:
         """Answered by the next `settle` if the name is in `servers`, else the search goes on."""
@@ -229,7 +236,10 @@ class Wire:
         phone = self._phones.get(flow)
         if phone is None:
             phone = self._listening.get((flow.transport, *flow.remote))
-        if phone is not None and flow.open:
+        if phone is None and flow in self._beside:
+            self._beside.discard(flow)
+            self.bounce(flow)
+        elif phone is not None and flow.open:
             phone.arrived(parse(data, flow.remote))
 
     def advance(self, seconds: float) -> None:

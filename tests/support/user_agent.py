@@ -40,6 +40,9 @@ class OneWay:
     def flow_to(self, transport: str, host: str, port: int) -> Flow:
         return self.flow
 
+    def stream_beside(self, flow: Flow) -> Flow:
+        return self.flow_to("TCP", *flow.remote)
+
     def close(self, flow: Flow) -> None:
         return
 

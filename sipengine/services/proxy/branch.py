@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from sipengine.services.calls import Leg
 from sipengine.services.proxy.attempts import Attempts
 from sipengine.services.proxy.forwarding import cancel_of
+from sipengine.services.proxy.large import LARGE, StreamFirst
 from sipengine.services.proxy.targets import Target
 from sipengine.sip.flow import Flow
 from sipengine.sip.timers import TIMER_B
@@ -80,11 +81,20 @@ class Branch:
         return True
 
     def send_to(self, flow: Flow, user: ClientUser, patience: float, now: float) -> None:
+        context = self._context
+        if self.cancel_wanted:  # it was given up while another way was tried
+            user.on_transport_error(now)
+            return
         self.flow = flow
-        name, request = self._context.copy_for(self.target, flow)
-        self.client = InviteClient(
-            self._context.proxy.layer, user, name, request, flow, now, patience
-        )
+        name, request = context.copy_for(self.target, flow)
+        if len(request) > LARGE and not flow.reliable:
+            streams = context.proxy.streams
+            stream = streams.beside(flow, self.target.uri, now)
+            if stream is not None:
+                user = StreamFirst(self, streams, flow, user, patience)
+                self.flow = flow = stream
+                name, request = context.copy_for(self.target, flow)
+        self.client = InviteClient(context.proxy.layer, user, name, request, flow, now, patience)
 
     @property
     def why(self) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sipengine.services.calls import Call
 from sipengine.services.proxy.best_response import BestResponse
 from sipengine.services.proxy.forwarding import Outgoing
+from sipengine.services.proxy.large import LARGE, StreamFirst
 from sipengine.services.proxy.session_timer import SessionAsk
 from sipengine.services.proxy.targets import Target
 from sipengine.services.replies import reply
@@ -58,6 +59,14 @@ class _Copy:
         branch, request = self._context.copy_for(
             proxy, self._outgoing, self._target, self._source, flow
         )
+        if len(request) > LARGE and not flow.reliable:
+            stream = proxy.streams.beside(flow, self._target.uri, now)
+            if stream is not None:
+                user = StreamFirst(self, proxy.streams, flow, user, patience)
+                flow = stream
+                branch, request = self._context.copy_for(
+                    proxy, self._outgoing, self._target, self._source, flow
+                )
         NonInviteClient(proxy.layer, user, branch, request, flow, now, patience)
 
     def on_response(self, status: int, data: bytes, now: float) -> None:
@@ -122,7 +131,11 @@ class NonInviteContext:
             flow = target.flow
             if flow is not None:
                 branch, request = self.copy_for(proxy, outgoing, target, source, flow)
-                NonInviteClient(proxy.layer, self, branch, request, flow, now)
+                if len(request) > LARGE and not flow.reliable:
+                    copy = _Copy(self, proxy, outgoing, target, source)
+                    copy.send_to(flow, self, TIMER_B, now)
+                else:
+                    NonInviteClient(proxy.layer, self, branch, request, flow, now)
             elif target.hop is not None:
                 _Copy(self, proxy, outgoing, target, source).start(target.hop)
 

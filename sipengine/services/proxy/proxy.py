@@ -11,6 +11,7 @@ from sipengine.services.proxy.additions import Additions, breadth_line, breadth_
 from sipengine.services.proxy.attempts import Attempts, Sender, Single
 from sipengine.services.proxy.forwarding import Branches, Outgoing, push_strict_route
 from sipengine.services.proxy.invite_context import InviteContext
+from sipengine.services.proxy.large import Streams
 from sipengine.services.proxy.non_invite_context import NonInviteContext
 from sipengine.services.proxy.preloaded_route import take_preloaded
 from sipengine.services.proxy.record_route import Ends, RecordRoute
@@ -64,6 +65,7 @@ class Proxy:
         self.flows = flows
         self.record_route = record_route
         self.resting = Resting()
+        self.streams = Streams(flows)
         self._location = location
         self._calls = calls
         self.branches = branches
