@@ -43,8 +43,9 @@ class Phones:
 
     def unregistered(self, number: str, **more: Any) -> Baresip:
         """A real phone that tries to register; the test says what must come of it."""
-        more = {"password": PASSWORD.format(number), **more}
-        phone = Baresip(number, self.directory, server=self.pbx.server, domain=DOMAIN, **more)
+        server = self.pbx.sips if more.get("transport") == "tls" else self.pbx.server
+        more = {"password": PASSWORD.format(number), "server": server, **more}
+        phone = Baresip(number, self.directory, domain=DOMAIN, **more)
         return self.stack.enter_context(phone)
 
     def wire(

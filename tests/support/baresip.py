@@ -35,7 +35,7 @@ ausrc_srate 48000
 ausrc_channels 2
 audio_level no
 rtp_ports {rtp_first}-{rtp_last}
-module_path /usr/lib/baresip/modules
+{tls}module_path /usr/lib/baresip/modules
 module g711.so
 module ausine.so
 module aubridge.so
@@ -60,7 +60,8 @@ class Baresip:
     `server` is host:port of the SIP server, "" for a phone that calls peers directly. With
     `by_route` the account names the domain and reaches the server as outbound proxy (a Route
     header); otherwise the server's address is the account's domain. `tone` is in Hz. `contacts` are
-    lines of its address book, `mwi` has it subscribe to its mailbox.
+    lines of its address book, `mwi` has it subscribe to its mailbox. `authority` is the PEM file whose
+    certificates it takes from a server over TLS.
     """
 
     number: str
@@ -77,6 +78,7 @@ class Baresip:
     name: str = ""
     contacts: list[str] = field(default_factory=list)
     mwi: bool = False
+    authority: Path | None = None
     sip_port: int = field(default_factory=lambda: free_block(2))
     events: list[Event] = field(default_factory=list)
 
@@ -109,6 +111,7 @@ class Baresip:
             rtp_first=rtp,
             rtp_last=rtp + RTP_PORTS - 1,
             recordings=self.recordings,
+            tls="" if self.authority is None else f"sip_cafile {self.authority}\n",
         )
         if self.contacts:
             config += "module_app contact.so\nmodule_app presence.so\n"

@@ -21,7 +21,9 @@ CONFIG = """\
 [sip]
 sip_port={udp}
 sip_tcp_port={tcp}
-sip_tls_port=-1
+sip_tls_port={tls}
+verify_server_certs=0
+verify_server_cn=0
 default_proxy=0
 guess_hostname=1
 media_encryption=none
@@ -61,14 +63,15 @@ class Linphone:
         (self.home / ".local/share/linphone").mkdir(parents=True)
         self.log = self.home / "linphone.log"
         self.log.touch()
-        udp, tcp = (self.port, -1) if self.transport == "udp" else (-1, self.port)
+        ports = {
+            name: self.port if name == self.transport else -1 for name in ("udp", "tcp", "tls")
+        }
         (self.home / "rc").write_text(
             CONFIG.format(
                 **{name: getattr(self, name) for name in ("number", "password", "domain")},
                 server=self.server,
                 transport=self.transport,
-                udp=udp,
-                tcp=tcp,
+                **ports,
                 rtp=free_block(4),
             )
         )

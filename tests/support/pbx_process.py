@@ -196,6 +196,16 @@ class PbxProcess:
     def server(self) -> str:
         return "{}:{}".format(*self.sip)
 
+    @property
+    def sips(self) -> str:
+        """host:port of SIP over TLS."""
+        return f"{self.sip[0]}:{self.environment['PBX_SIPS_PORT']}"
+
+    @property
+    def certificate(self) -> Path:
+        """The certificate that the product made for itself; it signed it itself, too."""
+        return self.root / "data" / "tls" / "certificate.pem"
+
     # ------------------------------------------------------------------ the command line
 
     def run(self, *words: str, check: bool = True, timeout: float = 60) -> str:
