@@ -50,10 +50,14 @@ def settings_of(environment: Environment) -> Settings:
         tls_port=environment.sips_port,
         tls=CertificateFiles(certificate, key, environment.tls_ca),
         ws_port=environment.ws_port,
+        media=environment.media_gateways,
         page_ports=(environment.http_port, environment.https_port),
         origins=environment.ws_origins,
         name_servers=environment.name_servers,
-        rtp_ports=environment.rtp_ports,
+        rtp_ports=(
+            environment.rtp_ports[0] + 2,
+            environment.rtp_ports[1],
+        ),  # the first two are the gateway's
     )
 
 

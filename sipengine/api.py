@@ -180,7 +180,8 @@ class CallRecord:
     `result` is "" until the call ended, then answered, busy, no_answer, declined, cancelled,
     failed or redirected. `hangup_by` is caller, callee, system or "". `tags` are the dialog's
     From and To tags, kept so that a BYE after a restart finds the row. `decision` is the trace of
-    every rule tried, one sentence each.
+    every rule tried, one sentence each. `quality` is JSON, "" for a call whose media no gateway of
+    ours carried: figures of `caller` and `callee` (docs/operations.md), and who is `silent`.
     """
 
     id: str  # UUID
@@ -206,6 +207,7 @@ class CallRecord:
     reason: str
     decision: list[str]
     legs: list[LegRecord]
+    quality: str = ""
 
 
 @dataclass(slots=True)

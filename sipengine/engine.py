@@ -27,6 +27,7 @@ import structlog
 from sipengine.api import ConfigSnapshot
 from sipengine.commands import Commands
 from sipengine.link_port import LinkPort, Start
+from sipengine.media.ng import NgClient
 from sipengine.media.server import MediaServer
 from sipengine.net.advertising import answered_hosts, own_addresses
 from sipengine.net.certificates import CertificateFiles, Certificates
@@ -94,6 +95,7 @@ class Settings:
     tls_port: int = 0
     tls: CertificateFiles | None = None
     ws_port: int = 0
+    media: tuple[tuple[str, int], ...] = ()
     page_ports: tuple[int, ...] = ()
     origins: tuple[str, ...] = ()
     name_servers: tuple[tuple[str, int], ...] = ()
@@ -147,8 +149,10 @@ class Engine:
             admission=self._admission,
             name_servers=settings.name_servers,
         )
+        self._gateways = NgClient(loop, list(settings.media), self.endpoint.drain)
         try:
             self._bind()
+            await self._gateways.open()
             self._serve(start)
             await stop.wait()
             self._log.info("engine stopping")
@@ -160,6 +164,7 @@ class Engine:
             except TimeoutError:
                 self._log.warning("the journal did not take the last facts in time")
         finally:
+            self._gateways.close()
             self.endpoint.shut()
             await self.endpoint.closed()
 
@@ -219,6 +224,7 @@ class Engine:
             wall=time(),
             allowed=Allowed(settings.guard_allow) if settings.guard else None,
             media=self._media,
+            gateways=self._gateways,
         )
         self._facts = FactsBeat(
             loop, self.endpoint, self._link.journal, self._link.notify_written, self._not_durable
@@ -304,6 +310,7 @@ class Engine:
             self._facts.counters(),
             self._media.counters(),
             self._link.counters(),
+            self._gateways.counters(),
             {
                 "defects": self.defects,
                 "loop_lag_ms": round(self.endpoint.take_lag() * 1000, 1),

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from pbx.calls.models import Call
+from pbx.calls.quality import read
 
 _CHUNK: Final = 1000
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -69,6 +70,7 @@ def as_json(call: Call) -> dict[str, Any]:
         "hangup_by": call.hangup_by,
         "rule": call.rule,
         "reason": call.reason,
+        "quality": read(call.quality),
     }
 
 

@@ -30,6 +30,9 @@ class Call(models.Model):
     rule = models.TextField(blank=True)
     reason = models.TextField(blank=True)
     decision = models.JSONField(default=list)
+    quality = models.TextField(
+        blank=True, default="", db_default=""
+    )  # JSON, see pbx/calls/quality.py
 
     class Meta:
         ordering = ["-started", "-id"]

@@ -10,6 +10,9 @@ from sipengine.services.ports import ANSWER, DELETE, OFFER, TO_WEB, MediaAnswer,
 
 TRANSCODED: Final = ("PCMU", "PCMA", "G722", "opus")
 """Codecs a gateway may offer besides those of the caller, so that any two phones can talk."""
+SPEAKING: Final = 100
+"""Packets of 20 ms: who has sent so many means it."""
+_ITS_OWN_TROUBLES: Final = ("Unknown call-id", "no free pair of ports", "as many calls as it can")
 
 
 def command(request: MediaRequest) -> dict[str, Value]:
@@ -43,26 +46,45 @@ def command(request: MediaRequest) -> dict[str, Value]:
     return made
 
 
-def answer(response: Value, instance: int) -> MediaAnswer:
-    """What `instance` said, judged."""
+def answer(response: Value, instance: int, caller_tag: str = "") -> MediaAnswer:
+    """What `instance` said, judged. `caller_tag` tells whose figures are whose."""
     if not isinstance(response, dict):
-        return MediaAnswer(False, instance, why="the media gateway's answer cannot be read")
+        why = "the media gateway's answer cannot be read"
+        return MediaAnswer(False, instance, why=why, status=503)
     if text(response.get("result")) not in ("ok", "pong"):
-        return MediaAnswer(False, instance, why=text(response.get("error-reason")) or "no reason")
-    return MediaAnswer(True, instance, text(response.get("sdp")), figures=figures(response))
+        why = text(response.get("error-reason")) or "it gave no reason"
+        status = 503 if any(word in why for word in _ITS_OWN_TROUBLES) else 488
+        return MediaAnswer(False, instance, why=why, status=status)
+    told, silent = figures(response, caller_tag)
+    return MediaAnswer(True, instance, text(response.get("sdp")), figures=told, silent=silent)
 
 
-def figures(response: dict[str, Value]) -> str:
-    """The sides' figures as JSON: ours by tag, rtpengine's totals and scores by SSRC; "" for none."""
-    sides: dict[str, dict[str, int | str]] = {}
+def figures(response: dict[str, Value], caller_tag: str) -> tuple[str, str]:
+    """(both sides' figures as JSON, who is silent): ours by tag, rtpengine's totals and scores by SSRC."""
     quality = response.get("quality")
+    found: dict[str, dict[str, int | str]] = {}
     if isinstance(quality, dict):
         for tag, values in quality.items():
             if isinstance(values, dict):
-                sides[tag] = {name: _plain(value) for name, value in values.items()}
+                found[tag] = {name: _plain(value) for name, value in values.items()}
     else:
-        sides = _of_rtpengine(response)
-    return json.dumps({"sides": sides}, separators=(",", ":")) if sides else ""
+        found = _of_rtpengine(response)
+    if len(found) != 2:
+        return "", ""
+    sides = {"caller" if tag == caller_tag else "callee": each for tag, each in found.items()}
+    silent = _silent(sides)
+    told = json.dumps({**sides, "silent": silent}, separators=(",", ":"))
+    return told, silent
+
+
+def _silent(sides: dict[str, dict[str, int | str]]) -> str:
+    """Who sends nothing although the other has been speaking for two seconds or more."""
+    packets = {name: each.get("packets", 0) for name, each in sides.items()}
+    none = [name for name in ("caller", "callee") if not packets.get(name)]
+    if len(none) != 1:
+        return ""
+    heard = max(number for number in packets.values() if isinstance(number, int))
+    return none[0] if heard >= SPEAKING else ""
 
 
 def _of_rtpengine(response: dict[str, Value]) -> dict[str, dict[str, int | str]]:

@@ -16,7 +16,7 @@ import structlog
 
 from sipengine.media import commands
 from sipengine.media.bencode import Value, decode, encode
-from sipengine.services.ports import ANY_INSTANCE, MediaAnswer, MediaRequest, MediaWaiter
+from sipengine.services.ports import ANY_INSTANCE, OFFER, MediaAnswer, MediaRequest, MediaWaiter
 
 RETRY_S: Final = (0.3, 0.6, 1.1)
 """Waiting after each sending; after the last the gateway counts as dead: 2 s, well before the
@@ -112,20 +112,23 @@ class NgClient:
         instance = self._choose(request)
         if instance is None or len(self._asked) >= MAX_WAITING:
             why = "no media gateway answers" if instance is None else "too much is asked of it"
-            self._loop.call_soon(self._tell, waiter, MediaAnswer(False, request.instance, why=why))
+            failed = MediaAnswer(False, request.instance, why=why, status=503)
+            self._loop.call_soon(self._tell, waiter, failed)
             return
         self._send(_Asked(request, waiter, instance), commands.command(request))
 
-    def _choose(self, request: MediaRequest) -> Instance | None:
-        if request.instance != ANY_INSTANCE:
-            known = 0 <= request.instance < len(self.instances)
-            return self.instances[request.instance] if known else None
+    def choose(self) -> int:
+        """In turn, those that live."""
         for _ in self.instances:
             instance = self.instances[self._next % len(self.instances)]
             self._next += 1
             if instance.alive:
-                return instance
-        return None
+                return instance.number
+        return ANY_INSTANCE
+
+    def _choose(self, request: MediaRequest) -> Instance | None:
+        number = request.instance if request.instance != ANY_INSTANCE else self.choose()
+        return self.instances[number] if 0 <= number < len(self.instances) else None
 
     # ------------------------------------------------------------------ the wire
 
@@ -165,7 +168,9 @@ class NgClient:
             instance.alive = True
             self._log.info("media gateway is back", address=instance.address)
         if asked.waiter is not None:
-            self._tell(asked.waiter, commands.answer(response, instance.number))
+            request = asked.request
+            tag = "" if request is None else request.from_tag
+            self._tell(asked.waiter, commands.answer(response, instance.number, tag))
 
     def refused(self, instance: Instance) -> None:
         """Its host says that nobody listens: no use in waiting for the retries."""
@@ -182,17 +187,17 @@ class NgClient:
             self._log.warning("media gateway taken out", address=instance.address, why=why)
 
     def _again_or_fail(self, asked: _Asked, why: str) -> None:
-        """A new call is taken to another gateway, once each; anything else has failed."""
+        """An offer is taken to another gateway that lives, which then has the call; anything else has failed."""
         request = asked.request
         if request is None:
             return
-        if request.instance == ANY_INSTANCE:
-            other = self._choose(request)
-            if other is not None:
-                self._send(_Asked(request, asked.waiter, other), commands.command(request))
-                return
+        other = self.choose() if request.command == OFFER else ANY_INSTANCE
+        if other >= 0:
+            again = _Asked(request, asked.waiter, self.instances[other])
+            self._send(again, commands.command(request))
+            return
         self.failures += 1
-        self._tell(asked.waiter, MediaAnswer(False, asked.instance.number, why=why))
+        self._tell(asked.waiter, MediaAnswer(False, asked.instance.number, why=why, status=503))
 
     def _tell(self, waiter: MediaWaiter | None, answer: MediaAnswer) -> None:
         if waiter is not None:

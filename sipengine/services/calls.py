@@ -63,8 +63,8 @@ class Call:
     __slots__ = (
         "answered", "answered_by", "answered_device", "answered_leg", "call_id", "called", "callee_flow",
         "callee_tag", "caller", "caller_device", "caller_flow", "caller_name", "caller_tag", "decision",
-        "domain", "ended", "hangup_by", "heard", "hidden", "id", "legs", "owner", "reason", "result", "revision",
-        "ringing", "rule", "started", "state", "status",
+        "domain", "ended", "hangup_by", "heard", "hidden", "id", "legs", "owner", "quality", "reason", "result", "revision",
+        "ringing", "rule", "silent", "started", "state", "status",
     )  # fmt: skip
 
     def __init__(self, owner: Calls, uuid: str, call_id: str, caller_tag: str, now: float) -> None:
@@ -86,6 +86,8 @@ class Call:
         self.decision: tuple[str, ...] = ()
         self.legs: list[Leg] = []
         self.answered_leg: Leg | None = None
+        self.quality = ""  # what the media gateway measured, as JSON
+        self.silent = ""  # caller or callee, while the other cannot hear it
         self.hidden = False  # the caller withheld its number (RFC 3323)
         self.heard = now  # when a request of its dialog last came
 
@@ -136,6 +138,13 @@ class Call:
         self.callee_tag = callee_tag
         self.owner.pressing = True
         self.owner.changed(self, leg, now)
+
+    def quality_told(self, figures: str, silent: str) -> None:
+        """The media gateway's figures; the last may come when the call has just ended."""
+        if figures and figures != self.quality:
+            self.quality = figures
+            self.silent = silent
+            self.owner.row_changed(self)
 
     def finish(self, result: str, status: int, hangup_by: str, now: float, why: str = "") -> None:
         """The call is over; `why` is added to its sentence where the result does not tell enough."""
@@ -233,6 +242,10 @@ class Calls:
         if self.watcher is not None:
             self.watcher.call_changed(call, leg, now)
 
+    def row_changed(self, call: Call) -> None:
+        """What only the log tells changed; also of a call that has ended."""
+        self._dirty[call] = None
+
     def ended(self, call: Call, now: float) -> None:
         self.pressing = True
         self._dirty[call] = None
@@ -297,7 +310,7 @@ class Calls:
             call.state, call.caller, call.caller_name, call.caller_device, call.called,
             call.answered_by, call.answered_device, call.started + offset, at(call.ringing),
             at(call.answered), at(call.ended), call.result, call.status, call.hangup_by, call.rule,
-            call.reason, list(call.decision), legs,
+            call.reason, list(call.decision), legs, call.quality,
         )  # fmt: skip
 
     def restore(self, records: list[CallRecord], now: float) -> None:

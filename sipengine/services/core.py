@@ -39,7 +39,7 @@ from sipengine.services.overload import admits
 from sipengine.services.own_addresses import OwnAddresses
 from sipengine.services.own_answers import OwnAnswers
 from sipengine.services.own_requests import Held, OwnRequests
-from sipengine.services.ports import Flows, Media, NoMedia
+from sipengine.services.ports import Flows, Media, MediaPlane, NoMedia
 from sipengine.services.proxy.dialogs import Dialogs
 from sipengine.services.proxy.forwarding import (
     Branches,
@@ -84,7 +84,7 @@ class Core:
     are the (transport, host, port) that this server answers at, `advertised` what phones are told:
     (host, port), or more where transports and address families differ.
     `allowed` are the networks that the guard never limits; without it there is no guard.
-    `media` makes the RTP endpoints of calls that the server answers itself.
+    `media` makes the RTP endpoints of calls answered here, `gateways` carry browsers' and phones'.
     """
 
     def __init__(
@@ -100,6 +100,7 @@ class Core:
         wall: float,
         allowed: Allowed | None = None,
         media: Media | None = None,
+        gateways: MediaPlane | None = None,
     ) -> None:
         unique = hashlib.blake2s(instance.encode()).hexdigest()
         tag_prefix = f"{unique[:8]}-"
@@ -121,17 +122,17 @@ class Core:
         if allowed is not None:
             guard = Guard(allowed, self._facts, offset, f"{unique} {wall}", now)
         self.guard = guard
-        self._challenger = challenger = Challenger(
-            Authenticator(_derived(secret, f"nonce {instance} {wall}")), answers, guard
-        )
+        authenticator = Authenticator(_derived(secret, f"nonce {instance} {wall}"))
+        self._challenger = challenger = Challenger(authenticator, answers, guard)
         registrar = Registrar(location, responsibility)
         self._own = OwnRequests(answers, challenger, registrar, self.out, offset, guard)
         record_route = RecordRoute(_derived(secret, "route"), addresses)
         branches = Branches(unique[:6], addresses)
         self._validation = validation = Validation(branches, record_route, responsibility)
-        proxy = Proxy(
+        self._proxy = proxy = Proxy(
             layer, location, flows, calls, record_route, branches, responsibility, tag_prefix
         )
+        proxy.carry_by(gateways, unique[:8])
         self._sessions = sessions = SessionTimers(layer.timers)
         self._dialogs = Dialogs(layer, calls, proxy, record_route, validation, answers, sessions)
         self._messaging = messaging = Messaging(
@@ -279,10 +280,10 @@ class Core:
 
     def counters(self) -> dict[str, int]:
         """Numbers for health and metrics; those ending in `_now` go up and down, others only up."""
-        guard = {} if self.guard is None else self.guard.counters()
         return {
             **self._answers.counts,
-            **guard,
+            **({} if self.guard is None else self.guard.counters()),
+            **self._proxy.media_counters(),
             "calls_now": self._calls.count,
             "calls": self._calls.total,
             "bindings_now": len(self._location),

@@ -138,13 +138,20 @@ class MediaRequest:
 
 @dataclass(frozen=True, slots=True)
 class MediaAnswer:
-    """What became of it. `why` is a clause for the log where `ok` is false; `figures` is JSON, "" for none."""
+    """What became of it.
+
+    Where `ok` is false, `why` is a clause for the log and `status` what a caller may be told: 488
+    where the description cannot be served, 503 where the gateway cannot. `figures` are the sides'
+    as JSON, "" for none; `silent` is "caller", "callee" or "both" if nothing comes from there.
+    """
 
     ok: bool
     instance: int
     sdp: str = ""
     why: str = ""
+    status: int = 0
     figures: str = ""
+    silent: str = ""
 
 
 class MediaWaiter(Protocol):
@@ -157,3 +164,7 @@ class MediaPlane(Protocol):
     """
 
     def ask(self, request: MediaRequest, waiter: MediaWaiter | None) -> None: ...
+
+    def choose(self) -> int:
+        """The instance for the next call, below 0 if none lives."""
+        ...

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pbx.calls.models import Call, Leg
+from pbx.calls.quality import Quality, quality_of
 from sipengine import api
 from webui.dashboard import states
 from webui.dashboard.parties import Directory, Party
@@ -37,6 +38,7 @@ class Story:
     talked: float | None
     moments: list[Moment]
     legs: list[Leg]
+    quality: Quality | None
 
 
 def tell(call: Call) -> Story:
@@ -57,6 +59,7 @@ def tell(call: Call) -> Story:
         talked=seconds_between(call.answered, call.ended),
         moments=_moments(call, legs, directory, caller, callee),
         legs=legs,
+        quality=quality_of(call.quality),
     )
 
 

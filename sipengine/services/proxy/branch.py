@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sipengine.services.calls import Leg
+from sipengine.services.calls import Call, Leg
 from sipengine.services.proxy.attempts import Attempts
 from sipengine.services.proxy.forwarding import cancel_of
 from sipengine.services.proxy.large import LARGE, StreamFirst
@@ -86,15 +86,19 @@ class Branch:
             user.on_transport_error(now)
             return
         self.flow = flow
-        name, request = context.copy_for(self.target, flow)
+        name, request = self.copy(flow)
         if len(request) > LARGE and not flow.reliable:
             streams = context.proxy.streams
             stream = streams.beside(flow, self.target.uri, now)
             if stream is not None:
                 user = StreamFirst(self, streams, flow, user, patience)
                 self.flow = flow = stream
-                name, request = context.copy_for(self.target, flow)
+                name, request = self.copy(flow)
         self.client = InviteClient(context.proxy.layer, user, name, request, flow, now, patience)
+
+    def copy(self, flow: Flow) -> tuple[bytes, bytes]:
+        """(branch parameter, INVITE) to send by `flow`."""
+        return self._context.copy_for(self.target, flow)
 
     @property
     def why(self) -> str:
@@ -113,6 +117,14 @@ class Branch:
             context.success(self, data, now)
         else:
             self._failed(status, data, now)
+
+    @property
+    def crosses(self) -> bool:
+        """Whether its media goes by way of a gateway (services/media/crossing_branch.py)."""
+        return False
+
+    def answered(self, call: Call, success: bytes, now: float) -> None:
+        """Its 2xx, which the caller has got, made `call`."""
 
     def on_timeout(self, now: float) -> None:
         self._failed(408, b"", now)

@@ -7,6 +7,7 @@ Whoever can show neither gets 481.
 from __future__ import annotations
 
 from sipengine.services.calls import Call, Calls
+from sipengine.services.media.crossing import Crossing
 from sipengine.services.own_answers import OwnAnswers
 from sipengine.services.proxy.forwarding import pop_own_routes
 from sipengine.services.proxy.identity import ASSERTED, PREFERRED, screen
@@ -72,20 +73,45 @@ class Dialogs:
             and self._timers.concerns(message)
         ):
             session = self._timers.ask(message, call.domain)
+        crossing = None
+        if self._proxy.anchors is not None:
+            crossing = self._crossing(message, route, from_caller, flow)
         if message.method == "INVITE":
             server = InviteServer(self._layer, key, reply_flow, now)
             server.respond(100, reply(message, 100), now)
             self._proxy.relay_invite(
-                server, message, flow, target, hash_of_loop, now, call, session
+                server, message, flow, target, hash_of_loop, now, call, session, crossing
             )
             return
         ending = None
-        if message.method == "BYE" and call is not None and _is_of_call(message, call, from_caller):
-            ending = call
+        if message.method == "BYE":
+            if call is not None and _is_of_call(message, call, from_caller):
+                ending = call
+            if crossing is not None:
+                crossing.end(call)
+                crossing = None
         self._proxy.relay(
             NonInviteServer(self._layer, key, reply_flow, now), message, target, hash_of_loop, ending, from_caller, now,
-            session, call,
+            session, call, crossing,
         )  # fmt: skip
+
+    def _crossing(
+        self, message: Message, route: str | None, from_caller: bool, flow: Flow | None
+    ) -> Crossing | None:
+        """The way of the dialog's media, if our note says that a gateway carries it."""
+        anchors = self._proxy.anchors
+        if anchors is None or route is None or "!g" not in route:
+            return None
+        ends = self._ends(message, route)
+        if ends is None or not ends.media:
+            return None
+        caller_tag = message.from_tag if from_caller else message.to_tag
+        anchor = anchors.of_note(ends.media, message.call_id, caller_tag)
+        return (
+            None
+            if anchor is None
+            else Crossing(anchors, anchor, from_caller, flow.remote[0] if flow is not None else "")
+        )
 
     def receive_ack(self, message: Message, now: float) -> None:
         """An ACK of no transaction: of a 2xx it goes on, of our own stateless answer it ends here."""
@@ -99,7 +125,10 @@ class Dialogs:
         _, from_caller, heard, ends = found
         hash_of_loop = self._validation.check(message)
         target: Target = self._proxy.in_dialog_target(message, ends, heard, from_caller)
-        self._proxy.forward_ack(message, target, hash_of_loop)
+        crossing = None
+        if message.body and self._proxy.anchors is not None:
+            crossing = self._crossing(message, route, from_caller, None)
+        self._proxy.forward_ack(message, target, hash_of_loop, crossing)
 
     def _find(
         self, message: Message, route: str | None

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sipengine.services.calls import Call
-from sipengine.services.explanation import number, person
+from sipengine.services.calls import Call, Leg
+from sipengine.services.media.crossing import Crossing
+from sipengine.services.media.crossing_branch import CrossingBranch
 from sipengine.services.proxy.additions import Additions, breadth_line
 from sipengine.services.proxy.best_response import BestResponse
 from sipengine.services.proxy.branch import Branch
 from sipengine.services.proxy.forwarding import Outgoing
 from sipengine.services.proxy.late_success import hang_up
+from sipengine.services.proxy.outcomes import new_addresses, result_of, why_not
 from sipengine.services.proxy.preloaded_route import PreloadedRoute
 from sipengine.services.proxy.session_timer import SessionAsk
 from sipengine.services.proxy.targets import MAX_BREADTH, Target, target_at
 from sipengine.services.replies import reply
 from sipengine.services.routing import ANY, BUSY, NO_ANSWER, Stage
-from sipengine.sip.address import parse_address, readable
+from sipengine.sip.address import parse_address
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message, tag_of
@@ -45,7 +47,7 @@ class InviteContext:
     __slots__ = (
         "_additions", "_best", "_branches", "_breadth", "_cancelled", "_done", "_follow", "_pending",
         "_redirects", "_request", "_server", "_session", "_source", "_stage", "_timed_out",
-        "_unanswered", "_whose", "call", "due", "proxy", "route",
+        "_unanswered", "_whose", "call", "crossing", "due", "media_why", "proxy", "route",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +67,8 @@ class InviteContext:
         self._session: SessionAsk | None = None
         self._whose: Call | None = None
         self.call = call
+        self.crossing: Crossing | None = None  # of an INVITE in a dialog whose media is anchored
+        self.media_why = ""  # what a media gateway could not do
         self.due = 0.0
         self._server = server
         self._request: tuple[Message, Outgoing] | None = message, outgoing
@@ -144,21 +148,34 @@ class InviteContext:
         leg = (
             None if call is None else call.leg_started(target.name, target.uri, target.device, now)
         )
+        self._pending += 1
+        anchors = self.proxy.anchors
+        if anchors is not None and self._request is not None:
+            crossing = self.crossing
+            if call is not None:
+                crossing = anchors.crossing(self._request[0], self._source, target.flow)
+            if crossing is not None:
+                self._cross(target, leg, crossing, now)
+                return
         branch = Branch(self, target, leg)
         self._branches.append(branch)
-        self._pending += 1
         branch.start(now)
 
-    def copy_for(self, target: Target, flow: Flow) -> tuple[bytes, bytes]:
-        """(branch parameter, INVITE) to send to a target by `flow`."""
+    def _cross(self, target: Target, leg: Leg | None, crossing: Crossing, now: float) -> None:
+        """Ring a target by way of a media gateway."""
+        assert self._request is not None
+        self._branches.append(CrossingBranch(self, target, leg, crossing, self._request[0]))
+        self._branches[-1].start(now)
+
+    def copy_for(self, target: Target, flow: Flow, media: str = "") -> tuple[bytes, bytes]:
+        """(branch parameter, INVITE) to send to a target by `flow`; `media` is for its Record-Route."""
         call = self.call
         note = "" if call is None else self.proxy.record_route.lines(
-            call.call_id, call.caller_tag, self._source, flow
+            call.call_id, call.caller_tag, self._source, flow, media
         )  # fmt: skip
         assert self._request is not None
-        _, outgoing = self._request
         extra = self._breadth if self._additions is None else self._additions.lines(target, flow)
-        return outgoing.to(target.uri, flow, note + target.routes + extra)
+        return self._request[1].to(target.uri, flow, note + target.routes + extra)
 
     @property
     def call_id(self) -> str:
@@ -192,6 +209,7 @@ class InviteContext:
             to = header_line(data, b"To", b"t")
             tag = tag_of((to or b"").decode("latin-1"))
             self.call.leg_answered(branch.leg, tag, branch.flow, now)
+            branch.answered(self.call, data, now)
         if not self._done:
             self._done = True
             self.due = 0.0
@@ -222,6 +240,8 @@ class InviteContext:
         if self._done:
             self._let_go()
             return
+        if status == 488 and not self._cancelled and self._again_with_other_media(branch, now):
+            return
         follow = self._follow and 300 <= status < 400 and not self._cancelled and bool(data)
         if follow and self._follow_contacts(data, now):
             return
@@ -232,6 +252,18 @@ class InviteContext:
                 other.cancel("", now)  # §16.7 step 5
         if self._pending == 0:
             self._stage_over(now)
+
+    def _again_with_other_media(self, branch: Branch, now: float) -> bool:
+        """A phone refused the offer as it was (§21.4.26): offer it SRTP for RTP, or RTP for SRTP."""
+        anchors, call, target = self.proxy.anchors, self.call, branch.target
+        if anchors is None or call is None or self._request is None or branch.crosses:
+            return False
+        crossing = anchors.other_crossing(self._request[0], self._source)
+        if crossing is not None:
+            leg = call.leg_started(target.name, target.uri, target.device, now)
+            self._pending += 1
+            self._cross(target, leg, crossing, now)
+        return crossing is not None
 
     def _leg_result(self, branch: Branch, status: int) -> str:
         if branch.cancel_wanted:
@@ -329,7 +361,7 @@ class InviteContext:
         why = ""
         own = not data
         if own:
-            status = status or 480
+            status = 503 if self.media_why and status == 500 else status or 480
             assert self._request is not None
             message, _ = self._request
             data = reply(message, status, to_tag=self.proxy.local_tag(self._server.key))
@@ -340,7 +372,7 @@ class InviteContext:
             if (status == 480 and not self._rang()) or why == self._unanswered != "":
                 result = "failed"
             if result == "redirected":
-                why = _new_addresses(data)
+                why = new_addresses(data)
             by = "caller" if self._cancelled else "system" if own else "callee"
             self.call.finish(result, status, by, now, why)
         self._let_go()
@@ -363,37 +395,6 @@ class InviteContext:
         """A clause for an answer that is our own."""
         if self.call is None:
             return ""
-        names = " and ".join(dict.fromkeys(person(self.call, leg.target) for leg in self.call.legs))
-        if status == 480 and not self._rang():
-            return f"{names or 'the called party'} has no phone registered"
-        if status in (408, 500) and self._unanswered:
-            return self._unanswered
-        if status == 500:
-            return f"the phone of {names} could not be reached"
-        if status == 408:
-            return f"the phone of {names} gave no sign of life"
-        return ""
-
-
-def _new_addresses(response: bytes) -> str:
-    """The numbers that a 3xx tells the caller to call."""
-    found = []
-    for contact in parse(response).all("Contact")[:3]:
-        try:
-            found.append(number(readable(parse_address(contact).uri_text)))
-        except RemoteProtocolError:
-            continue  # it went back as it was: whether it is any use is for the caller to see
-    return ", ".join(found) or "another address"
-
-
-def result_of(status: int) -> str:
-    """The call log's word for a final status."""
-    if status in (486, 600):
-        return "busy"
-    if status in (603, 607, 608):
-        return "declined"
-    if status in (408, 480):
-        return "no_answer"
-    if status == 487:
-        return "cancelled"
-    return "redirected" if status < 400 else "failed"
+        if self.media_why and status in (488, 503):
+            return f"its media could not be carried: {self.media_why}"
+        return why_not(self.call, status, self._rang(), self._unanswered)

@@ -21,7 +21,7 @@ from sipengine.services.proxy.identity import (
     privacy_of,
     screen,
 )
-from sipengine.services.proxy.invite_context import result_of
+from sipengine.services.proxy.outcomes import result_of
 from sipengine.services.proxy.preloaded_route import check_routes
 from sipengine.services.proxy.proxy import Proxy
 from sipengine.services.proxy.session_timer import SessionAsk, SessionTimers

@@ -6,7 +6,11 @@ from typing import Final
 
 from sipengine.services.calls import Call, Calls
 from sipengine.services.location import Location
-from sipengine.services.ports import Flows
+from sipengine.services.media.anchors import Anchors
+from sipengine.services.media.crossing import Crossing
+from sipengine.services.media.crossing_ack import CrossingAck
+from sipengine.services.media.crossing_exchange import CrossingExchange
+from sipengine.services.ports import Flows, MediaPlane
 from sipengine.services.proxy.additions import Additions, breadth_line, breadth_of
 from sipengine.services.proxy.attempts import Attempts, Sender, Single
 from sipengine.services.proxy.forwarding import Branches, Outgoing, push_strict_route
@@ -71,6 +75,15 @@ class Proxy:
         self.branches = branches
         self._tag_prefix = tag_prefix
         self._responsibility = responsibility
+        self.anchors: Anchors | None = None
+
+    def carry_by(self, gateways: MediaPlane | None, unique: str) -> None:
+        """Have these carry the media of calls that need it; `unique` as of `Anchors`."""
+        if gateways is not None:
+            self.anchors = Anchors(gateways, self.layer, self.branches, unique)
+
+    def media_counters(self) -> dict[str, int]:
+        return {} if self.anchors is None else self.anchors.counters()
 
     # -- out of a dialog
 
@@ -175,10 +188,12 @@ class Proxy:
         now: float,
         call: Call | None,
         session: SessionAsk | None,
+        crossing: Crossing | None = None,
     ) -> None:
-        """Forward a re-INVITE; `session` is what it asks for `call`."""
+        """Forward a re-INVITE; `session` is what it asks for `call`, `crossing` the way of its media."""
         outgoing = Outgoing(message, self.branches, loop_hash, self._responsibility.realms)
         context = InviteContext(self, server, message, outgoing, source, None)
+        context.crossing = crossing
         if session is not None and call is not None:
             context.time_session(session, call)
         context.relay(target, now)
@@ -186,21 +201,31 @@ class Proxy:
     def relay(
         self, server: NonInviteServer, message: Message, target: Target, loop_hash: int, call: Call | None,
         from_caller: bool, now: float, session: SessionAsk | None = None, whose: Call | None = None,
+        crossing: Crossing | None = None,
     ) -> None:  # fmt: skip
         """Forward any other request of a dialog; `call` is given for its BYE, `session` for an UPDATE."""
         outgoing = Outgoing(message, self.branches, loop_hash, self._responsibility.realms)
-        context = NonInviteContext(
-            server, message, self.local_tag(server.key), call, from_caller, now
-        )
+        tag = self.local_tag(server.key)
+        if crossing is not None and message.body:
+            other = CrossingExchange(server, message, tag, crossing)
+            other.session, other.whose = session, whose
+            other.begin(self, outgoing, target, now)
+            return
+        context = NonInviteContext(server, message, tag, call, from_caller, now)
         context.session, context.whose = session, whose
         context.send(self, outgoing, [target], None, now)
 
-    def forward_ack(self, message: Message, target: Target, loop_hash: int) -> None:
+    def forward_ack(
+        self, message: Message, target: Target, loop_hash: int, crossing: Crossing | None = None
+    ) -> None:
         """An ACK of a 2xx goes on without any state (§16.11 last paragraph, §17)."""
         outgoing = Outgoing(message, self.branches, loop_hash, self._responsibility.realms)
         flow = target.flow
         if flow is not None:
             _, data = outgoing.to(target.uri, flow, "")
+            if crossing is not None:
+                CrossingAck(self.layer, flow, data, message, crossing).begin()
+                return
             self.layer.out.append((flow, data))
         elif target.hop is not None:
             ack = _Ack(self.layer, outgoing, target.uri)

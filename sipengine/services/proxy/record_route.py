@@ -1,7 +1,8 @@
 """Record-Route with a signed note of both ends' flows, so that a dialog outlives this process (D3).
 
 The note is a URI parameter: `f=U192.0.2.1:5060!T198.51.100.7:40312!MAC`, caller first; U is UDP, T
-TCP, S TLS, W and X a WebSocket plain and secure. The MAC
+TCP, S TLS, W and X a WebSocket plain and secure. A call that goes through a media gateway has its
+anchor before the MAC: `…!g0wr1f!MAC`. The MAC
 covers the note, the Call-ID and the caller's tag. Whoever presents it in a Route proves that we
 relayed the dialog, and which tag it verifies with tells which side is speaking.
 Double Record-Route where the two sides differ in transport or address (RFC 5658 §3.3).
@@ -28,6 +29,7 @@ class Ends:
     caller: tuple[str, str, int]
     callee: tuple[str, str, int]
     from_caller: bool
+    media: str = ""  # the anchor of the dialog's media (services/media/anchors.py)
 
 
 class RecordRoute:
@@ -37,9 +39,13 @@ class RecordRoute:
         self._key = key
         self._addresses = addresses
 
-    def lines(self, call_id: str, from_tag: str, caller: Flow, callee: Flow) -> str:
+    def lines(
+        self, call_id: str, from_tag: str, caller: Flow, callee: Flow, media: str = ""
+    ) -> str:
         """The header lines to put above other Record-Routes, each with its line end."""
         note = f"{_packed(caller)}!{_packed(callee)}"
+        if media:
+            note = f"{note}!{media}"
         note = f"{note}!{self._mac(note, call_id, from_tag)}>\r\n"
         towards_caller = caller.route or self._addresses.route(caller)
         towards_callee = callee.route or self._addresses.route(callee)
@@ -56,7 +62,8 @@ class RecordRoute:
         ):
             return None
         caller, _, callee = body.partition("!")
-        return Ends(_unpacked(caller), _unpacked(callee), from_caller)
+        callee, _, media = callee.partition("!")
+        return Ends(_unpacked(caller), _unpacked(callee), from_caller, media)
 
     def note_of(self, route: str) -> str | None:
         """The note in a Route value that reads exactly as we wrote it: the quick way for the usual case."""

@@ -118,7 +118,8 @@ def tables(connection: psycopg.Connection) -> tuple[Bindings, Calls]:
     ]
     calls: Calls = {}
     for row in connection.execute(f"SELECT {columns(CallRecord, ('legs',))} FROM calls_call"):
-        calls[str(row[0])] = CallRecord(str(row[0]), *row[1:], [])  # type: ignore[call-arg]
+        *values, quality = row
+        calls[str(row[0])] = CallRecord(str(row[0]), *values[1:], [], quality)  # type: ignore[call-arg]
     rows = connection.execute(
         f"SELECT call_id::text, {columns(LegRecord)} FROM calls_leg ORDER BY call_id, position"
     )

@@ -1,0 +1,262 @@
+"""Which calls go through a media gateway, and what is asked of it about each.
+
+A branch of a call is anchored where its two sides do not understand each other's media: one is a
+browser and the other is not, or one insists on SRTP. Everybody else's voice flows straight and costs
+one test here. What a later request of the dialog needs is in the signed note of our Record-Route:
+`g0wr1f`: gateway 0, the caller a browser (w), the callee by RTP (r), and a name no other call has.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sipengine.services.media.crossing import Crossing
+from sipengine.services.media.lost_gateway import end_call
+from sipengine.services.ports import (
+    ANSWER,
+    DELETE,
+    OFFER,
+    QUERY,
+    TO_RTP,
+    TO_SRTP,
+    TO_WEB,
+    MediaAnswer,
+    MediaPlane,
+    MediaRequest,
+    MediaWaiter,
+)
+from sipengine.sip.timers import TimerQueue
+
+if TYPE_CHECKING:
+    from sipengine.services.calls import Call
+    from sipengine.services.proxy.forwarding import Branches
+    from sipengine.sip.flow import Flow
+    from sipengine.sip.message import Message
+    from sipengine.sip.transaction.layer import TransactionLayer
+
+WEB: Final = frozenset({"WS", "WSS"})
+MAX_ANCHORS: Final = 20_000
+"""Anchored calls at once, over all gateways; about 3 kB each. More are refused with 503."""
+MAX_NAME: Final = 200
+SWEEP_S: Final = 5.0
+FIRST_LOOK_S: Final = 6.0
+"""After the answer: by then both sides have spoken, or one of them cannot be heard."""
+LOOK_S: Final = 30.0
+LOST_LOOKS: Final = 3
+"""Looks, a sweep apart, at which a gateway does not know a call before the call is ended: time for a
+browser, which notices sooner, to have it made anew by another offer."""
+_LETTERS: Final = {TO_WEB: "w", TO_RTP: "r", TO_SRTP: "s"}
+_PROTOCOLS: Final = {"w": TO_WEB, "r": TO_RTP, "s": TO_SRTP}
+
+
+class Anchor:
+    """One dialog, or what may become one, whose media a gateway carries."""
+
+    __slots__ = (
+        "awaiting", "call", "callee", "callee_flow", "caller", "caller_flow", "caller_tag", "instance",
+        "invite", "key", "lost", "name", "next_look", "success",
+    )  # fmt: skip
+
+    def __init__(
+        self, instance: int, key: str, call_id: str, caller_tag: str, caller: str, callee: str
+    ) -> None:
+        self.instance = instance
+        self.key = key
+        self.name = f"{key}-{call_id[:MAX_NAME]}"
+        self.caller_tag = caller_tag
+        self.caller = caller  # what each side speaks: TO_WEB, TO_RTP or TO_SRTP
+        self.callee = callee
+        self.call: Call | None = None
+        self.awaiting = False  # the callee's offer in a provisional answer waits for the PRACK
+        self.next_look = 0.0
+        self.lost = 0
+        self.invite: Message | None = None  # both kept to end the call if the gateway is lost
+        self.success = b""
+        self.caller_flow: Flow | None = None
+        self.callee_flow: Flow | None = None
+
+    @property
+    def note(self) -> str:
+        """What the Record-Route carries."""
+        return f"g{self.instance}{_LETTERS[self.caller]}{_LETTERS[self.callee]}{self.key}"
+
+
+class Anchors:
+    """All anchored calls of this process; `unique` are hex digits that no other process has."""
+
+    def __init__(
+        self, plane: MediaPlane, layer: TransactionLayer, branches: Branches, unique: str
+    ) -> None:
+        self._plane = plane
+        self._layer = layer
+        self._timers: TimerQueue = layer.timers
+        self._branches = branches
+        self._unique = unique
+        self._count = 0
+        self._live: dict[str, Anchor] = {}
+        self.due = 0.0
+        self.total = 0
+        self.refused = 0
+        self.lost = 0
+        self.one_way = 0
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    # -- which calls
+
+    def crossing(self, message: Message, source: Flow, target: Flow | None) -> Crossing | None:
+        """The way by a gateway for a new branch of which one side is a browser and the other is not
+        (RFC 7118, RFC 8834); None where the media flows straight.
+
+        Its anchor is None if there is no gateway, or no room.
+        """
+        body = message.body
+        from_web = source.transport in WEB or "UDP/TLS/RTP" in body
+        # A host whose address is not known yet is no browser: those have no names.
+        to_web = target is not None and target.transport in WEB
+        if from_web == to_web:
+            return None
+        caller = TO_WEB if from_web else TO_SRTP if "RTP/SAVP" in body else TO_RTP
+        anchor = self._begin(message, caller, TO_WEB if to_web else TO_RTP)
+        return Crossing(self, anchor, True, source.remote[0])
+
+    def other_crossing(self, message: Message, source: Flow) -> Crossing | None:
+        """For a phone that refused the offer as it was: SRTP where it was RTP, RTP where it was SRTP."""
+        body = message.body
+        if "UDP/TLS/RTP" in body or not body:
+            return None
+        srtp = "RTP/SAVP" in body
+        anchor = self._begin(message, TO_SRTP if srtp else TO_RTP, TO_RTP if srtp else TO_SRTP)
+        return None if anchor is None else Crossing(self, anchor, True, source.remote[0])
+
+    def _begin(self, message: Message, caller: str, callee: str) -> Anchor | None:
+        instance = self._plane.choose()
+        if instance < 0 or len(self._live) >= MAX_ANCHORS:
+            self.refused += 1
+            return None
+        self._count += 1
+        key = f"{self._unique}{self._count:x}"
+        return self._keep(Anchor(instance, key, message.call_id, message.from_tag, caller, callee))
+
+    def of_note(self, note: str, call_id: str, caller_tag: str) -> Anchor | None:
+        """The anchor that a verified note of ours names; of an earlier process's call it is made anew."""
+        digits = len(note[1:]) - len(note[1:].lstrip("0123456789"))
+        rest = note[1 + digits :]
+        if not note.startswith("g") or not digits or len(rest) < 3:
+            return None
+        known = self._live.get(rest[2:])
+        if known is not None:
+            return known
+        caller, callee = _PROTOCOLS.get(rest[0]), _PROTOCOLS.get(rest[1])
+        if caller is None or callee is None or len(self._live) >= MAX_ANCHORS:
+            return None
+        return self._keep(
+            Anchor(int(note[1 : 1 + digits]), rest[2:], call_id, caller_tag, caller, callee)
+        )
+
+    def _keep(self, anchor: Anchor) -> Anchor:
+        self._live[anchor.key] = anchor
+        self.total += 1
+        return anchor
+
+    # -- what is asked
+
+    def offer(
+        self, anchor: Anchor, to_callee: bool, tag: str, sdp: bytes, host: str, waiter: MediaWaiter
+    ) -> None:
+        """The offer of the side with `tag`, signalled from `host`, for the other side."""
+        self._ask(OFFER, anchor, to_callee, tag, "", sdp, host, waiter)
+
+    def answer(
+        self, anchor: Anchor, to_callee: bool, tags: tuple[str, str], sdp: bytes, host: str,
+        waiter: MediaWaiter,
+    ) -> None:  # fmt: skip
+        """An answer; `tags` are the offerer's and the answerer's."""
+        self._ask(ANSWER, anchor, to_callee, tags[0], tags[1], sdp, host, waiter)
+
+    def _ask(
+        self, command: str, anchor: Anchor, to_callee: bool, tag: str, other: str, sdp: bytes,
+        host: str, waiter: MediaWaiter,
+    ) -> None:  # fmt: skip
+        protocol = anchor.callee if to_callee else anchor.caller
+        self._plane.ask(
+            MediaRequest(
+                command, anchor.instance, anchor.name, tag, other, sdp.decode("latin-1"), protocol, host
+            ),
+            waiter,
+        )  # fmt: skip
+
+    # -- the life of a call
+
+    def answered(self, anchor: Anchor, call: Call, success: bytes, now: float) -> None:
+        """The call talks: from now on its quality is looked at."""
+        if anchor.call is None:
+            anchor.call = call
+            anchor.success = success
+            anchor.next_look = now + FIRST_LOOK_S
+            if not self.due:
+                self._timers.start(SWEEP_S, now, self)
+
+    def end(self, anchor: Anchor, call: Call | None) -> None:
+        """The dialog is over, or never came to be. Its last figures go to the row of `call`."""
+        if self._live.pop(anchor.key, None) is None:
+            return
+        anchor.invite = None
+        request = MediaRequest(DELETE, anchor.instance, anchor.name, anchor.caller_tag)
+        self._plane.ask(request, None if call is None else _Figures(self, anchor, call))
+
+    def on_timer(self, now: float) -> None:
+        """Look after the calls that talk: ask for their figures, notice those whose gateway is gone."""
+        self.due = 0.0
+        for anchor in list(self._live.values()):
+            call = anchor.call
+            if call is None:
+                continue
+            if not call.going_on:
+                self.end(anchor, call)
+            elif now >= anchor.next_look:
+                anchor.next_look = now + LOOK_S
+                request = MediaRequest(QUERY, anchor.instance, anchor.name, anchor.caller_tag)
+                self._plane.ask(request, _Figures(self, anchor, call))
+        if self._live:
+            self._timers.start(SWEEP_S, now, self)
+
+    def gone(self, anchor: Anchor, call: Call, why: str, now: float) -> None:
+        """The gateway does not know the call any more: it was started anew, or cannot be reached."""
+        anchor.lost += 1
+        anchor.next_look = now + SWEEP_S
+        if anchor.lost < LOST_LOOKS or anchor.key not in self._live:
+            return
+        self.lost += 1
+        del self._live[anchor.key]
+        end_call(anchor, self._layer, self._branches, now)
+        call.finish("answered", 200, "system", now, f"the media gateway lost it: {why}")
+
+    def counters(self) -> dict[str, int]:
+        return {
+            "media_calls_now": len(self._live),
+            "media_calls": self.total,
+            "media_refused": self.refused,
+            "media_lost_calls": self.lost,
+            "media_one_way": self.one_way,
+        }
+
+
+class _Figures:
+    """Waits for a call's figures."""
+
+    def __init__(self, anchors: Anchors, anchor: Anchor, call: Call) -> None:
+        self._anchors = anchors
+        self._anchor = anchor
+        self._call = call
+
+    def on_media(self, answer: MediaAnswer, now: float) -> None:
+        call = self._call
+        if answer.ok:
+            self._anchor.lost = 0
+            if answer.silent and not call.silent:
+                self._anchors.one_way += 1
+            call.quality_told(answer.figures, answer.silent)
+        elif call.going_on and self._anchor.call is call:
+            self._anchors.gone(self._anchor, call, answer.why, now)

@@ -1,0 +1,151 @@
+"""A WebRTC telephone and desk phones call each other: each hears the other's tone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from tests.interop.conftest import Phones
+from tests.support.cast import PASSWORD, extension
+from tests.support.pbx_process import DOMAIN, PbxProcess
+from tests.support.wait import until
+from tests.support.web_phone import WebPhone
+
+CONFIGURATION = {"extensions": [extension(f"260{digit}") for digit in range(1, 6)]}
+
+
+class WebPhones:
+    def __init__(self, pbx: PbxProcess, stack: ExitStack) -> None:
+        self.pbx, self.stack = pbx, stack
+
+    def make(self, number: str, *codecs: str, tone: float = 1000) -> WebPhone:
+        phone = WebPhone(
+            number, PASSWORD.format(number), port=int(self.pbx.environment["PBX_WS_PORT"]),
+            domain=DOMAIN, tone=tone, codecs=codecs,
+        )  # fmt: skip
+        self.stack.enter_context(phone)
+        phone.register()
+        return phone
+
+
+@pytest.fixture
+def web_phones(pbx: PbxProcess) -> Iterator[WebPhones]:
+    with ExitStack() as stack:
+        yield WebPhones(pbx, stack)
+
+
+def told(pbx: PbxProcess, phone: WebPhone) -> dict[str, Any]:
+    """The figures in the row of the phone's call, which may come just after its end."""
+    return until(lambda: json.loads(pbx.row_of(phone.call_id)["quality"] or "0"), "the figures")
+
+
+def test_a_web_phone_calls_a_desk_phone(
+    pbx: PbxProcess, phones: Phones, web_phones: WebPhones
+) -> None:
+    web, desk = web_phones.make("2601"), phones.baresip("2602", tone=440)
+    web.dial("2602")
+    desk.wait_for("CALL_INCOMING")
+    desk.accept()
+    web.established()
+    desk.hears(1000, deadline=15)
+    web.hears(440)
+    web.offer_again()
+    desk.hears(1000)
+    web.hears(440)
+    web.hang_up()
+    desk.wait_for("CALL_CLOSED")
+    figures = told(pbx, web)
+    assert figures["silent"] == ""
+    for side in ("caller", "callee"):
+        assert figures[side]["packets"] > 25
+        assert figures[side]["mos_100"] > 400
+        assert figures[side]["transcoded"] == 0
+
+
+def test_a_desk_phone_calls_a_web_phone(
+    pbx: PbxProcess, phones: Phones, web_phones: WebPhones
+) -> None:
+    web, desk = web_phones.make("2601"), phones.baresip("2602", tone=660)
+    desk.dial("2601")
+    web.answer()
+    web.acknowledged()
+    desk.wait_for("CALL_ESTABLISHED")
+    desk.hears(1000, deadline=15)
+    web.hears(660)
+    desk.hang_up()
+    web.hung_up()
+    assert pbx.row_of(web.call_id)["hangup_by"] == "caller"
+
+
+def test_two_web_phones_need_no_gateway(pbx: PbxProcess, web_phones: WebPhones) -> None:
+    one, other = web_phones.make("2601", tone=700), web_phones.make("2603", tone=1100)
+    one.dial("2603")
+    other.answer()
+    one.established()
+    other.acknowledged()
+    one.hears(1100, deadline=15)
+    other.hears(700)
+    one.hang_up()
+    other.hung_up()
+    assert not pbx.row_of(one.call_id)["quality"]
+
+
+def test_a_web_phone_with_opus_alone_is_transcoded_for_a_phone_with_g711(
+    pbx: PbxProcess, phones: Phones, web_phones: WebPhones
+) -> None:
+    web, desk = web_phones.make("2601", "opus"), phones.baresip("2602", tone=440)
+    web.dial("2602")
+    desk.wait_for("CALL_INCOMING")
+    desk.accept()
+    web.established()
+    desk.hears(1000, deadline=15)
+    web.hears(440)
+    web.hang_up()
+    desk.wait_for("CALL_CLOSED")
+    figures = told(pbx, web)
+    assert figures["caller"]["transcoded"] == 1
+
+
+def test_kill_9_of_the_gateway_ends_what_it_carried_and_nothing_else(
+    pbx: PbxProcess, phones: Phones, web_phones: WebPhones
+) -> None:
+    """A new call goes through at once; the old one is ended and says why."""
+    web, desk = web_phones.make("2601"), phones.baresip("2602", tone=440)
+    one, other = phones.baresip("2604"), phones.baresip("2605", tone=550)
+    web.dial("2602")
+    desk.wait_for("CALL_INCOMING")
+    desk.accept()
+    web.established()
+    web.hears(440, deadline=15)
+    one.dial("2605")
+    other.wait_for("CALL_INCOMING")
+    other.accept()
+    one.wait_for("CALL_ESTABLISHED")
+    before = pbx.parts("-m sipengine.gateway")[0]
+    os.kill(before.pid, signal.SIGKILL)
+    until(
+        lambda: [part for part in pbx.parts("-m sipengine.gateway") if part.pid != before.pid],
+        "another gateway",
+        deadline=15,
+    )
+    desk.wait_for("CALL_CLOSED", deadline=60)
+    web.hung_up()
+    row = until(
+        lambda: pbx.row_of(web.call_id) if pbx.row_of(web.call_id)["ended"] else None, "the row"
+    )
+    assert row["hangup_by"] == "system"
+    assert "the media gateway lost it" in row["reason"]
+    one.hears(550)
+    web.dial("2602")
+    desk.wait_for("CALL_INCOMING")
+    desk.accept()
+    web.established()
+    web.hears(440, deadline=15)
+    web.hang_up()
+    one.hang_up()
