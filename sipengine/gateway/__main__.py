@@ -18,11 +18,12 @@ def main() -> int:
     try:
         environment = current()
         settings = Settings(
-            bind=environment.bind,
+            binds=environment.binds,
             advertised=environment.advertised_address,
             local=tuple(
                 host
-                for host in local_addresses(environment.bind)
+                for bind in environment.binds
+                for host in local_addresses(bind)
                 if not host.lower().startswith("fe80:")  # means nothing without its interface
             ),
             ports=environment.rtp_ports,

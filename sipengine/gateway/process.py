@@ -37,7 +37,7 @@ class Settings:
     controller's, the rest are the phones'. `local` are this machine's addresses.
     """
 
-    bind: str
+    binds: tuple[str, ...]
     advertised: str
     local: tuple[str, ...]
     ports: tuple[int, int]
@@ -90,7 +90,7 @@ class Process:
         first, last = settings.ports
         counters: Counter[str] = Counter()
         shared = SharedPort(loop, counters)
-        hosts = list(settings.local[:MAX_CANDIDATES])
+        hosts = list(dict.fromkeys(settings.local))[:MAX_CANDIDATES]
         candidates = tuple(dict.fromkeys([settings.advertised, *hosts]))[:MAX_CANDIDATES]
         surroundings = Surroundings(
             places_of(settings),
@@ -124,16 +124,13 @@ class Process:
 
 def places_of(settings: Settings) -> dict[str, Place]:
     """Where phones' sockets are bound and what is advertised, by address family."""
-    wild = {IP4: "0.0.0.0", IP6: "::"}  # noqa: S104 - a PBX serves its network
-    families = [IP6 if ":" in settings.bind else IP4]
-    if settings.bind == "::":
-        families.append(IP4)
-    found = {}
-    for family in families:
+    found: dict[str, Place] = {}
+    for family, wild in ((IP4, "0.0.0.0"), (IP6, "::")):  # noqa: S104 - a PBX serves its network
         mine = [host for host in settings.local if (":" in host) == (family == IP6)]
+        binds = [host for host in settings.binds if (":" in host) == (family == IP6)]
         fits = (":" in settings.advertised) == (family == IP6)
         told = settings.advertised if fits else next(iter(mine), "")
-        if told:
-            bind = settings.bind if settings.bind not in wild.values() else wild[family]
-            found[family] = Place(bind, told)
+        if told and (binds or "::" in settings.binds):
+            # Of several addresses the kernel chooses by the way to the peer.
+            found[family] = Place(binds[0] if len(binds) == 1 else wild, told)
     return found

@@ -53,8 +53,13 @@ class Incoming:
             self._transit = transit
             self.received = 1
             return True
-        self.received += 1
         delta = (sequence - self._highest) & 0xFFFF
+        if MAX_DROPOUT <= delta < 65536 - MAX_MISORDER:
+            self._begin(ssrc, sequence)  # the sender began to count anew
+            self._transit = transit
+            self.received = 1
+            return True
+        self.received += 1
         if delta < MAX_DROPOUT:
             if sequence < self._highest:
                 self.cycles += 65536
@@ -64,10 +69,6 @@ class Incoming:
             # A new talk spurt may begin at any timestamp; a step of seconds is no jitter.
             if -self.clock < step < self.clock:
                 self.jitter += (abs(step) - self.jitter) / 16.0
-        elif delta < 65536 - MAX_MISORDER:
-            self._begin(ssrc, sequence)  # the sender began to count anew
-            self.received = 1
-            return True
         return False
 
     def _begin(self, ssrc: int, sequence: int) -> None:

@@ -106,10 +106,15 @@ class Served:
         return phone
 
 
-def serve(ports: tuple[int, int], advertised: str = HERE, bind: str = HERE) -> Served:
+def serve(
+    ports: tuple[int, int],
+    advertised: str = HERE,
+    bind: str = HERE,
+    local: tuple[str, ...] = (),
+) -> Served:
     """The whole range `ports`, as PBX_RTP_PORTS would be."""
     loop = asyncio.get_running_loop()
-    process = Process(Settings(bind, advertised, (bind,), ports))
+    process = Process(Settings((bind,), advertised, local or (bind,), ports))
     shared, gateway, server = process.open(loop)
     gateway.start()
     return Served(shared, gateway, server, Controller((HERE, server.port)))

@@ -1,0 +1,70 @@
+"""A phone of IPv6 and one of IPv4 talk through the gateway (RFC 8866 §5.7)."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from sipengine.gateway.process import Settings, places_of
+from tests.gateway.served import HERE, TO_PHONE, Phone, audio, serve, stop, until
+from tests.support.free_ports import free_block
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not _has_ipv6(), reason="this machine has no IPv6")
+async def test_ipv6_meets_ipv4() -> None:
+    first = free_block(42)
+    served = serve((first, first + 41), advertised="::1", bind="::", local=("::1", HERE))
+    try:
+        six, four = Phone("::1"), Phone(HERE)
+        served.closers += [six.close, four.close]
+        wish = {**TO_PHONE, "address-family": "IP4"}
+        to_four = audio(await served.controller.offer("call", "a", six.sdp("8"), **wish))
+        assert to_four.host == HERE
+        to_six = audio(
+            await served.controller.answer("call", ("a", "b"), four.sdp("8"), **TO_PHONE)
+        )
+        assert to_six.host == "::1"
+        await six.talk(to_six, 3)
+        await four.talk(to_four, 3)
+        await until(lambda: len(six.received) == 3 and len(four.received) == 3)
+    finally:
+        await stop(served)
+
+
+@pytest.mark.parametrize(
+    ("binds", "local", "advertised", "expected"),
+    [
+        (("0.0.0.0",), ("10.0.0.1",), "203.0.113.9", {"IP4": ("0.0.0.0", "203.0.113.9")}),
+        (("10.0.0.1",), ("10.0.0.1",), "10.0.0.1", {"IP4": ("10.0.0.1", "10.0.0.1")}),
+        (
+            ("::",),
+            ("10.0.0.1", "2001:db8::1"),
+            "10.0.0.1",
+            {"IP4": ("0.0.0.0", "10.0.0.1"), "IP6": ("::", "2001:db8::1")},
+        ),
+        (
+            ("10.0.0.1", "2001:db8::1"),
+            ("10.0.0.1", "2001:db8::1"),
+            "10.0.0.1",
+            {"IP4": ("10.0.0.1", "10.0.0.1"), "IP6": ("2001:db8::1", "2001:db8::1")},
+        ),
+    ],
+)
+def test_what_is_bound_and_what_is_told(
+    binds: tuple[str, ...],
+    local: tuple[str, ...],
+    advertised: str,
+    expected: dict[str, tuple[str, str]],
+) -> None:
+    found = places_of(Settings(binds, advertised, local, (20000, 20100)))
+    assert {family: (place.bind, place.advertised) for family, place in found.items()} == expected
