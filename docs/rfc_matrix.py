@@ -53,6 +53,9 @@ NOT_DONE = """## Not done
 | 3428 | a message to a phone that does not answer at all is not kept: its sender sees no answer |
 | 5393 §5 | loops are found; Max-Breadth is a fixed limit of 60 branches, the header is passed on |
 | 5626, 5627 | instance and reg-id are kept; no flow tokens for Outbound, no GRUU |
+| 3515 | a REFER to one of our own sessions is declined (603): nobody there can be transferred yet |
+| 3725 | flow III alone; a feature code cannot be dialled by click-to-call |
+| 3891 | Replaces for one of our own sessions is not looked at; it passes through the proxy |
 """
 
 
