@@ -10,7 +10,8 @@ class Limits:
     """What connections may cost, and for how long. Tests choose smaller ones."""
 
     total: int = 20_000
-    """At some 2 kB of ours and 5 kB of the kernel's for an idle one: 140 MB."""
+    """An idle one costs, without the kernel's 5 kB: TCP 2 kB, WebSocket 6 kB, TLS 16 kB. So all of
+    them over TLS take 330 MB."""
     per_source: int = 1_000
     """A large office behind one address. 0: no limit (PBX_GUARD=off)."""
     first_message_s: float = 32.0

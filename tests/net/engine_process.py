@@ -1,6 +1,7 @@
 """An engine of its own process with a link that needs no database: `python -m tests.net.engine_process DIR`.
 
-Its journal is a real one, in DIR. It prints its port once it is ready.
+Its journal is a real one, in DIR. It prints its port first. With the name of a certificate's file as
+a second word it listens for TLS and WebSocket, too, and prints those ports behind the first.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sipengine.api import (
@@ -23,6 +24,7 @@ from sipengine.api import (
 )
 from sipengine.engine import Engine, EngineError, Settings
 from sipengine.journal import Journal
+from sipengine.net.certificates import CertificateFiles
 from sipengine.observe import logs
 from tests.support.free_ports import free_port
 
@@ -84,12 +86,19 @@ def settings(port: int) -> Settings:
     return Settings(("127.0.0.1",), port, "127.0.0.1", guard=False, secret="s" * 32)
 
 
+def every_door(certificate: str) -> Settings:
+    """TLS and WebSocket, too; `certificate` is a PEM file with its key beside it in a `.key`."""
+    files = CertificateFiles(certificate, str(Path(certificate).with_suffix(".key")))
+    plain = settings(free_port())
+    return replace(plain, tls_port=free_port(), tls=files, ws_port=free_port())
+
+
 def main() -> int:
     logs.configure()
-    port = free_port()
-    print(port, flush=True)
+    chosen = every_door(sys.argv[2]) if len(sys.argv) > 2 else settings(free_port())
+    print(*filter(None, (chosen.port, chosen.tls_port, chosen.ws_port)), flush=True)
     try:
-        Engine(settings(port), LinkWithoutDatabase(Path(sys.argv[1]))).run()
+        Engine(chosen, LinkWithoutDatabase(Path(sys.argv[1]))).run()
     except EngineError as error:
         print(error, file=sys.stderr)
         return 2

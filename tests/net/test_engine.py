@@ -28,16 +28,25 @@ SILENT_CONNECTIONS = 10_000
 
 
 class EngineProcess:
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, certificate: str = "") -> None:
+        """With a certificate's file it has TLS and WebSocket, too."""
         self.directory = directory
         self.log = directory / "engine.log"
         self.process = child.start(
-            [sys.executable, "-m", "tests.net.engine_process", directory], self.log
+            [
+                sys.executable,
+                "-m",
+                "tests.net.engine_process",
+                directory,
+                *filter(None, [certificate]),
+            ],
+            self.log,
         )
         until(
             lambda: "engine ready" in self.text, "the engine", explain=lambda: child.tail(self.log)
         )
-        self.port = int(self.text.split("\n", 1)[0])
+        self.port, *more = map(int, self.text.split("\n", 1)[0].split())
+        self.tls_port, self.ws_port = more or (0, 0)
 
     @property
     def text(self) -> str:

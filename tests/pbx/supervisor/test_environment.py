@@ -116,3 +116,29 @@ def test_ipv6_addresses_are_taken_with_and_without_brackets() -> None:
 
 def test_the_domain_given_is_the_default_domain() -> None:
     assert Environment.load({"PBX_DOMAIN": "PBX.Example."}).default_domain == "pbx.example"
+
+
+@pytest.mark.parametrize(
+    ("text", "binds"),
+    [("10.0.0.5", ("10.0.0.5",)), ("10.0.0.5, [fd00::5],10.0.0.5", ("10.0.0.5", "fd00::5")), ("0.0.0.0,::1", ("0.0.0.0", "::1"))],
+)  # fmt: skip
+def test_several_addresses_may_be_listened_at(text: str, binds: tuple[str, ...]) -> None:
+    environment = Environment.load({"PBX_BIND": text})
+    assert environment.binds == binds
+    assert environment.bind == binds[0]
+
+
+@pytest.mark.parametrize("text", ["::,10.0.0.5", "0.0.0.0,10.0.0.5", "10.0.0.5,eth0", "10.0.0.5,"])
+def test_a_wildcard_stands_alone_and_every_address_is_checked(text: str) -> None:
+    assert len(wrong(PBX_BIND=text)) == 1
+
+
+def test_web_socket_settings() -> None:
+    environment = Environment.load(
+        {"PBX_WS_ORIGINS": "https://CRM.example, http://[fd00::1]:81/ any", "PBX_WS_ENGINE": "engine:8088"}
+    )  # fmt: skip
+    assert environment.ws_origins == ("https://crm.example", "http://[fd00::1]:81/", "any")
+    assert environment.ws_engine == ("engine", 8088)
+    assert Environment.load({"PBX_BIND": "::", "PBX_WS_PORT": "9"}).ws_engine == ("::1", 9)
+    for name, value in (("PBX_WS_ORIGINS", "crm.example"), ("PBX_WS_ENGINE", "engine")):
+        assert len(wrong(**{name: value})) == 1

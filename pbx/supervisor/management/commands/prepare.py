@@ -27,6 +27,7 @@ from pbx.supervisor import data_dir, schema
 from pbx.supervisor.certificate import ensure_certificate
 
 _POSTGRES_OLDEST: Final = 14
+WILDCARDS: Final = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 _DEMO: Final = (("1001", "Alice"), ("1002", "Bob"), ("1003", "Charlie"))
 
 
@@ -58,7 +59,10 @@ class Command(BaseCommand):
         except DatabaseError as error:
             raise SystemExit(f"the database refuses: {str(error).strip()}") from error
         if not environment.tls_cert:
-            names = dict.fromkeys((environment.advertised_address, domain.name, "localhost"))
+            listening = [bind for bind in environment.binds if bind not in WILDCARDS]
+            names = dict.fromkeys(
+                (environment.advertised_address, domain.name, "localhost", *listening)
+            )
             (environment.data_dir / "tls").mkdir(mode=0o700, parents=True, exist_ok=True)
             ensure_certificate(environment.data_dir / "tls", list(names))
         facts = {"domain": domain.name, "admin_password": password, "demo": made}
