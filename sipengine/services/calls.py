@@ -18,7 +18,9 @@ from sipengine.api import (
     Extension,
     LegRecord,
 )
+from sipengine.services.call_row import row_of
 from sipengine.services.explanation import explain
+from sipengine.services.leg import Leg as Leg
 from sipengine.sip.flow import Flow
 from sipengine.sip.timers import TimerQueue
 
@@ -30,41 +32,15 @@ SWEEP_INTERVAL: Final = 900.0
 """How often such calls are looked for: one timer, as one a call would keep the ended ones in memory."""
 
 
-class Leg:
-    """One branch of a call, as it goes on."""
-
-    __slots__ = (
-        "answered",
-        "contact",
-        "device",
-        "ended",
-        "result",
-        "ringing",
-        "started",
-        "status",
-        "target",
-    )
-
-    def __init__(self, target: str, contact: str, device: str, now: float) -> None:
-        self.target = target
-        self.contact = contact
-        self.device = device
-        self.started = now
-        self.ringing = 0.0
-        self.answered = 0.0
-        self.ended = 0.0
-        self.status = 0
-        self.result = "trying"
-
-
 class Call:
     """One logical call. `caller_flow` and `callee_flow` are where each side was last heard from."""
 
     __slots__ = (
         "answered", "answered_by", "answered_device", "answered_leg", "call_id", "called", "callee_flow",
         "callee_tag", "caller", "caller_device", "caller_flow", "caller_name", "caller_tag", "decision",
-        "domain", "ended", "hangup_by", "heard", "hidden", "id", "legs", "owner", "quality", "reason", "result", "revision",
-        "ringing", "rule", "silent", "started", "state", "status",
+        "domain", "ended", "handed_over", "hangup_by", "heard", "hidden", "id", "legs", "owner", "parts",
+        "quality", "reason", "result", "revision", "ringing", "rule", "silent", "started", "state", "status",
+        "transferred_by", "whole",
     )  # fmt: skip
 
     def __init__(self, owner: Calls, uuid: str, call_id: str, caller_tag: str, now: float) -> None:
@@ -90,6 +66,10 @@ class Call:
         self.silent = ""  # caller or callee, while the other cannot hear it
         self.hidden = False  # the caller withheld its number (RFC 3323)
         self.heard = now  # when a request of its dialog last came
+        self.whole: Call | None = None  # the call that this one continues (services.transfers)
+        self.transferred_by = ""
+        self.parts: list[Call] = []
+        self.handed_over = False  # its own dialog is over, but one of its parts goes on
 
     @property
     def going_on(self) -> bool:
@@ -150,6 +130,9 @@ class Call:
         """The call is over; `why` is added to its sentence where the result does not tell enough."""
         if self.state == STATE_ENDED:
             return
+        if self.parts and any(part.going_on for part in self.parts):
+            self.handed_over = True
+            return
         if not self.answered:
             self.status = status
         self.state = STATE_ENDED
@@ -161,6 +144,23 @@ class Call:
             leg.ended = now
         self.reason = explain(self, why)
         self.owner.ended(self, now)
+        if self.whole is not None:
+            self.whole.part_over(self, now)
+
+    def continue_in(self, part: Call) -> None:
+        """What is left of this call goes on in `part`; its own end may have come already."""
+        part.whole = self
+        self.parts.append(part)
+        self.owner.continued(self, part)
+
+    def part_over(self, part: Call, now: float) -> None:
+        """If nothing of the call is left now, it is over."""
+        if not self.handed_over:
+            return
+        same_side = part.caller == self.caller  # who was transferred: the caller, or the called one
+        sides = {"caller": "callee", "callee": "caller"}
+        by = part.hangup_by if same_side else sides.get(part.hangup_by, part.hangup_by)
+        self.finish("answered", 200, by, now)
 
 
 class CallWatcher(Protocol):
@@ -177,6 +177,7 @@ class Calls:
     __slots__ = (
         "_dirty",
         "_open",
+        "_restored",
         "_timers",
         "_unique",
         "by_dialog",
@@ -196,6 +197,7 @@ class Calls:
         self._timers = timers
         self._dirty: dict[Call, None] = {}
         self._open: set[Call] = set()
+        self._restored: dict[Call, list[str]] = {}  # further dialogs of calls of an earlier process
         self.by_dialog: dict[str, Call] = {}  # of two with the same Call-ID and tag the later
         self.due = 0.0
         self.offset = offset
@@ -238,24 +240,38 @@ class Calls:
         return "" if extension is None else extension.name
 
     def changed(self, call: Call, leg: Leg, now: float) -> None:
-        self._dirty[call] = None
+        self._dirty[call if call.whole is None else call.whole] = None
         if self.watcher is not None:
             self.watcher.call_changed(call, leg, now)
 
     def row_changed(self, call: Call) -> None:
         """What only the log tells changed; also of a call that has ended."""
-        self._dirty[call] = None
+        self._dirty[call if call.whole is None else call.whole] = None
 
     def ended(self, call: Call, now: float) -> None:
         self.pressing = True
-        self._dirty[call] = None
+        self._dirty[call if call.whole is None else call.whole] = None
         if self.watcher is not None:
             self.watcher.call_changed(call, None, now)
         self._open.discard(call)
         key = f"{call.call_id}|{call.caller_tag}"
         if self.by_dialog.get(key) is call:
             del self.by_dialog[key]
+        if self._restored and call in self._restored:
+            for key in self._restored.pop(call):
+                self.by_dialog.pop(key, None)
         call.caller_flow = call.callee_flow = None
+
+    def continued(self, whole: Call, part: Call) -> None:
+        """`part` has no row of its own; that of `whole` goes on even if it had been ended."""
+        self._dirty.pop(part, None)
+        self._dirty[whole] = None
+        if not whole.going_on:
+            whole.state = STATE_TALKING
+            whole.ended = 0.0
+            whole.result = whole.hangup_by = whole.reason = ""
+            whole.handed_over = True
+            self._open.add(whole)
 
     @property
     def count(self) -> int:
@@ -272,7 +288,11 @@ class Calls:
 
     def on_timer(self, now: float) -> None:
         for call in list(self._open):
-            if call.state == STATE_TALKING and now - call.heard >= FORGOTTEN_AFTER:
+            if (
+                call.state == STATE_TALKING
+                and not call.handed_over
+                and now - call.heard >= FORGOTTEN_AFTER
+            ):
                 call.finish("answered", 200, "", now, "its end was not seen")
         self.due = 0.0
         if self._open:
@@ -289,29 +309,7 @@ class Calls:
             return []
         calls = list(self._dirty)
         self._dirty.clear()
-        return [self.record(call) for call in calls]
-
-    def record(self, call: Call) -> CallRecord:
-        call.revision += 1
-        offset = self.offset
-
-        def at(moment: float) -> float | None:
-            return moment + offset if moment else None
-
-        legs = [
-            LegRecord(
-                position, leg.target, leg.contact, leg.device, leg.started + offset,
-                at(leg.ringing), at(leg.answered), at(leg.ended), leg.status, leg.result,
-            )
-            for position, leg in enumerate(call.legs)
-        ]  # fmt: skip
-        return CallRecord(
-            call.id, call.revision, call.domain, [call.call_id], [call.caller_tag, call.callee_tag],
-            call.state, call.caller, call.caller_name, call.caller_device, call.called,
-            call.answered_by, call.answered_device, call.started + offset, at(call.ringing),
-            at(call.answered), at(call.ended), call.result, call.status, call.hangup_by, call.rule,
-            call.reason, list(call.decision), legs, call.quality,
-        )  # fmt: skip
+        return [row_of(call, self.offset) for call in calls]
 
     def restore(self, records: list[CallRecord], now: float) -> None:
         """Take up the calls that an earlier process left: talking ones go on, others died with it."""
@@ -325,6 +323,11 @@ class Calls:
             )
             call.callee_tag = tags[1]
             call.hidden = True  # that is not kept: rather name nobody to those who watch
+            for at, call_id in enumerate(record.call_ids[1:], 1):  # parts: any BYE may end it now
+                key = f"{call_id}|{tags[min(2 * at, len(tags) - 1)]}"
+                self.by_dialog[key] = call
+                self._restored.setdefault(call, []).append(key)
+                call.callee_tag = ""
             call.revision = record.revision
             call.state = record.state
             call.domain = record.domain

@@ -145,7 +145,7 @@ class Core:
         )  # fmt: skip
         self._new_requests = NewRequests(
             layer, calls, proxy, location, responsibility, challenger, answers, sessions, messaging,
-            agent.calls,
+            agent.calls, self._dialogs.transfers,
         )  # fmt: skip
         self.events = events = EventServer(
             layer, calls, location, proxy, branches, responsibility, challenger,

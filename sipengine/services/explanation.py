@@ -29,9 +29,11 @@ def explain(call: Call, why: str = "") -> str:
     if call.result == "answered":
         who = person(call, call.answered_by)
         after = duration(call.answered - call.started)
-        talked = duration(call.ended - call.answered)
+        until = call.parts[0].started if call.parts else call.ended
+        talked = duration(until - call.answered)
         text = (
             f"{caller} called {called}. {who} answered after {after} and they talked for {talked}."
+            f"{''.join(_transfer(part) for part in call.parts)}"
         )
         if call.hangup_by == "caller":
             return f"{text} The caller hung up."
@@ -52,6 +54,20 @@ def explain(call: Call, why: str = "") -> str:
     if call.result == "redirected":
         return f"{text} and was told to call {why} instead."
     return f"{text}. The call failed: {why or f'{call.status} {reason_phrase(call.status)}'}."
+
+
+def _transfer(part: Call) -> str:
+    """What became of one transfer of a call, a sentence with a blank before it."""
+    by = person(part, part.transferred_by) or "Someone"
+    aor = f"{part.called}@{part.domain}"
+    text = f" {by} transferred {person(part, part.caller)} to {person(part, aor)}"
+    if part.answered:
+        whom = ", who answered"
+        if part.answered_by != aor:
+            whom = f", where {person(part, part.answered_by)} answered"
+        return f"{text}{whom} and talked for {duration(part.ended - part.answered)}."
+    words = {"busy": "who was busy", "declined": "who declined", "no_answer": "who did not answer"}
+    return f"{text}, {words.get(part.result, 'which failed')}."
 
 
 def number(address: str) -> str:

@@ -37,6 +37,7 @@ from sipengine.services.routing import (
     RoutingTable,
     to_outside,
 )
+from sipengine.services.transfers import Transfers
 from sipengine.services.ua.own_calls import OwnCalls
 from sipengine.sip.address import readable, sender_of
 from sipengine.sip.errors import RemoteProtocolError
@@ -54,10 +55,11 @@ class NewRequests:
     def __init__(
         self, layer: TransactionLayer, calls: Calls, proxy: Proxy, location: Location,
         responsibility: Responsibility, challenger: Challenger, answers: OwnAnswers,
-        timers: SessionTimers, messaging: Messaging, own_calls: OwnCalls,
+        timers: SessionTimers, messaging: Messaging, own_calls: OwnCalls, transfers: Transfers,
     ) -> None:  # fmt: skip
         self._own_calls = own_calls
         self._timers = timers
+        self._transfers = transfers
         self._messaging = messaging
         self._asserting: frozenset[str] = frozenset()
         self.trusted: frozenset[str] = frozenset()
@@ -119,6 +121,8 @@ class NewRequests:
             server = InviteServer(self._layer, key, reply_flow, now)
             call = self._begin(message, flow, who, "" if hidden else sender.display, now)
             call.hidden = hidden
+            if self._transfers:
+                self._transfers.begun(call, message.uri, now)
             self._invite(message, flow, server, call, called, hash_of_loop, now, additions, session)
         elif called and called not in self.table.snapshot.extensions:
             raise RemoteProtocolError(404, "Not Found")
