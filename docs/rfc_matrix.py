@@ -61,7 +61,7 @@ NOT_DONE = """## Not done
 | 7044, 5806 | written where an extension forwards a call; a rule's targets get entries only if the request brought some |
 | 5626, 5627 | instance and reg-id are kept; no flow tokens for Outbound, no GRUU |
 | 3515 | a REFER to one of our own sessions is declined (603): nobody there can be transferred yet |
-| 3725 | flow III alone; a feature code cannot be dialled by click-to-call |
+| 3725 | flow III alone |
 | 3891 | Replaces for one of our own sessions is not looked at; it passes through the proxy |
 """
 

@@ -96,3 +96,14 @@ def test_what_cannot_be_dialled_is_said_at_once(pbx: PbxProcess) -> None:
     assert "There is no extension 3299" in pbx.run("dial", "3299", "3201", check=False)
     assert "No extension 3299" in pbx.run("dial", "3201", "3299", check=False)
     assert "has no phone registered" in pbx.run("dial", "3203", "3201", check=False)
+
+
+def test_feature_code_is_dialled_for_a_phone(pbx: PbxProcess, phones: Phones) -> None:
+    alice = phones.baresip("3201", tone=620)
+    dialled = Dialled(pbx, "3201", "*43")
+    call_id = alice.wait_for("CALL_INCOMING", deadline=20)["id"]
+    alice.accept()
+    alice.hears(620)
+    assert "hears the echo test" in dialled.said()
+    alice.hang_up()
+    assert pbx.row_of(call_id)["answered_by"] == "Echo test"

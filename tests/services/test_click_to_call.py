@@ -251,7 +251,6 @@ def test_caller_without_a_phone(wire: Wire, bob: Phone, news: Heard) -> None:
     [
         ("1999", "1002", "There is no extension 1999 at pbx.test."),
         ("1001", "1999", "No extension 1999"),
-        ("1001", "*43", "is the echo test"),
         ("1001", "sip:x@elsewhere.test", "Give a number of pbx.test"),
         ("1001", "1002@elsewhere.test", "Give a number of pbx.test"),
         ("1001", "", "Give a number of pbx.test"),
@@ -308,3 +307,40 @@ def test_a_restart_closes_the_row(wire: Wire, alice: Phone, bob: Phone, news: He
     wire.restart()
     assert wire.row.state == "ended"
     assert "restarted" in wire.row.reason
+
+
+def test_a_feature_code_is_played_to_who_picked_up(wire: Wire, alice: Phone, news: Heard) -> None:
+    dial(wire, news, "1001", "*43")
+    incoming = alice.incoming()
+    incoming.ring()
+    alice.reply(
+        incoming.invite, 200, "OK", tag=incoming.tag, extra=incoming.contact, body=sdp(alice)
+    )
+    wire.advance(0.05)
+    assert "m=audio 20000 " in alice.request("ACK").body
+    speaker = wire.media.opened[0]
+    assert speaker.agreed[0][:2] == ("198.51.100.1", 40000)
+    assert news.said[-1] == "Alice (1001) picked up and hears the echo test."
+    assert news.ends == [True]
+    incoming.dialog().request("BYE")
+    alice.response(200)
+    assert not speaker.open
+    assert (wire.row.answered_by, wire.row.hangup_by) == ("Echo test", "caller")
+    wire.advance(40)
+    assert wire.core.counters()["own_sessions_now"] == 0
+
+
+def test_a_feature_code_without_a_port_ends_the_call(wire: Wire, alice: Phone, news: Heard) -> None:
+    wire.media.free = 0
+    dial(wire, news, "1001", "*43")
+    incoming = alice.incoming()
+    alice.reply(
+        incoming.invite, 200, "OK", tag=incoming.tag, extra=incoming.contact, body=sdp(alice)
+    )
+    wire.advance(0.05)
+    alice.request("ACK")
+    alice.reply(alice.request("BYE"), 200, "OK")
+    assert wire.row.result == "failed"
+    assert "no RTP port is free" in wire.row.reason
+    assert news.said[-1] == wire.row.reason
+    assert news.ends == [False]

@@ -13,6 +13,8 @@ from typing import Final
 
 from sipengine.api import Extension
 from sipengine.services.calls import Call, Calls
+from sipengine.services.feature_codes import FeatureCode
+from sipengine.services.ports import Media
 from sipengine.services.proxy.proxy import Proxy
 from sipengine.services.routing import RING, Decision, Destination, RoutingTable, Stage
 from sipengine.services.ua.agent import UserAgent
@@ -21,8 +23,10 @@ from sipengine.services.ua.ending import Ending
 from sipengine.services.ua.inviting import Invitation
 from sipengine.services.ua.referrals import Referral
 from sipengine.services.ua.routed_carrier import RoutedCarrier
+from sipengine.services.ua.service_call import ServiceCall
 from sipengine.services.ua.session import Session
 from sipengine.sip.address import quoted
+from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.message import Message
 from sipengine.sip.sdp.answering import held_answer
 from sipengine.sip.sdp.description import Description
@@ -41,14 +45,16 @@ class ClickToCall:
     """`table` is that of the present configuration."""
 
     def __init__(
-        self, agent: UserAgent, proxy: Proxy, calls: Calls, unseen: Calls, table: RoutingTable
-    ) -> None:
+        self, agent: UserAgent, proxy: Proxy, calls: Calls, unseen: Calls, table: RoutingTable,
+        sounds: Media,
+    ) -> None:  # fmt: skip
         """`unseen` keeps the attempts to ring callers' phones, which are no calls of the log."""
         self.agent = agent
         self.proxy = proxy
         self.calls = calls
         self.unseen = unseen
         self.table = table
+        self.sounds = sounds
         self._open: set[Dial] = set()
 
     def dial(self, caller: str, called: str, news: News, now: float) -> None:
@@ -65,7 +71,7 @@ class ClickToCall:
             news(f"Give a number of {domain} to call.", True, False)
             return
         decision = self.table.decide(called, domain)
-        if decision.kind != RING or decision.stage is None:
+        if decision.feature is None and (decision.kind != RING or decision.stage is None):
             why = decision.trace[-1] if decision.trace else "It is no number that can ring."
             news(f"{called} cannot be called this way. {why}", True, False)
             return
@@ -131,6 +137,32 @@ class Dial:
         self._say(f"{self._caller} picked up; ringing {self._called} …")
         self._b.invite(self._invitation(who.number, who.name, self._called), None, carrier, now)
 
+    def _play(self, feature: FeatureCode, offer: Description, now: float) -> None:
+        """The called number is ours: the caller's offer is answered with its sound."""
+        owner, session, call = self._owner, self._a, self._call
+        leg = call.leg_started(feature.name, "", "", now)
+        service = ServiceCall(call, leg)
+        sound = None
+        if session.heard is not None:
+            host = owner.agent.place.host_for(session.heard)
+            program, signalling = feature.program, session.heard.remote[0]
+            sound = owner.sounds.open(program, host, signalling, service.stopped)
+        if sound is None:
+            session.refuse(503, now, "no RTP port is free")
+            return
+        try:
+            service.take_over(session, sound, offer, now)
+        except RemoteProtocolError as error:
+            sound.close()
+            session.refuse(error.status, now, error.reason)
+            return
+        if self._attempt is not None:
+            self._attempt.finish("answered", 200, "", now)
+        self._ending = True
+        self._b.finish(Ending(200, False), now)
+        self._say(f"{self._caller} picked up and hears the {feature.name.lower()}.", True, True)
+        owner.over(self)
+
     def _invitation(self, sender: str, name: str, to: str) -> Invitation:
         domain = self._who.domain
         display = f"{quoted(name)} " if name else ""
@@ -158,6 +190,10 @@ class Dial:
         elif session is self._a:
             if offer is None:
                 session.refuse(491, now)
+                return
+            feature = self._decision.feature
+            if feature is not None:
+                self._play(feature, offer, now)
                 return
             session.answer(held_answer(offer), now)
             if not self._b_called:
@@ -202,10 +238,13 @@ class Dial:
         """The caller's own phone was not answered, so that nobody else was rung."""
         call = self._call
         why = f"{self._caller} did not answer the own phone"
-        if not self._rang:
+        if ending.status == 200:
+            why = ending.why or f"{self._caller} hung up"
+        elif not self._rang:
             why = f"{self._caller} has no phone registered"
-        leg = call.leg_started(self._who.aor, "", "", now)
-        call.leg_ended(leg, ending.status, "no_answer", now)
+        if not call.legs:
+            call.leg_started(self._who.aor, "", "", now)
+        call.leg_ended(call.legs[0], ending.status, "failed", now)
         call.finish("failed", ending.status, "system", now, why)
         self._say(call.reason, last=True)
         self._b.finish(Ending(487, False), now)

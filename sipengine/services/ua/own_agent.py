@@ -36,7 +36,7 @@ class OwnAgent(UserAgent):
         calls.own_mark = names.mark
         unseen = Calls(layer.timers, offset, key.hex()[:15])
         table = RoutingTable(ConfigSnapshot())
-        self.click_to_call = ClickToCall(self, proxy, calls, unseen, table)
+        self.click_to_call = ClickToCall(self, proxy, calls, unseen, table, media)
         self.calls = OwnCalls(self, media)
 
     def set_config(self, table: RoutingTable) -> None:

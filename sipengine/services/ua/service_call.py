@@ -29,6 +29,14 @@ class ServiceCall:
         session.accept(description, now)
         self._call.leg_answered(self._leg, session.local_tag, None, now)
 
+    def take_over(self, session: Session, sound: Sound, offer: Description, now: float) -> None:
+        """Answer the offer of a session that somebody else began. Raises as `answer`."""
+        self._session, self._sound = session, sound
+        description = self._description(offer)
+        session.user = self
+        session.answer(description, now)
+        self._call.leg_answered(self._leg, session.local_tag, None, now)
+
     def stopped(self, why: str, now: float) -> None:
         """The sound is over."""
         if self._session is not None:
