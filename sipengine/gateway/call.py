@@ -9,9 +9,10 @@ from typing import Final
 from sipengine.gateway.leg import Leg
 from sipengine.gateway.path import Path
 from sipengine.gateway.rtp_leg import RtpLeg, family_of
+from sipengine.gateway.rtp_ports import NoPort
 from sipengine.gateway.sdp.choosing import answered_formats, offered_formats, routes
 from sipengine.gateway.sdp.description import BadSdp, Description, parse
-from sipengine.gateway.sdp.formats import Format, voice_of
+from sipengine.gateway.sdp.formats import Format, find, voice_of
 from sipengine.gateway.sdp.sides import Local, Remote, audio_index, read_remote
 from sipengine.gateway.sdp.writing import describe
 from sipengine.gateway.surroundings import Surroundings
@@ -82,9 +83,13 @@ class Call:
         offerer = self._leg(offerer, remote.is_web, remote.is_srtp, family, wish.signalled_from)
         protocol = wish.protocol or remote.protocol
         to_web = "TLS" in protocol
-        answerer = self._leg(
-            answerer, to_web, "SAVP" in protocol, wish.family or offerer.family, ""
-        )
+        secure, other_family = "SAVP" in protocol, wish.family or offerer.family
+        try:
+            answerer = self._leg(answerer, to_web, secure, other_family, "")
+        except NoPort:
+            if offerer not in self.legs:
+                offerer.close(self._loop.time())
+            raise
         offerer.tag = tag
         for leg in [leg for leg in self.legs if leg not in (offerer, answerer)]:
             leg.close(self._loop.time())
@@ -119,7 +124,9 @@ class Call:
         local = offerer.local_answer(pending.remote, accepted, remote)
         if isinstance(answerer, RtpLeg):
             answerer.signalled_from = signalled_from
-        offerer.told, answerer.told = accepted, pending.formats
+        # Of what it was offered it may send what its answer names (RFC 3264 §7).
+        named = [item for item in pending.formats if find(remote.formats, item.codec)]
+        offerer.told, answerer.told = accepted, tuple(named) or pending.formats
         answerer.agree(remote)
         offerer.agree(pending.remote)
         answerer.tag = tag

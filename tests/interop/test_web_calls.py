@@ -91,8 +91,7 @@ def test_two_web_phones_need_no_gateway(pbx: PbxProcess, web_phones: WebPhones) 
     other.acknowledged()
     one.hears(1100, deadline=15)
     other.hears(700)
-    one.hang_up()
-    other.hung_up()
+    one.hang_up(other)
     assert not pbx.row_of(one.call_id)["quality"]
 
 

@@ -206,8 +206,11 @@ class WebPhone:
         assert "a=ice-lite" in response.body
         self._in_dialog("ACK", cseq=cseq)
 
-    def hang_up(self) -> None:
+    def hang_up(self, other: WebPhone | None = None) -> None:
+        """`other` is the phone that this one talks to, if it is of this kind."""
         self._in_dialog("BYE")
+        if other is not None:
+            other.hung_up()
         self.receive(200)
         self.end_media()
 
