@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sipengine.api import CallRecord, LegRecord
+from sipengine.api import STATE_TALKING, CallRecord, LegRecord
 
 if TYPE_CHECKING:
     from sipengine.services.calls import Call
@@ -25,11 +25,16 @@ def row_of(call: Call, offset: float) -> CallRecord:
         for position, leg in enumerate([*call.legs, *(leg for part in call.parts for leg in part.legs)])
     ]  # fmt: skip
     dialogs = [call, *call.parts]
+    state, ended, result, hangup_by, reason = (
+        call.state, call.ended, call.result, call.hangup_by, call.reason,
+    )  # fmt: skip
+    if call.parts and not call.going_on and call.continues:
+        state, ended, result, hangup_by, reason = STATE_TALKING, 0.0, "", "", ""
     return CallRecord(
         call.id, call.revision, call.domain, [one.call_id for one in dialogs],
         [tag for one in dialogs for tag in (one.caller_tag, one.callee_tag)],
-        call.state, call.caller, call.caller_name, call.caller_device, call.called,
+        state, call.caller, call.caller_name, call.caller_device, call.called,
         call.answered_by, call.answered_device, call.started + offset, at(call.ringing),
-        at(call.answered), at(call.ended), call.result, call.status, call.hangup_by, call.rule,
-        call.reason, [line for one in dialogs for line in one.decision], legs, call.quality,
+        at(call.answered), at(ended), result, call.status, hangup_by, call.rule,
+        reason, [line for one in dialogs for line in one.decision], legs, call.quality,
     )  # fmt: skip

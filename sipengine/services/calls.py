@@ -38,7 +38,7 @@ class Call:
     __slots__ = (
         "answered", "answered_by", "answered_device", "answered_leg", "call_id", "called", "callee_flow",
         "callee_tag", "caller", "caller_device", "caller_flow", "caller_name", "caller_tag", "decision",
-        "domain", "ended", "handed_over", "hangup_by", "heard", "hidden", "id", "legs", "owner", "parts",
+        "domain", "ended", "hangup_by", "heard", "hidden", "id", "legs", "owner", "parts",
         "quality", "reason", "result", "revision", "ringing", "rule", "silent", "started", "state", "status",
         "transferred_by", "whole",
     )  # fmt: skip
@@ -69,7 +69,6 @@ class Call:
         self.whole: Call | None = None  # the call that this one continues (services.transfers)
         self.transferred_by = ""
         self.parts: list[Call] = []
-        self.handed_over = False  # its own dialog is over, but one of its parts goes on
 
     @property
     def going_on(self) -> bool:
@@ -130,9 +129,6 @@ class Call:
         """The call is over; `why` is added to its sentence where the result does not tell enough."""
         if self.state == STATE_ENDED:
             return
-        if self.parts and any(part.going_on for part in self.parts):
-            self.handed_over = True
-            return
         if not self.answered:
             self.status = status
         self.state = STATE_ENDED
@@ -148,19 +144,27 @@ class Call:
             self.whole.part_over(self, now)
 
     def continue_in(self, part: Call) -> None:
-        """What is left of this call goes on in `part`; its own end may have come already."""
+        """What is left of this call goes on in `part`: their row is one. Its own dialog may be over."""
         part.whole = self
         self.parts.append(part)
         self.owner.continued(self, part)
 
     def part_over(self, part: Call, now: float) -> None:
-        """If nothing of the call is left now, it is over."""
-        if not self.handed_over:
+        """If nothing of the call is left now, its row has ended as `part` did."""
+        if self.going_on or self.continues:
             return
         same_side = part.caller == self.caller  # who was transferred: the caller, or the called one
         sides = {"caller": "callee", "callee": "caller"}
         by = part.hangup_by if same_side else sides.get(part.hangup_by, part.hangup_by)
-        self.finish("answered", 200, by, now)
+        self.ended, self.hangup_by = now, by
+        self.reason = explain(self)
+        self.owner.pressing = True
+        self.owner.row_changed(self)
+
+    @property
+    def continues(self) -> bool:
+        """Whether a part of it goes on, be its own dialog over or not."""
+        return any(part.going_on for part in self.parts)
 
 
 class CallWatcher(Protocol):
@@ -263,15 +267,9 @@ class Calls:
         call.caller_flow = call.callee_flow = None
 
     def continued(self, whole: Call, part: Call) -> None:
-        """`part` has no row of its own; that of `whole` goes on even if it had been ended."""
+        """`part` has no row of its own; that of `whole` goes on even if it had ended."""
         self._dirty.pop(part, None)
         self._dirty[whole] = None
-        if not whole.going_on:
-            whole.state = STATE_TALKING
-            whole.ended = 0.0
-            whole.result = whole.hangup_by = whole.reason = ""
-            whole.handed_over = True
-            self._open.add(whole)
 
     @property
     def count(self) -> int:
@@ -288,11 +286,7 @@ class Calls:
 
     def on_timer(self, now: float) -> None:
         for call in list(self._open):
-            if (
-                call.state == STATE_TALKING
-                and not call.handed_over
-                and now - call.heard >= FORGOTTEN_AFTER
-            ):
+            if call.state == STATE_TALKING and now - call.heard >= FORGOTTEN_AFTER:
                 call.finish("answered", 200, "", now, "its end was not seen")
         self.due = 0.0
         if self._open:

@@ -140,6 +140,21 @@ def test_3515_a_notify_finds_its_way_back(people: list[Phone]) -> None:
     alice.response(200)
 
 
+def test_4235_who_has_transferred_is_not_on_the_phone_any_more(
+    wire: Wire, people: list[Phone]
+) -> None:
+    alice, bob, carol = people
+    _, _, at_bob = talking(alice, bob)
+    refer(at_bob, alice, TO_CAROL)
+    talking(alice, carol)
+    calls = wire.core._calls
+    assert len(calls.with_party(f"1002@{DOMAIN}")) == 1
+    hang_up(at_bob, alice)
+    assert calls.with_party(f"1002@{DOMAIN}") == []
+    assert len(calls.with_party(f"1003@{DOMAIN}")) == 1
+    assert wire.row.state == "talking"
+
+
 def test_a_call_that_nobody_asked_for_is_a_call_of_its_own(wire: Wire, people: list[Phone]) -> None:
     alice, bob, carol = people
     _, _, at_bob = talking(alice, bob)
