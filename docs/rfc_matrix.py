@@ -31,6 +31,7 @@ TITLES = {
     5057: "dialog usages", 6337: "offer/answer in practice", 8866: "SDP",
     3323: "privacy", 3325: "asserted identity", 4458: "why a call was forwarded", 5589: "transfers",
     5806: "Diversion", 7044: "History-Info", 7989: "Session-ID", 8606: "where a reason comes from",
+    3608: "Service-Route", 4787: "NAT behaviour", 5389: "STUN", 5627: "GRUU",
     3327: "Path", 3581: "rport", 3665: "basic call flows", 4320: "non-INVITE fixes",
     4475: "torture tests", 5118: "IPv6 torture tests", 5393: "fork amplification",
     5407: "races", 5626: "Outbound", 5658: "Record-Route fixes", 5954: "IPv6 in URIs",
@@ -53,13 +54,14 @@ NOT_DONE = """## Not done
 | 3323 §5 | of the privacy levels `id` and `none` are done, `history` in History-Info; `header`, `session` and `user` are handed on, and refused with 500 where the caller calls them critical |
 | 3325 | only INVITE gets a P-Asserted-Identity; answers get none, and what an answer asserts is not taken off |
 | 4028 §8 | after a restart a session is watched again from its next refresh on |
-| 3327 | Path is stored and used; this server adds none |
+| 3327 | Path is stored and used; this server is no edge for other registrars and adds none |
+| 3608 | no Service-Route is sent (docs/decisions/0012) |
 | 3428 | a message to a phone that does not answer at all is not kept: its sender sees no answer |
 | 5393 §5.3.3 | a request to one place gets no Max-Breadth where it brought none: whoever forks it supposes the same 60; where the breadth does not suffice it is 440, not one phone after the other |
 | 3665 §3.1, §3.4, §3.5 | flows without a proxy, of a client that tries another proxy, and of an ALG: this server has no part in them |
 | 3891 | a call that replaces another one without REFER (a pickup) is a row of its own |
 | 7044, 5806 | written where an extension forwards a call; a rule's targets get entries only if the request brought some |
-| 5626, 5627 | instance and reg-id are kept; no flow tokens for Outbound, no GRUU |
+| 5626 §5.1 | this server is no edge proxy for other registrars: it adds no Path with a flow token |
 | 3515 | a REFER to one of our own sessions is declined (603): nobody there can be transferred yet |
 | 3725 | flow III alone |
 | 3891 | Replaces for one of our own sessions is not looked at; it passes through the proxy |

@@ -121,6 +121,9 @@ class BindingRecord:
 
     `contact` is the URI the phone gave, `params` the Contact header's own parameters as text.
     `received` is the source `host:port` of the REGISTER, `local` the listening `host:port`.
+    With an `instance` the binding is that of (aor, instance, reg_id), whatever the contact (RFC 5626
+    §6), so that several may have the same contact. `unreachable_since` is when the phone stopped
+    answering our keep-alives; null while it answers, or is not asked.
     """
 
     aor: str
@@ -139,16 +142,22 @@ class BindingRecord:
     reg_id: int
     registered_at: float
     updated_at: float
+    unreachable_since: float | None = None
 
 
 @dataclass(slots=True)
 class BindingGone:
-    """A binding that was removed, expired or replaced. `why` is one of those three words."""
+    """A binding that was removed, expired or replaced. `why` is one of those three words.
+
+    `instance` is null in journals of versions that kept one binding a contact: whichever it was.
+    """
 
     aor: str
     contact: str
     why: str
     at: float
+    instance: str | None = None
+    reg_id: int = 0
 
 
 @dataclass(slots=True)

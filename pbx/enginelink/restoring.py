@@ -44,7 +44,8 @@ class Restored:
 _BINDINGS: Final[LiteralString] = """
 SELECT aor, contact, params, q, extract(epoch FROM expires_at)::float8, call_id, cseq, path,
     transport, received, local, user_agent, instance, reg_id,
-    extract(epoch FROM registered_at)::float8, extract(epoch FROM updated_at)::float8
+    extract(epoch FROM registered_at)::float8, extract(epoch FROM updated_at)::float8,
+    extract(epoch FROM unreachable_since)::float8
 FROM registrations_binding
 """
 
@@ -81,7 +82,10 @@ def restore(journal: Journal, connection: psycopg.Connection) -> Restored:
     journal.move_past(position)
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        bindings = {(row[0], row[1]): BindingRecord(*row) for row in connection.execute(_BINDINGS)}
+        bindings = {}
+        for row in connection.execute(_BINDINGS):
+            record = BindingRecord(*row)
+            bindings[_flow_of(record)] = record
         calls = {row[0]: CallRecord(*(*row, [])) for row in connection.execute(_CALLS)}
         for call_id, *leg in connection.execute(_LEGS):
             calls[call_id].legs.append(LegRecord(*leg))
@@ -98,9 +102,10 @@ def restore(journal: Journal, connection: psycopg.Connection) -> Restored:
             unreadable += 1
             continue
         if isinstance(fact, BindingRecord):
-            bindings[fact.aor, fact.contact] = fact
+            bindings[_flow_of(fact)] = fact
         elif isinstance(fact, BindingGone):
-            bindings.pop((fact.aor, fact.contact), None)
+            for flow in _flows_gone(fact, bindings):
+                bindings.pop(flow, None)
         elif isinstance(fact, BanRecord):
             earlier = bans.get(fact.id)
             if earlier is None or earlier.revision < fact.revision:
@@ -129,6 +134,20 @@ def restore(journal: Journal, connection: psycopg.Connection) -> Restored:
         list(subscriptions.values()),
         list(messages.values()),
     )
+
+
+_Flow = tuple[str, str, str, int]
+
+
+def _flow_of(record: BindingRecord) -> _Flow:
+    return record.aor, record.contact, record.instance, record.reg_id
+
+
+def _flows_gone(gone: BindingGone, bindings: dict[_Flow, BindingRecord]) -> list[_Flow]:
+    """Which bindings a removal means; one of an older version's journal does not say it all."""
+    if gone.instance is not None:
+        return [(gone.aor, gone.contact, gone.instance, gone.reg_id)]
+    return [flow for flow in bindings if flow[:2] == (gone.aor, gone.contact)]
 
 
 def _ended(connection: psycopg.Connection, calls: list[CallRecord]) -> dict[str, int]:

@@ -66,32 +66,40 @@ _COLUMNS: Final = frozenset(
 # A line tells a binding and a removal apart by `why`, which only a removal has.
 _BINDINGS: Final[LiteralString] = """
 WITH facts AS MATERIALIZED (
-    SELECT DISTINCT ON (aor, contact) *
+    SELECT DISTINCT ON (aor, contact, instance, reg_id) *
     FROM ROWS FROM (json_to_recordset(%s::json) AS (
         aor text, contact text, params text, q float8, expires_at float8, call_id text,
         cseq bigint, path jsonb, transport text, received text, local text, user_agent text,
-        instance text, reg_id integer, registered_at float8, updated_at float8, why text
+        instance text, reg_id integer, registered_at float8, updated_at float8,
+        unreachable_since float8, why text
     )) WITH ORDINALITY AS line (
         aor, contact, params, q, expires_at, call_id, cseq, path, transport, received, local,
-        user_agent, instance, reg_id, registered_at, updated_at, why, place)
-    ORDER BY aor, contact, place DESC
+        user_agent, instance, reg_id, registered_at, updated_at, unreachable_since, why, place)
+    ORDER BY aor, contact, instance, reg_id, place DESC
 ), gone AS (
     DELETE FROM registrations_binding b USING facts f
     WHERE f.why IS NOT NULL AND b.aor = f.aor AND b.contact = f.contact
+        AND b.instance = f.instance AND b.reg_id = f.reg_id
 )
 INSERT INTO registrations_binding (
     aor, contact, params, q, expires_at, call_id, cseq, path, transport, received, local,
-    user_agent, instance, reg_id, registered_at, updated_at)
+    user_agent, instance, reg_id, registered_at, updated_at, unreachable_since)
 SELECT aor, contact, params, q, to_timestamp(expires_at), call_id, cseq, path, left(transport, 8),
     left(received, 64), left(local, 64), user_agent, instance, reg_id,
-    to_timestamp(registered_at), to_timestamp(updated_at)
+    to_timestamp(registered_at), to_timestamp(updated_at), to_timestamp(unreachable_since)
 FROM facts WHERE why IS NULL
-ON CONFLICT (aor, contact) DO UPDATE SET
+ON CONFLICT (aor, contact, instance, reg_id) DO UPDATE SET
     params = excluded.params, q = excluded.q, expires_at = excluded.expires_at,
     call_id = excluded.call_id, cseq = excluded.cseq, path = excluded.path,
     transport = excluded.transport, received = excluded.received, local = excluded.local,
-    user_agent = excluded.user_agent, instance = excluded.instance, reg_id = excluded.reg_id,
-    registered_at = excluded.registered_at, updated_at = excluded.updated_at
+    user_agent = excluded.user_agent, registered_at = excluded.registered_at,
+    updated_at = excluded.updated_at, unreachable_since = excluded.unreachable_since
+"""
+
+# A removal told by a version that kept one binding a contact does not say which flow it was.
+_GONE_AT_CONTACT: Final[LiteralString] = """
+DELETE FROM registrations_binding b USING (SELECT %s::json AS line) f
+WHERE b.aor = f.line->>'aor' AND b.contact = f.line->>'contact'
 """
 
 # A call's revision only goes up; its legs are those of the revision that is stored.
@@ -190,10 +198,18 @@ def store(connection: psycopg.Connection, lines: Iterable[Line]) -> None:
         if not payload.isascii() or b"\\u0000" in payload:
             clean = _storable(payload)
         statement = _STATEMENTS.get(kind)
-        if statement is not None:
+        if kind == KIND_GONE and b'"instance":"' not in payload:
+            _store_bindings(connection, rows.pop(_BINDINGS, []))
+            connection.execute(_GONE_AT_CONTACT, (clean.decode(),))
+        elif statement is not None:
             rows.setdefault(statement, []).append(clean)
     for statement, payloads in rows.items():
         connection.execute(statement, (_array(payloads),))
+
+
+def _store_bindings(connection: psycopg.Connection, bindings: list[bytes]) -> None:
+    if bindings:
+        connection.execute(_BINDINGS, (_array(bindings),))
 
 
 def is_poison(error: psycopg.Error) -> bool:

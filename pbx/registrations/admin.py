@@ -10,7 +10,15 @@ from pbx.registrations.models import Binding
 
 @admin.register(Binding)
 class BindingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ("aor", "contact", "received", "transport", "expires_at", "user_agent")
+    list_display = (
+        "aor",
+        "contact",
+        "received",
+        "transport",
+        "expires_at",
+        "unreachable_since",
+        "user_agent",
+    )
     list_filter = ("transport",)
     search_fields = ("aor", "contact", "received", "user_agent")
     search_help_text = "Address, contact, source or user agent"

@@ -18,7 +18,11 @@ def current_bindings(now: datetime) -> Iterator[Binding]:
 
 
 def as_json(binding: Binding, now: datetime) -> dict[str, Any]:
-    """Return one binding as the contract names it; `expires` is seconds left."""
+    """Return one binding as the contract names it; `expires` is seconds left.
+
+    `unreachable_since` is when a phone behind NAT stopped answering, null while it answers.
+    """
+    silent = binding.unreachable_since
     return {
         "aor": binding.aor,
         "contact": binding.contact,
@@ -27,6 +31,7 @@ def as_json(binding: Binding, now: datetime) -> dict[str, Any]:
         "expires": seconds_left(binding, now),
         "expires_at": binding.expires_at.isoformat(),
         "user_agent": binding.user_agent,
+        "unreachable_since": silent.isoformat() if silent else None,
     }
 
 

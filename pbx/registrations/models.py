@@ -24,11 +24,14 @@ class Binding(models.Model):
     reg_id = models.IntegerField(default=0)
     registered_at = models.DateTimeField()
     updated_at = models.DateTimeField()
+    unreachable_since = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["aor", "registered_at"]
         constraints = [
-            models.UniqueConstraint(fields=["aor", "contact"], name="one_binding_a_contact")
+            models.UniqueConstraint(
+                fields=["aor", "contact", "instance", "reg_id"], name="one_binding_a_flow"
+            )
         ]
 
     def __str__(self) -> str:

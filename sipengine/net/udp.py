@@ -14,6 +14,7 @@ from typing import Final
 from weakref import WeakValueDictionary
 
 from sipengine.net.flows import Address, NetFlow, Receiver
+from sipengine.net.stun import StunServer
 from sipengine.services.overload import OVERFLOWING, begins_anew
 
 BATCH: Final = 32
@@ -94,6 +95,7 @@ class UdpSocket:
         self.shed = self.received = self.keep_alives = self.queue_drops = self.send_errors = (
             self.bounced
         ) = 0
+        self.stun = StunServer()
 
     def open(self, port: int) -> None:
         """Bind to `port`. Raises OSError (port taken, no such address)."""
@@ -174,11 +176,15 @@ class UdpSocket:
                 if overflowing and begins_anew(data):
                     self.shed += 1
                     continue
-                if data[:1] <= b" " and not data.strip(_KEEP_ALIVE):
-                    # RFC 5626 §3.5.1: empty lines hold a NAT's mapping open and want no answer
-                    # over UDP; some phones send four zero bytes instead.
-                    self.keep_alives += 1
-                    continue
+                if data[:1] <= b" ":
+                    if not data.strip(_KEEP_ALIVE):
+                        # RFC 5626 §3.5.1: empty lines hold a NAT's mapping open and want no answer
+                        # over UDP; some phones send four zero bytes instead.
+                        self.keep_alives += 1
+                        continue
+                    if data[0] < 2:
+                        self._answer_stun(data, address, now)
+                        continue
                 receive(data, known(address) or self._intern(address), now)
         except BlockingIOError:
             if not count:
@@ -193,6 +199,12 @@ class UdpSocket:
                 load.queued(self._fd, 0.0)
             receiver.drain(now)
             self._left = monotonic()
+
+    def _answer_stun(self, data: bytes, address: SocketAddress, now: float) -> None:
+        """RFC 5626 §8: STUN shares the port; the first byte of its requests is 0 or 1."""
+        answer = self.stun.answer(data, (address[0], address[1]), now)
+        if answer:
+            (self._recent.get(address) or self._intern(address)).send(answer)
 
     def _read_errors(self) -> None:
         """Empty the socket's error queue (ip(7), IP_RECVERR): which datagrams bounced, and why."""
@@ -255,6 +267,9 @@ class UdpSocket:
             "udp_datagrams_received": self.received,
             "udp_keep_alives": self.keep_alives,
             "udp_shed_unread": self.shed,
+            "udp_stun_answered": self.stun.answered,
+            "udp_stun_ignored": self.stun.ignored,
+            "udp_stun_limited": self.stun.limited,
             "udp_bounced": self.bounced,
             "udp_send_errors": self.send_errors,
             "udp_send_queue": len(self._queue),

@@ -33,6 +33,7 @@ from sipengine.services.challenger import Challenger
 from sipengine.services.events.event_server import METHODS, EventServer
 from sipengine.services.guard.guard import Guard
 from sipengine.services.guard.sources import Allowed
+from sipengine.services.keep_alives import KeepAlives
 from sipengine.services.location import Location
 from sipengine.services.messages.messaging import Messaging
 from sipengine.services.overload import admits
@@ -104,8 +105,7 @@ class Core:
     ) -> None:
         unique = hashlib.blake2s(instance.encode()).hexdigest()
         tag_prefix = f"{unique[:8]}-"
-        offset = wall - now
-        self._offset = offset
+        self._offset = offset = wall - now
         self._flows = flows
         self._facts: list[Fact] = []
         self._taken: tuple[list[Fact], Held] = [], []
@@ -124,21 +124,22 @@ class Core:
         self.guard = guard
         authenticator = Authenticator(_derived(secret, f"nonce {instance} {wall}"))
         self._challenger = challenger = Challenger(authenticator, answers, guard)
-        registrar = Registrar(location, responsibility)
-        self._own = OwnRequests(answers, challenger, registrar, self.out, offset, guard)
+        registrar = Registrar(location, responsibility, _derived(secret, "gruu"))
+        self._own = own = OwnRequests(answers, challenger, registrar, self.out, offset, guard)
         record_route = RecordRoute(_derived(secret, "route"), addresses)
         branches = Branches(unique[:6], addresses)
         self._validation = validation = Validation(branches, record_route, responsibility)
         self._proxy = proxy = Proxy(
-            layer, location, flows, calls, record_route, branches, responsibility, tag_prefix
-        )
+            layer, location, flows, calls, record_route, branches, responsibility, tag_prefix,
+            registrar.gruus,
+        )  # fmt: skip
         proxy.carry_by(gateways, unique[:8])
+        location.keeper = KeepAlives(layer, location, branches, answers, unique, offset)
         self._sessions = sessions = SessionTimers(layer.timers)
         self._dialogs = Dialogs(layer, calls, proxy, record_route, validation, answers, sessions)
-        self._messaging = messaging = Messaging(
-            layer, proxy, branches, answers, self._own, self._facts, offset, tag_prefix, unique[:15]
+        self._messaging = own.mailroom = messaging = Messaging(
+            layer, proxy, branches, answers, own, self._facts, offset, tag_prefix, unique[:15]
         )
-        self._own.mailroom = messaging
         self.agent = agent = OwnAgent(
             layer, proxy, validation, addresses, calls, media or NoMedia(), offset,
             _derived(secret, f"names {instance} {wall}"), _derived(secret, "tags").hex()[:8],
@@ -164,9 +165,8 @@ class Core:
         if is_acknowledgement(data, self._answers.stateless_tag):
             return
         if self.pressure:
-            refusal = quick_refusal(
-                data, flow, self.pressure, self._answers.busy_tag, self._layer.servers
-            )
+            servers = self._layer.servers
+            refusal = quick_refusal(data, flow, self.pressure, self._answers.busy_tag, servers)
             if refusal is not None:
                 self.out.append((flow, refusal))
                 self._answers.count("requests_shed")
@@ -189,9 +189,9 @@ class Core:
                 self._answers.refuse(message, reply_flow, error)
 
     def flow_failed(self, flow: Flow, now: float) -> None:
+        self._location.flow_closed(flow, now)
         for client in list(flow.clients):  # §17.1.4
             client.fail(now)
-        self._location.flow_closed(flow)
 
     def next_timer(self) -> float | None:
         due = self._layer.timers.next_due()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from math import ceil
 from sys import intern
 from typing import Final, Protocol
 
 from sipengine.api import BindingGone, BindingRecord, Fact
+from sipengine.services.binding import Binding
 from sipengine.services.ports import REACHABLE, Flows
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import RELIABLE, Flow
@@ -26,73 +27,16 @@ MAX_FACTS_KEPT: Final = 10_000
 with a restart and end there by its own expiry."""
 
 
-class Binding:
-    """One contact of one AOR; fields as in `api.BindingRecord`, and the way to it.
+class Watcher(Protocol):
+    """Somebody who waits for a phone of an AOR to come back."""
 
-    `expires` is monotonic. `flow` is the one its latest REGISTER came on; None when that is not
-    known any more (restored, or its connection closed). `unsaved`: storing it failed.
-    """
+    def on_phone(self, binding: Binding, now: float) -> None: ...
 
-    __slots__ = (
-        "aor", "bucket", "call_id", "contact", "cseq", "expires", "flow", "instance", "local",
-        "params", "path", "q", "received", "reg_id", "registered_at", "target", "transport",
-        "unsaved", "updated_at", "user_agent",
-    )  # fmt: skip
 
-    def __init__(
-        self,
-        aor: str,
-        contact: str,
-        params: str,
-        q: float,
-        instance: str,
-        reg_id: int,
-        registered_at: float,
-    ) -> None:
-        self.aor = aor
-        self.contact = contact
-        self.params = params
-        self.q = q
-        self.instance = instance
-        self.reg_id = reg_id
-        self.registered_at = registered_at
-        self.updated_at = registered_at
-        self.expires = 0.0
-        self.call_id = ""
-        self.cseq = 0
-        self.path: tuple[str, ...] = ()
-        self.transport = ""
-        self.received = ""
-        self.local = ""
-        self.user_agent = ""
-        self.flow: Flow | None = None
-        self.target: Flow | None = None  # where a UDP contact is reached, once worked out
-        self.bucket = 0
-        self.unsaved = False
+class Keeper(Protocol):
+    """Somebody who sees to it that phones behind NAT stay reachable over UDP."""
 
-    def __repr__(self) -> str:
-        return f"<Binding {self.aor} at {self.contact}>"
-
-    def record(self, now: float, wall: float) -> BindingRecord:
-        """The fact of this binding as it is now."""
-        return BindingRecord(
-            self.aor,
-            self.contact,
-            self.params,
-            self.q,
-            wall + self.expires - now,
-            self.call_id,
-            self.cseq,
-            list(self.path),
-            self.transport,
-            self.received,
-            self.local,
-            self.user_agent,
-            self.instance,
-            self.reg_id,
-            self.registered_at,
-            self.updated_at,
-        )
+    def enrol(self, binding: Binding, now: float) -> None: ...
 
 
 class BindingWatcher(Protocol):
@@ -119,6 +63,12 @@ class Location:
         self._seconds: list[int] = []
         self._count = 0
         self.watcher: BindingWatcher | None = None  # set while somebody watches an AOR
+        self.watchers: dict[str, list[Watcher]] = {}
+        """AOR -> who is to hear of its next new or moved binding."""
+        self.on_arrival: Callable[[Binding, str, float], None] | None = None
+        """Hears of a phone that is waited for or that left a flow with requests on their way, and of
+        the contact it had there."""
+        self.keeper: Keeper | None = None
 
     def __len__(self) -> int:
         return self._count
@@ -126,7 +76,8 @@ class Location:
     # ------------------------------------------------------------------ asked by proxy and registrar
 
     def contacts(self, aor: str, now: float) -> tuple[Binding, ...]:
-        """The bindings of an AOR that have not expired: highest q first, then the newest."""
+        """The bindings of an AOR that have not expired: highest q first, then the newest; those of
+        phones that do not answer come last."""
         bindings = self._of_aor.get(aor, ())
         for binding in bindings:
             if binding.expires <= now:
@@ -165,6 +116,19 @@ class Location:
         if not target.reliable:
             binding.target = target
         return target
+
+    def is_behind_nat(self, binding: Binding) -> bool:
+        """Whether a contact is reached only by way of its UDP source, which a NAT may forget."""
+        if binding.transport != "UDP" or binding.path:
+            return False
+        if f"@{binding.received.rpartition(':')[0]}:" in binding.contact:  # as of most phones
+            return False
+        return self._flow_to_contact(binding) is None
+
+    def _enrol(self, binding: Binding, now: float) -> None:
+        keeper = self.keeper
+        if keeper is not None and not binding.enrolled and self.is_behind_nat(binding):
+            keeper.enrol(binding, now)
 
     def _flow_to_contact(self, binding: Binding) -> Flow | None:
         try:
@@ -215,7 +179,11 @@ class Location:
         self._buckets[binding.bucket].discard(binding)
         self._leave_connection(binding)
         self._count -= 1
-        self._facts.append(BindingGone(binding.aor, binding.contact, why, wall))
+        binding.gone = True
+        gone = BindingGone(
+            binding.aor, binding.contact, why, wall, binding.instance, binding.reg_id
+        )  # fmt: skip
+        self._facts.append(gone)
         if self.watcher is not None:
             self.watcher.contacts_changed(binding.aor, wall)
 
@@ -226,6 +194,8 @@ class Location:
         self._leave_connection(binding)
         received = host_port(*flow.remote)
         moved = received != binding.received or flow.transport != binding.transport
+        if binding.flow is not None:
+            binding.former = binding.flow
         binding.received = received
         binding.transport = intern(flow.transport)
         binding.local = intern(host_port(*flow.local))
@@ -243,10 +213,27 @@ class Location:
             if not others:
                 del self._on_connection[flow]
 
-    def flow_closed(self, flow: Flow) -> None:
+    def flow_closed(self, flow: Flow, now: float) -> None:
         """A connection has gone: its bindings stay, reachable only as `target_flow` says."""
         for binding in self._on_connection.pop(flow, ()):
             binding.flow = None
+            binding.former = flow
+            binding.lost_at = now
+
+    def arrived(self, binding: Binding, earlier: Binding | None, now: float) -> None:
+        """A phone has registered anew or from another place: enrol it for keep-alives if it needs
+        them, and tell who is calling it. Call it once the binding is complete."""
+        self._enrol(binding, now)
+        former = binding.former
+        called = former is not None and bool(former.clients)
+        if self.on_arrival is not None and (called or binding.aor in self.watchers):
+            self.on_arrival(binding, (earlier or binding).contact, now)
+
+    def mark(self, binding: Binding, unreachable_since: float, now: float, wall: float) -> None:
+        """Take note that a phone does not answer since then, or answers again (0)."""
+        binding.unreachable_since = unreachable_since
+        self._of_aor[binding.aor] = _in_order(self._of_aor[binding.aor])
+        self._facts.append(binding.record(now, wall))
 
     def lost(self, facts: Iterable[Fact]) -> None:
         """These facts could not be made durable. Bindings are stored with their next REGISTER, which
@@ -254,7 +241,12 @@ class Location:
         for fact in facts:
             if not isinstance(fact, (BindingRecord, BindingGone)):
                 continue
-            there = [b for b in self._of_aor.get(fact.aor, ()) if b.contact == fact.contact]
+            flow = (fact.contact, fact.instance, fact.reg_id)
+            there = [
+                b
+                for b in self._of_aor.get(fact.aor, ())
+                if (b.contact, b.instance, b.reg_id) == flow
+            ]
             for binding in there:
                 binding.unsaved = True
             if not there and isinstance(fact, BindingGone) and len(self._facts) < MAX_FACTS_KEPT:
@@ -317,7 +309,10 @@ class Location:
             binding.received = record.received
             binding.local = intern(record.local)
             binding.user_agent = intern(record.user_agent)
+            binding.unreachable_since = record.unreachable_since or 0.0
+            binding.lost_at = now
             self._insert(binding)
+            self._enrol(binding, now)
 
     def _insert(self, binding: Binding) -> None:
         others = self._of_aor.get(binding.aor)
@@ -332,7 +327,7 @@ class Location:
 
 
 def _in_order(bindings: tuple[Binding, ...]) -> tuple[Binding, ...]:
-    return tuple(sorted(bindings, key=lambda b: (-b.q, -b.registered_at)))
+    return tuple(sorted(bindings, key=lambda b: (b.unreachable_since > 0, -b.q, -b.registered_at)))
 
 
 def _split(address: str) -> tuple[str, int]:

@@ -13,7 +13,7 @@ from sipengine.sip.message import Message
 from sipengine.sip.parser import salvage
 
 ALLOW: Final = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, SUBSCRIBE, PUBLISH, MESSAGE"
-SUPPORTED: Final = frozenset({"path"})
+SUPPORTED: Final = frozenset({"gruu", "outbound", "path"})
 """Option tags that a request to this server itself may require."""
 MAX_DROP_SAMPLES: Final = 8
 

@@ -71,7 +71,7 @@ class OwnRequests:
                 if not self._guard.may_answer(reply_flow, agent, now):
                     return
             extra = [
-                ALLOW, "Accept: application/sdp", "Supported: path", self._answers.allow_events
+                ALLOW, "Accept: application/sdp", "Supported: gruu, outbound, path", self._answers.allow_events
             ]  # fmt: skip
             self._answers.send(message, reply_flow, 200, extra=extra)
             self._answers.count("options_answered")

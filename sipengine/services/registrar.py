@@ -1,10 +1,13 @@
 """The registrar: what a REGISTER of an authenticated user does to his bindings (RFC 3261 §10.3).
 
 Rules beyond the RFC's own:
-- A contact of the same `+sip.instance` and `reg-id` replaces the earlier one (RFC 5626 §6), also
-  without `reg-id`: a phone that restarts at another port is the same phone.
-- So does one at the same user and host, from the same User-Agent, when the connection that the
-  earlier one came on has closed: a phone without instance id that connects anew.
+- A contact of the same `+sip.instance` and `reg-id` replaces the earlier one, whatever its URI
+  (RFC 5626 §6), also without `reg-id`: a phone that restarts at another port is the same phone.
+  Contacts of one instance without `reg-id` that come in one request stand beside each other.
+- A contact that first comes with an instance takes over the binding of its URI that had none, one
+  that first comes with a `reg-id` that of its instance.
+- A later contact at the same user and host, from the same User-Agent, replaces the earlier one when the
+  connection that that came on has closed: a phone without instance id that connects anew.
 - Otherwise more contacts than the extension may have are refused, and the ones there stay.
 """
 
@@ -14,7 +17,11 @@ from sys import intern
 from typing import Final
 
 from sipengine.api import Extension
-from sipengine.services.location import REMOVED, REPLACED, Binding, Location
+from sipengine.services.binding import Binding
+from sipengine.services.gruu import Gruus
+from sipengine.services.location import REMOVED, REPLACED, Location
+from sipengine.services.outbound import first_hop_keeps_flows, options, outbound_lines
+from sipengine.services.path import check_path
 from sipengine.services.responsibility import Responsibility
 from sipengine.sip.address import readable, sender_of
 from sipengine.sip.contact import DEFAULT_EXPIRES, ContactParameters, delta_seconds, parse_contact
@@ -29,9 +36,10 @@ MAX_EXPIRES: Final = 7200
 """Longer is cut to this, so that a phone that vanished is not called for days."""
 
 MAX_CONTACT: Final = 1024
+MAX_INSTANCE: Final = 200
+"""A UUID takes 45; all that a binding is found by must fit an entry of the database's index."""
 MAX_CALL_ID: Final = 512
 MAX_USER_AGENT: Final = 200
-MAX_PATH: Final = 2048
 MAX_VALUES: Final = 50
 """Contacts in one REGISTER. With the limits above a binding holds at most about 5 kB."""
 
@@ -69,12 +77,14 @@ class _Change:
 class Registrar:
     """Takes REGISTER requests whose sender is known.
 
-    `responsibility` tells which hosts mean which domain in the To header.
+    `responsibility` tells which hosts mean which domain in the To header, `secret` lasts over
+    restarts: with it `gruus` mints what phones that ask for it are told (RFC 5627 §5.1).
     """
 
-    def __init__(self, location: Location, responsibility: Responsibility) -> None:
+    def __init__(self, location: Location, responsibility: Responsibility, secret: bytes) -> None:
         self._location = location
         self._responsibility = responsibility
+        self.gruus = Gruus(secret, location, responsibility)
 
     def register(
         self, message: Message, extension: Extension, flow: Flow, now: float, wall: float
@@ -93,7 +103,7 @@ class Registrar:
         values = message.all("Contact")
         current = self._location.contacts(aor, now)
         if not values:
-            return self._answer(message, aor, now, False)
+            return self._answer(message, aor, now, wall, False)
         call_id = message.call_id
         if len(call_id) > MAX_CALL_ID or "\0" in call_id:
             raise RemoteProtocolError(400, "Bad Request: unusable Call-ID header")
@@ -111,7 +121,7 @@ class Registrar:
             if binding is not None and binding.call_id == call_id and cseq <= binding.cseq:
                 if cseq < binding.cseq:  # §10.3 step 7
                     raise RemoteProtocolError(500, "Server Internal Error: CSeq out of order")
-                return self._answer(message, aor, now, True)
+                return self._answer(message, aor, now, wall, True)
         self._check_count(extension, current, changes)
         return self._apply(message, aor, changes, call_id, cseq, flow, now, wall)
 
@@ -136,13 +146,26 @@ class Registrar:
         if len(values) > MAX_VALUES:
             raise RemoteProtocolError(400, "Bad Request: too many Contact headers")
         changes: dict[str, _Change] = {}
+        flows = 0
         for value in values:
             contact, parameters = parse_contact(value)
             asked = parameters.expires
             seconds = min(default if asked is None else asked, MAX_EXPIRES)
-            changes[contact] = _Change(_find(contact, current), contact, parameters, seconds)
+            key = contact
+            if parameters.reg_id:
+                if first_hop_keeps_flows(message):
+                    flows += seconds > 0
+                    key = f"{parameters.reg_id} {parameters.instance}"
+                else:
+                    parameters = parameters._replace(reg_id=0)
+            binding = _find(contact, parameters, current)
+            if changes and any(c.binding is binding for k, c in changes.items() if k != key):
+                binding = None
+            changes[key] = _Change(binding, contact, parameters, seconds)
+        if flows > 1:  # RFC 5626 §6
+            raise RemoteProtocolError(400, "Bad Request: more than one Contact with reg-id")
         for change in changes.values():
-            if change.binding is None:
+            if change.binding is None or change.binding.contact != change.contact:
                 self._place(change, changes, message, current)
         return list(changes.values())
 
@@ -157,13 +180,20 @@ class Registrar:
         contact = change.contact
         uri = parse_uri(contact)
         kept = change.parameters.kept
+        instance = change.parameters.instance
         if len(contact) > MAX_CONTACT or len(kept) > MAX_CONTACT or "\0" in contact + kept:
             raise RemoteProtocolError(400, "Bad Request: unusable Contact header")
-        if not current:
+        if len(instance) > MAX_INSTANCE:
+            raise RemoteProtocolError(400, "Bad Request: unusable +sip.instance in Contact header")
+        if uri.parameters and self.gruus.concerns(uri):  # RFC 5627 §5.1
+            raise RemoteProtocolError(403, "Forbidden: Contact is a GRUU of this server")
+        if not current or change.binding is not None:
             return
         claimed = {id(c.binding) for c in changes.values()}
         free = [b for b in current if id(b) not in claimed]
         for binding in free:
+            if instance and binding.instance:
+                continue  # RFC 5626 §6: of these the URI is not compared
             if same_uri(parse_uri(binding.contact), uri):
                 change.binding = binding
                 return
@@ -206,7 +236,7 @@ class Registrar:
             raise RemoteProtocolError(500, "Server Internal Error: CSeq out of order")
         for binding in current:
             self._location.remove(binding, REMOVED, wall)
-        return self._answer(message, aor, now, True)
+        return self._answer(message, aor, now, wall, True)
 
     def _apply(
         self,
@@ -220,11 +250,11 @@ class Registrar:
         wall: float,
     ) -> Registered:
         path = tuple(message.all("Path"))
-        if path and (sum(map(len, path)) > MAX_PATH or any("\0" in hop for hop in path)):
-            raise RemoteProtocolError(400, "Bad Request: unusable Path header")
+        if path:
+            check_path(path)
         agent = _user_agent(message)
         location = self._location
-        durable = False
+        durable = outbound = False
         for change in changes:
             binding = change.binding
             parameters = change.parameters
@@ -233,8 +263,14 @@ class Registrar:
                 if binding is not None:
                     location.remove(binding, REMOVED, wall)
                 continue
-            if binding is not None and binding.contact != change.contact:
+            earlier: Binding | None = None
+            if binding is not None and (
+                binding.contact != change.contact
+                or binding.instance != parameters.instance
+                or binding.reg_id != parameters.reg_id
+            ):
                 location.remove(binding, REPLACED, wall)
+                earlier = binding
                 binding = None
             new = binding is None
             reordered = False
@@ -244,15 +280,19 @@ class Registrar:
                     aor, change.contact, parameters.kept, parameters.q, parameters.instance,
                     parameters.reg_id, wall,
                 )  # fmt: skip
+                if earlier is not None:
+                    binding.came_after(earlier, call_id)
             elif binding.params != parameters.kept:
                 durable = True
                 reordered = binding.q != parameters.q
                 binding.params = parameters.kept
                 binding.q = parameters.q
-                binding.instance = parameters.instance
-                binding.reg_id = parameters.reg_id
-            if location.came_by(binding, flow):
+            moved = location.came_by(binding, flow)
+            if moved:
                 durable = True
+            if binding.unreachable_since:
+                binding.unreachable_since = 0.0
+                reordered = True
             if path != binding.path:
                 durable = True
                 binding.path = path
@@ -268,22 +308,49 @@ class Registrar:
                 location.add(binding, now, wall)
             else:
                 location.refresh(binding, reordered, now, wall)
-        return self._answer(message, aor, now, durable)
+            if new or moved:
+                location.arrived(binding, earlier, now)
+            if binding.reg_id:
+                outbound = True
+        answer = self._answer(message, aor, now, wall, durable)
+        if outbound:
+            answer.lines += outbound_lines(message, flow)
+        return answer
 
-    def _answer(self, message: Message, aor: str, now: float, durable: bool) -> Registered:
+    def _answer(
+        self, message: Message, aor: str, now: float, wall: float, durable: bool
+    ) -> Registered:
         """200 with every current contact and how long it has left (§10.3 step 8)."""
+        bindings = self._location.contacts(aor, now)
         lines = [
             f"Contact: <{b.contact}>{b.params};expires={int(b.expires - now + 0.5) or 1}"
-            for b in self._location.contacts(aor, now)
+            for b in bindings
         ]
-        if message.has("Path") and "path" in [s.lower() for s in message.all("Supported")]:
+        if message.has("Supported") and "gruu" in options(message, "Supported"):
+            for at, binding in enumerate(bindings):
+                if binding.instance:
+                    lines[at] += self.gruus.parameters(binding, wall)
+        if message.has("Path") and "path" in options(message, "Supported"):
             lines += [f"Path: {hop}" for hop in message.all("Path")]  # RFC 3327 §5.3
         return Registered(200, "OK", lines, durable)
 
 
-def _find(contact: str, bindings: tuple[Binding, ...]) -> Binding | None:
+def _find(
+    contact: str, parameters: ContactParameters, bindings: tuple[Binding, ...]
+) -> Binding | None:
+    """The binding that a contact plainly means: the one of its flow, else the one of its text."""
+    instance = parameters.instance
+    reg_id = parameters.reg_id
+    if reg_id:
+        for binding in bindings:
+            if binding.instance == instance and binding.reg_id == reg_id:
+                return binding
     for binding in bindings:
-        if binding.contact == contact:
+        if binding.contact == contact and (
+            not instance
+            or not binding.instance
+            or (binding.instance == instance and binding.reg_id == reg_id)
+        ):
             return binding
     return None
 
@@ -293,7 +360,8 @@ def _same_phone(
 ) -> bool:
     """Whether a contact that is new is a known phone's; the rules stand at the top of this file."""
     if parameters.instance or binding.instance:
-        return (binding.instance, binding.reg_id) == (parameters.instance, parameters.reg_id)
+        same = binding.instance == parameters.instance
+        return same and binding.reg_id in (0, parameters.reg_id)
     if binding.transport not in RELIABLE or (binding.flow is not None and binding.flow.open):
         return False
     old = parse_uri(binding.contact)

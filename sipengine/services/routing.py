@@ -48,11 +48,15 @@ ANSWER: Final = "answer"
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """One target of a stage: an extension's AOR (`aor` set) or an outside URI (`uri` set)."""
+    """One target of a stage: an extension's AOR (`aor` set) or an outside URI (`uri` set).
+
+    With `instance` only that phone of the AOR is meant (RFC 5627).
+    """
 
     aor: str = ""
     uri: str = ""
     name: str = ""
+    instance: str = ""
 
 
 @dataclass(frozen=True, slots=True)

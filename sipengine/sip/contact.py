@@ -10,14 +10,16 @@ from sipengine.sip.address import parse_address, parse_parameters
 from sipengine.sip.errors import RemoteProtocolError
 
 _PARAMETER: Final = re.compile(r";\s*((?:[^;\"]|\"(?:[^\"\\]|\\.)*\")*)")
+_OURS: Final = frozenset({"expires", "pub-gruu", "temp-gruu"})
 _Q: Final = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
 
 
 class ContactParameters(NamedTuple):
-    """The parameters of a contact. `kept` is their text without `expires`, which moves.
+    """The parameters of a contact. `kept` is their text without `expires`, which moves, and without
+    the GRUUs that a phone gives back to us (RFC 5627 §5.1).
 
     `expires` is in seconds, None if not given; `q` is 1 if not given; `instance` as it stands
-    within the quotes, "" if not given; `reg_id` 0 if not given.
+    within the quotes, "" if not given; `reg_id` 0 if not given or without instance (RFC 5626 §6).
     """
 
     kept: str
@@ -46,7 +48,7 @@ def contact_parameters(text: str) -> ContactParameters:
     if not text:
         return _NONE
     expires: int | None = None
-    q, instance, reg_id = 1.0, "", 0
+    q, instance, reg_id, ours = 1.0, "", 0, False
     for name, value in parse_parameters(text):
         if name == "expires":
             expires = delta_seconds(value)
@@ -55,13 +57,17 @@ def contact_parameters(text: str) -> ContactParameters:
                 raise RemoteProtocolError(400, "Bad Request: broken q in Contact header")
             q = float(value)
         elif name == "+sip.instance":
-            instance = value
+            instance = value if value.strip("<>") else ""
         elif name == "reg-id" and value.isdigit() and value.isascii() and len(value) < 10:
             reg_id = int(value)
+        elif name in _OURS:
+            ours = True
+    if not instance:
+        reg_id = 0
     kept = text
-    if expires is not None:
+    if expires is not None or ours:
         items = [item.strip() for item in _PARAMETER.findall(text)]
-        kept = "".join(f";{i}" for i in items if i.partition("=")[0].strip().lower() != "expires")
+        kept = "".join(f";{i}" for i in items if i.partition("=")[0].strip().lower() not in _OURS)
     return ContactParameters(kept, expires, q, instance, reg_id)
 
 

@@ -111,7 +111,8 @@ class Registrations:
         self.location = Location(self.flows, self.facts)
         responsibility = Responsibility([("UDP", *LOCAL)], LOCAL)
         responsibility.set_config(SNAPSHOT)
-        self.registrar = Registrar(self.location, responsibility)
+        self.registrar = Registrar(self.location, responsibility, b"of sixteen bytes")
+        self.gruus = self.registrar.gruus
         self.now = 1000.0
         self.cseq = 0
         self.flow = self.udp()

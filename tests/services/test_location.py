@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sipengine.api import BindingGone, BindingRecord, Fact
-from sipengine.services.location import MAX_EXPIRED_AT_ONCE, Binding, Location
+from sipengine.services.binding import Binding
+from sipengine.services.location import MAX_EXPIRED_AT_ONCE, Location
 from sipengine.sip.flow import Flow
 from tests.services.phones import ALICE, LOCAL, WALL, FlowsWithoutSockets, Registrations
 
@@ -78,7 +79,7 @@ def test_connection_is_used_while_it_is_open_then_the_contact_itself(pbx: Regist
     binding = registered(pbx, "sip:1001@10.0.0.5:5070;transport=tcp", flow)
     assert pbx.location.target_flow(binding) is flow
     flow.open = False
-    pbx.location.flow_closed(flow)
+    pbx.location.flow_closed(flow, pbx.now)
     target = pbx.location.target_flow(binding)
     assert target is not None
     assert (target.transport, target.remote) == ("TCP", ("10.0.0.5", 5070))
@@ -91,7 +92,7 @@ def test_behind_nat_a_closed_connection_leaves_no_way_until_the_phone_is_back(
     contact = "sip:1001@192.168.1.5:5060;transport=tcp"
     binding = registered(pbx, contact, flow)
     flow.open = False
-    pbx.location.flow_closed(flow)
+    pbx.location.flow_closed(flow, pbx.now)
     assert pbx.location.target_flow(binding) is None
     assert pbx.contacts() == [contact]
     back = pbx.tcp("203.0.113.9", 34000)
@@ -104,7 +105,7 @@ def test_closing_the_connection_a_phone_has_left_changes_nothing(pbx: Registrati
     binding = registered(pbx, "sip:1001@10.0.0.5;transport=tcp", old)
     registered(pbx, "sip:1001@10.0.0.5;transport=tcp", new)
     old.open = False
-    pbx.location.flow_closed(old)
+    pbx.location.flow_closed(old, pbx.now)
     assert pbx.location.target_flow(binding) is new
 
 
@@ -159,7 +160,7 @@ def test_expired_contact_ends_within_a_second_and_is_told(pbx: Registrations) ->
     assert 1060.25 <= due < 1061.25
     pbx.now = due
     pbx.location.expire(pbx.now, pbx.wall)
-    assert pbx.facts == [BindingGone(ALICE.aor, "sip:1001@10.0.0.5", "expired", pbx.wall)]
+    assert pbx.facts == [BindingGone(ALICE.aor, "sip:1001@10.0.0.5", "expired", pbx.wall, "")]
     assert len(pbx.location) == 0
     assert pbx.location.next_expiry() is None
 

@@ -295,6 +295,8 @@ class TestTransportFailure:
         bob.incoming().ring()
         alice.response(180)
         wire.drop_connection(bob.flow)
+        alice.nothing()  # the phone may come back: tests/services/test_returning.py
+        wire.advance(6.1)
         call.fails(500)
 
     def test_16_9_an_established_call_survives_a_broken_connection(self, world: World) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sipengine.api import BindingRecord
-from sipengine.services.location import Binding
+from sipengine.services.binding import Binding
 from sipengine.services.registrar import MAX_CALL_ID, MAX_CONTACT, MAX_VALUES
 from tests.services.phones import ALICE, DOMAIN, Registrations, request
 
@@ -369,7 +369,7 @@ def test_reconnected_phone_without_instance_replaces_its_dead_contact(pbx: Regis
     pbx.register("<sip:1001@10.0.0.5:40002;transport=tcp>", flow=pbx.tcp(port=40002), headers=agent)
     assert len(pbx.contacts()) == 2, "both connections stand: two phones"
     first.open = False
-    pbx.location.flow_closed(first)
+    pbx.location.flow_closed(first, pbx.now)
     pbx.register("<sip:1001@10.0.0.5:40003;transport=tcp>", flow=pbx.tcp(port=40003), headers=agent)
     assert sorted(pbx.contacts()) == [
         f"sip:1001@10.0.0.5:{port};transport=tcp" for port in (40002, 40003)

@@ -157,6 +157,7 @@ def test_7118_5_3_a_browser_whose_connection_has_gone_has_no_phone_until_it_is_b
     alice, bob = phone(wire, "1001", "TLS/4"), phone(wire, "1002", "WSS/4")
     wire.drop_connection(bob.flow)
     call = alice.call("1002")
+    wire.advance(6.1)  # as long as a call waits for it to come back
     call.fails(480)
     bob.nothing()
     bob.reconnect(40_999)

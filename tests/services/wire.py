@@ -119,7 +119,7 @@ class Wire:
         self.now = now
         self.fate: Fate = delivered
         self.sent: list[tuple[Flow, bytes]] = []
-        self.bindings: dict[tuple[str, str], BindingRecord] = {}
+        self.bindings: dict[tuple[str, str, str | None, int], BindingRecord] = {}
         self.subscriptions: dict[str, SubscriptionRecord] = {}
         self.kept: dict[str, KeptMessage] = {}
         self.rows: dict[str, CallRecord] = {}
@@ -269,9 +269,9 @@ class Wire:
         facts, held = self.core.take_facts(self.wall)
         for fact in facts:
             if isinstance(fact, BindingRecord):
-                self.bindings[(fact.aor, fact.contact)] = fact
+                self.bindings[(fact.aor, fact.contact, fact.instance, fact.reg_id)] = fact
             elif isinstance(fact, BindingGone):
-                self.bindings.pop((fact.aor, fact.contact), None)
+                self.bindings.pop((fact.aor, fact.contact, fact.instance, fact.reg_id), None)
             elif isinstance(fact, BanRecord):
                 self.bans[fact.id] = fact
             elif isinstance(fact, SubscriptionRecord):

@@ -40,6 +40,7 @@ module g711.so
 module ausine.so
 module aubridge.so
 module sndfile.so
+module_app uuid.so
 module_app account.so
 module_app menu.so
 module_app ctrl_tcp.so
@@ -62,6 +63,7 @@ class Baresip:
     header); otherwise the server's address is the account's domain. `tone` is in Hz. `contacts` are
     lines of its address book, `mwi` has it subscribe to its mailbox. `authority` is the PEM file whose
     certificates it takes from a server over TLS.
+    `flows` are the transports of as many connections to the server (RFC 5626), not one by `transport`.
     """
 
     number: str
@@ -75,6 +77,7 @@ class Baresip:
     by_route: bool = True
     expires: int = 300
     max_calls: int = 4
+    flows: tuple[str, ...] = ()
     name: str = ""
     contacts: list[str] = field(default_factory=list)
     mwi: bool = False
@@ -215,7 +218,11 @@ class Baresip:
         ]
         if self.server:
             words += [f"auth_pass={self.password}", f"regint={self.expires}"]
-            if self.by_route:
+            for number, transport in enumerate(self.flows, 1):
+                words.append(f'outbound{number}="sip:{self.server};transport={transport}"')
+            if self.flows:
+                words.append("sipnat=outbound")
+            elif self.by_route:
                 words.append(f'outbound="sip:{self.server};transport={self.transport}"')
         else:
             words.append("regint=0")

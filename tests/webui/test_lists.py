@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable
 
@@ -39,6 +40,18 @@ def test_phones_are_found_by_number_name_and_device_online_or_not(client: Client
     assert numbers(client, "/phones/?presence=online") == ["214", "218"]
     assert "219" in numbers(client, "/phones/?presence=offline")  # its registration ran out
     assert "TCP 10.20.4.218:5060" in client.get("/phones/?q=lena").content.decode()
+
+
+def test_a_phone_that_does_not_answer_is_shown_so(client: Client) -> None:
+    office.people()
+    now = office.seconds(0) + dt.datetime.now(dt.UTC)
+    office.register("214", "Yealink SIP-T54W", unreachable_since=now)
+    assert "Does not answer" in client.get("/phones/?q=214").content.decode()
+    assert "Does not answer" in client.get("/").content.decode()
+    office.register("214", "Linphone", contact="sip:214@192.0.2.9", received="192.0.2.9:5060")
+    page = client.get("/phones/?q=214").content.decode()
+    assert "Online" in page
+    assert "Yealink SIP-T54W (does not answer)" in page
 
 
 def test_extensions_say_what_keeps_a_phone_from_working(client: Client) -> None:

@@ -69,12 +69,20 @@ def extension_rows(extensions: Iterable[Extension], now: dt.datetime) -> list[Ex
     return [
         ExtensionRow(
             extension=extension,
-            state=states.PHONE_ONLINE if phones[extension.aor] else states.PHONE_OFFLINE,
+            state=_presence(phones[extension.aor]),
             phones=phones[extension.aor],
             forwards=_forwards(extension),
         )
         for extension in extensions
     ]
+
+
+def _presence(phones: list[Binding]) -> State:
+    if not phones:
+        return states.PHONE_OFFLINE
+    if all(phone.unreachable_since for phone in phones):
+        return states.PHONE_SILENT
+    return states.PHONE_ONLINE
 
 
 def _forwards(extension: Extension) -> str:

@@ -174,10 +174,13 @@ def _phone_rows(
         if leg.result == api.STATE_RINGING
     }
 
-    def state(aor: str) -> State:
+    def state(binding: Binding) -> State:
+        aor = binding.aor
         names = {aor, f"sip:{aor}", aor.partition("@")[0]}
         if names & talking:
             return states.PHONE_TALKING
+        if binding.unreachable_since:
+            return states.PHONE_SILENT
         return states.PHONE_RINGING if names & ringing else states.PHONE_ONLINE
 
     return [
@@ -185,7 +188,7 @@ def _phone_rows(
             id=binding.pk,
             aor=binding.aor,
             party=directory.party(binding.aor, binding.aor.rpartition("@")[2]),
-            state=state(binding.aor),
+            state=state(binding),
             device=binding.user_agent or "Unknown device",
             transport=binding.transport.upper(),
             address=binding.received,

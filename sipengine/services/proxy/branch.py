@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from sipengine.services.proxy.invite_context import InviteContext
 
 
+FLOW_PATIENCE: Final = 4.0
+"""How long a phone that has other flows may be silent on one: four transmissions over UDP. Phones
+answer 100 or 180 within some tenths of a second, callers wait some 20 s in all."""
+
+
 class Nobody:
     """The user of our CANCELs: whatever comes back, the INVITE's own answer decides (§9.1)."""
 
@@ -139,6 +144,26 @@ class Branch:
             self.client = None
             self._context.failure(self, status, data, now)
 
+    @property
+    def unheard(self) -> bool:
+        """Whether its phone has not said a word yet, and nobody has given it up."""
+        client = self.client
+        return (
+            self.pending
+            and not self.given_up
+            and not self.cancel_wanted
+            and client is not None
+            and client.state == CALLING
+        )
+
+    def watch_flow(self, now: float) -> None:
+        """Go on to the phone's next flow if nothing is heard on this one."""
+        self._context.proxy.layer.timers.start(FLOW_PATIENCE, now, self)
+
+    def follow(self, target: Target, now: float) -> None:
+        """The phone has moved: go after it."""
+        self._context.move(self, target, now)
+
     def cancel(self, reason: str, now: float) -> None:
         """End this branch (§16.10): at once if it has answered provisionally, else when it does (§9.1)."""
         client = self.client
@@ -166,9 +191,14 @@ class Branch:
     def on_timer(self, now: float) -> None:
         """64*T1 after the CANCEL and still no final answer: the branch is considered cancelled (§9.1).
 
-        One that was cancelled while its server was looked for is so at once.
+        One that was cancelled while its server was looked for is so at once. Before any CANCEL: the
+        flow has had its time.
         """
         if not self.pending:
+            return
+        if not self.cancel_wanted:
+            if self.unheard and self.target.others:
+                self._context.move(self, self.target.next_flow(), now)
             return
         if self.client is None:
             self._failed(487, b"", now)

@@ -67,7 +67,7 @@ class Dialogs:
                 call.callee_flow = flow
         if message.has(ASSERTED) or message.has(PREFERRED):
             screen(message, flow, self.trusted)
-        target = self._proxy.in_dialog_target(message, ends, heard, from_caller)
+        target = self._proxy.in_dialog_target(message, ends, heard, from_caller, now)
         session = None
         if (
             message.method in ("INVITE", "UPDATE")
@@ -128,7 +128,7 @@ class Dialogs:
             return
         _, from_caller, heard, ends = found
         hash_of_loop = self._validation.check(message)
-        target: Target = self._proxy.in_dialog_target(message, ends, heard, from_caller)
+        target: Target = self._proxy.in_dialog_target(message, ends, heard, from_caller, now)
         crossing = None
         if message.body and self._proxy.anchors is not None:
             crossing = self._crossing(message, route, from_caller, None)

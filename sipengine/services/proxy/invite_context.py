@@ -9,25 +9,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from sipengine.services.binding import Binding
 from sipengine.services.calls import Call, Leg
 from sipengine.services.media.crossing import Crossing
 from sipengine.services.media.crossing_branch import CrossingBranch
+from sipengine.services.proxy import outcomes
 from sipengine.services.proxy.additions import Additions, breadth_line
 from sipengine.services.proxy.best_response import BestResponse
 from sipengine.services.proxy.branch import Branch
 from sipengine.services.proxy.forwarding import Outgoing
 from sipengine.services.proxy.late_success import hang_up
-from sipengine.services.proxy.outcomes import new_addresses, result_of, why_not
 from sipengine.services.proxy.preloaded_route import PreloadedRoute
+from sipengine.services.proxy.redirections import new_targets
+from sipengine.services.proxy.returning import Waiting, wait_for
 from sipengine.services.proxy.session_timer import SessionAsk
-from sipengine.services.proxy.targets import MAX_BREADTH, Target, target_at
+from sipengine.services.proxy.targets import MAX_BREADTH, Target, target_of
 from sipengine.services.replies import reply
 from sipengine.services.routing import ANY, BUSY, NO_ANSWER, Stage
-from sipengine.sip.address import parse_address
-from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message, tag_of
-from sipengine.sip.parser import parse
 from sipengine.sip.timers import TIMER_C
 from sipengine.sip.transaction.invite_client import header_line
 from sipengine.sip.transaction.invite_server import InviteServer
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 ELSEWHERE: Final = 'Reason: SIP;cause=200;text="Call completed elsewhere"'
 """RFC 3326 §2: phones that see this do not list a missed call."""
-MAX_REDIRECTS: Final = 10
-"""Contacts of 3xx answers that one call follows; more is a loop between servers."""
 
 
 class InviteContext:
@@ -47,7 +45,8 @@ class InviteContext:
     __slots__ = (
         "_additions", "_best", "_branches", "_breadth", "_cancelled", "_done", "_follow", "_pending",
         "_redirects", "_request", "_server", "_session", "_source", "_stage", "_timed_out",
-        "_unanswered", "_whose", "call", "crossing", "due", "media_why", "proxy", "route",
+        "_unanswered", "_waited", "_waiting", "_whose", "call", "crossing", "due", "media_why", "proxy",
+        "route",
     )  # fmt: skip
 
     def __init__(
@@ -77,6 +76,8 @@ class InviteContext:
         self._pending = 0
         self._best = BestResponse()
         self._stage: Stage | None = None
+        self._waited: Stage | None = None
+        self._waiting: Waiting | None = None
         self._follow = False
         self._redirects = 0
         self._timed_out = False
@@ -117,30 +118,47 @@ class InviteContext:
                 for target in targets:
                     self._ring(target, now)
                 return
-            self._unreachable(stage, now)
+            if self._waits(stage, now):
+                return
+            if not self._best.status:
+                self._best.offer(480, b"")
+            if self.call is not None:
+                outcomes.note_unreachable(self.call, stage, now)
             stage = stage.after(NO_ANSWER)
         self._answer(now)
 
     def _may_fork(self, stage: Stage, branches: int) -> bool:
         """Whether that many branches are allowed at once (RFC 5393 §5.3.3); notes what they are told."""
         additions = self._additions
+        assert self._request is not None
         if additions is None:
             if not stage.diverted:
                 self._breadth = breadth_line(MAX_BREADTH, branches) if branches > 1 else ""
                 return True
-            assert self._request is not None
             additions = self._additions = Additions(self._request[0])
-        assert self._request is not None
         return additions.begin(stage, self._request[0].uri, branches)
 
-    def _unreachable(self, stage: Stage, now: float) -> None:
-        if not self._best.status:
-            self._best.offer(480, b"")
-        if self.call is not None:
-            for destination in stage.destinations:
-                name = destination.aor or destination.uri
-                leg = self.call.leg_started(name, "", "", now)
-                self.call.leg_ended(leg, 480, "failed", now)
+    def _waits(self, stage: Stage, now: float) -> bool:
+        """Whether the call waits a little for the phones of a stage; it does so once a stage."""
+        if self.call is None or stage is self._waited:
+            return False
+        self._waited = stage
+        self._waiting = wait_for(self, stage.destinations, self.proxy.location, now)
+        return self._waiting is not None
+
+    def waited(self, binding: Binding | None, now: float) -> None:
+        """The wait is over: ring the phone that has registered again, or go on without."""
+        self._waiting = None
+        proxy = self.proxy
+        target = None if binding is None else target_of(binding, proxy.location, proxy.flows)
+        if target is not None and self._stage is not None:
+            self._best = BestResponse()
+            proxy.layer.timers.start(float(self._stage.timeout), now, self)
+            self._ring(target, now)
+        elif self._best.status:
+            self._stage_over(now)
+        else:
+            self._ring_stage(self._stage, now)
 
     def _ring(self, target: Target, now: float) -> None:
         target = target if self.route is None else self.route.by_way_of(target)
@@ -160,6 +178,8 @@ class InviteContext:
         branch = Branch(self, target, leg)
         self._branches.append(branch)
         branch.start(now)
+        if target.others:
+            branch.watch_flow(now)
 
     def _cross(self, target: Target, leg: Leg | None, crossing: Crossing, now: float) -> None:
         """Ring a target by way of a media gateway."""
@@ -221,8 +241,7 @@ class InviteContext:
         """The caller has been told that the call failed: the phone that answered is hung up."""
         proxy = self.proxy
         leg = branch.leg
-        again = branch.hung_up
-        branch.hung_up = True
+        again, branch.hung_up = branch.hung_up, True
         assert branch.flow is not None  # it answered, so something was sent to it
         hang_up(data, proxy.layer, proxy.branches, branch.flow, again, now)
         if leg is not None and self.call is not None and not again:
@@ -233,12 +252,19 @@ class InviteContext:
         """A final answer other than 2xx, or none at all (`data` empty)."""
         branch.due = 0.0
         if branch.leg is not None and self.call is not None:
-            self.call.leg_ended(branch.leg, status, self._leg_result(branch, status), now)
+            self.call.leg_ended(
+                branch.leg, status, outcomes.leg_result(branch, status, self._done), now
+            )
         if branch.given_up:
             return
         self._pending -= 1
         if self._done:
             self._let_go()
+            return
+        if status == 430:  # RFC 5626 §5.3: for us, not for the caller
+            status, data = 480, b""
+        if not data and not branch.cancel_wanted and not self._cancelled and branch.target.others:
+            self._ring(branch.target.next_flow(), now)
             return
         if status == 488 and not self._cancelled and self._again_with_other_media(branch, now):
             return
@@ -265,37 +291,24 @@ class InviteContext:
             self._cross(target, leg, crossing, now)
         return crossing is not None
 
-    def _leg_result(self, branch: Branch, status: int) -> str:
-        if branch.cancel_wanted:
-            if self._done:
-                return "elsewhere"
-            return "no_answer" if branch.given_up else "cancelled"
-        return result_of(status)
+    def move(self, branch: Branch, target: Target, now: float) -> None:
+        """Ring `target` in place of a branch of which nothing was heard: the phone is elsewhere."""
+        if self._done or self._cancelled or not branch.unheard:
+            return
+        branch.given_up = True
+        self._pending -= 1
+        if branch.leg is not None and self.call is not None:
+            self.call.leg_ended(branch.leg, 408, "failed", now)
+        branch.cancel("", now)
+        self._ring(target, now)
 
     def _follow_contacts(self, data: bytes, now: float) -> bool:
         """Ring the Contacts of a 3xx instead (§16.7 step 4); whether there was one to ring."""
-        rung = False
         asked = {branch.target.uri for branch in self._branches}
-        for contact in parse(data).all("Contact"):
-            if self._redirects >= MAX_REDIRECTS:
-                break
-            try:
-                uri = parse_address(contact).uri_text
-                destinations = self.proxy.destinations_of_uri(uri)
-                targets = (
-                    self.proxy.targets(destinations, now)
-                    if destinations
-                    else [target_at(uri, uri, self.proxy.flows, uri)]
-                )
-            except RemoteProtocolError:
-                continue
-            self._redirects += 1
-            for target in targets:
-                if target.uri not in asked:  # §16.5: a target is tried once
-                    asked.add(target.uri)
-                    self._ring(target, now)
-                    rung = True
-        return rung
+        self._redirects, targets = new_targets(data, asked, self._redirects, self.proxy, now)
+        for target in targets:
+            self._ring(target, now)
+        return bool(targets)
 
     # -- coming to an end
 
@@ -335,21 +348,17 @@ class InviteContext:
         ):
             self._answer(now)
             return
+        if self._best.status == 503 and self._waits(stage, now):
+            return  # nobody said no: their connections have broken
         following = stage.after(self._outcome())
         if following is None or (self._best.status >= 600 and stage.onward[0][0] == ANY):
-            self._answer(
-                now
-            )  # §16.7 step 5: after a 6xx nobody else is asked, but the busy forward is ours
+            # §16.7 step 5: after a 6xx nobody else is asked, but the busy forward is ours.
+            self._answer(now)
             return
         self._ring_stage(following, now)
 
     def _outcome(self) -> str:
-        status = self._best.status
-        if self._timed_out:
-            return NO_ANSWER
-        if status in (486, 600, 603):
-            return BUSY
-        return NO_ANSWER if status in (408, 480, 404, 410, 503) else ""
+        return NO_ANSWER if self._timed_out else outcomes.condition_of(self._best.status)
 
     def _answer(self, now: float) -> None:
         """Send the best response to the caller (§16.7 step 6) and close the call's row."""
@@ -357,6 +366,8 @@ class InviteContext:
             return
         self._done = True
         self.due = 0.0
+        if self._waiting is not None:
+            self._waiting.stop()
         status, data = (487, b"") if self._cancelled else self._best.final()
         why = ""
         own = not data
@@ -365,14 +376,14 @@ class InviteContext:
             assert self._request is not None
             message, _ = self._request
             data = reply(message, status, to_tag=self.proxy.local_tag(self._server.key))
-            why = self._why(status)
+            why = outcomes.why_failed(self.call, status, self._unanswered, self.media_why)
         self._server.respond(status, data, now)
         if self.call is not None:
-            result = "cancelled" if self._cancelled else result_of(status)
-            if (status == 480 and not self._rang()) or why == self._unanswered != "":
+            result = "cancelled" if self._cancelled else outcomes.result_of(status)
+            if (status == 480 and not outcomes.rang(self.call)) or why == self._unanswered != "":
                 result = "failed"
             if result == "redirected":
-                why = new_addresses(data)
+                why = outcomes.new_addresses(data)
             by = "caller" if self._cancelled else "system" if own else "callee"
             self.call.finish(result, status, by, now, why)
         self._let_go()
@@ -387,14 +398,3 @@ class InviteContext:
             self._branches = []
             self._server.user = None
             self._request = None
-
-    def _rang(self) -> bool:
-        return self.call is not None and any(leg.contact for leg in self.call.legs)
-
-    def _why(self, status: int) -> str:
-        """A clause for an answer that is our own."""
-        if self.call is None:
-            return ""
-        if self.media_why and status in (488, 503):
-            return f"its media could not be carried: {self.media_why}"
-        return why_not(self.call, status, self._rang(), self._unanswered)

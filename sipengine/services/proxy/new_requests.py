@@ -8,6 +8,7 @@ from __future__ import annotations
 from sipengine.api import ConfigSnapshot, Extension
 from sipengine.services.calls import MAX_CALLS, Call, Calls
 from sipengine.services.challenger import Challenger
+from sipengine.services.gruu import to_one_phone
 from sipengine.services.location import Location
 from sipengine.services.messages.messaging import Messaging
 from sipengine.services.own_answers import OwnAnswers
@@ -109,6 +110,11 @@ class NewRequests:
         called = self._responsibility.aor_of(uri)
         if message.has("Route"):
             check_routes(message)
+        instance = ""
+        if uri.parameters and self._proxy.gruus.concerns(uri):  # RFC 5627 §5.2: one phone
+            called, instance = self._proxy.gruus.named_by(uri, now)
+            if called not in self.table.snapshot.extensions:
+                raise RemoteProtocolError(404, "Not Found")
         if message.has(ASSERTED) or message.has(PREFERRED):
             screen(message, flow, self.trusted)
         if message.method == "INVITE":
@@ -123,13 +129,17 @@ class NewRequests:
             call.hidden = hidden
             if self._transfers:
                 self._transfers.begun(call, message.uri, now)
-            self._invite(message, flow, server, call, called, hash_of_loop, now, additions, session)
+            self._invite(
+                message, flow, server, call, called, instance, hash_of_loop, now, additions, session
+            )
         elif called and called not in self.table.snapshot.extensions:
             raise RemoteProtocolError(404, "Not Found")
-        elif called and message.method == "MESSAGE":
+        elif called and message.method == "MESSAGE" and not instance:
             self._messaging.receive(message, who, called, flow, reply_flow, key, hash_of_loop, now)
         else:
-            destination = Destination(aor=called) if called else Destination(uri=message.uri)
+            destination = Destination(uri=message.uri)
+            if called:
+                destination = Destination(aor=called, instance=instance)
             other = NonInviteServer(self._layer, key, reply_flow, now)
             self._proxy.non_invite(other, message, flow, (destination,), hash_of_loop, now)
 
@@ -157,12 +167,15 @@ class NewRequests:
 
     def _invite(
         self, message: Message, flow: Flow, server: InviteServer, call: Call, called: str,
-        hash_of_loop: int, now: float, additions: Additions | None, session: SessionAsk | None,
+        instance: str, hash_of_loop: int, now: float, additions: Additions | None, session: SessionAsk | None,
     ) -> None:  # fmt: skip
         """A new call: decide where it goes and go there."""
         if called:
             number, _, domain = called.rpartition("@")
-            decision = self.table.decide(number, domain)
+            if instance:
+                decision = to_one_phone(self.table.snapshot.extensions[called], instance)
+            else:
+                decision = self.table.decide(number, domain)
             call.called = number
         else:
             decision = to_outside(message.uri)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sipengine.services.calls import Call
 from sipengine.services.proxy.best_response import BestResponse
+from sipengine.services.proxy.flow_failover import FlowFailover
 from sipengine.services.proxy.forwarding import Outgoing
 from sipengine.services.proxy.large import LARGE, StreamFirst
 from sipengine.services.proxy.session_timer import SessionAsk
@@ -129,7 +130,9 @@ class NonInviteContext:
         self._pending = len(targets)
         for target in targets:
             flow = target.flow
-            if flow is not None:
+            if target.others:
+                FlowFailover(self, proxy, outgoing, target, source).send(now)
+            elif flow is not None:
                 branch, request = self.copy_for(proxy, outgoing, target, source, flow)
                 if len(request) > LARGE and not flow.reliable:
                     copy = _Copy(self, proxy, outgoing, target, source)
@@ -138,10 +141,6 @@ class NonInviteContext:
                     NonInviteClient(proxy.layer, self, branch, request, flow, now)
             elif target.hop is not None:
                 _Copy(self, proxy, outgoing, target, source).start(target.hop)
-
-    @property
-    def call_id(self) -> str:
-        return self._message.call_id
 
     def copy_for(
         self, proxy: Proxy, outgoing: Outgoing, target: Target, source: Flow | None, flow: Flow
@@ -152,6 +151,10 @@ class NonInviteContext:
             message.call_id, message.from_tag, source, flow
         )  # fmt: skip
         return outgoing.to(target.uri, flow, self._share + note + target.routes)
+
+    @property
+    def call_id(self) -> str:
+        return self._message.call_id
 
     def on_response(self, status: int, data: bytes, now: float) -> None:
         if status < 200:
@@ -175,6 +178,11 @@ class NonInviteContext:
         if self._pending == 0:
             self._finish(now)  # RFC 4320 §4.2: and no 408
             self._close(408)
+
+    def on_flows_failed(self, now: float) -> None:
+        """No flow of a phone leads to it any more."""
+        self._pending -= 1
+        self._offer(480, b"", now)
 
     def on_transport_error(self, now: float) -> None:
         self._pending -= 1

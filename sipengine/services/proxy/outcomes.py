@@ -1,29 +1,14 @@
-"""What became of a call, in the call log's words."""
+"""What a final response means: for the stages of a call, and in the words of the call log."""
 
 from __future__ import annotations
 
 from sipengine.services.calls import Call
 from sipengine.services.explanation import number, person
+from sipengine.services.proxy.branch import Branch
+from sipengine.services.routing import BUSY, NO_ANSWER, Stage
 from sipengine.sip.address import parse_address, readable
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.parser import parse
-
-
-def why_not(call: Call, status: int, rang: bool, unanswered: str) -> str:
-    """A clause for a failure that is our own answer; `rang`: a phone was found to ring.
-
-    `unanswered` is one for servers that did not answer, or "".
-    """
-    names = " and ".join(dict.fromkeys(person(call, leg.target) for leg in call.legs))
-    if status == 480 and not rang:
-        return f"{names or 'the called party'} has no phone registered"
-    if status in (408, 500) and unanswered:
-        return unanswered
-    if status == 500:
-        return f"the phone of {names} could not be reached"
-    if status == 408:
-        return f"the phone of {names} gave no sign of life"
-    return ""
 
 
 def new_addresses(response: bytes) -> str:
@@ -48,3 +33,50 @@ def result_of(status: int) -> str:
     if status == 487:
         return "cancelled"
     return "redirected" if status < 400 else "failed"
+
+
+def leg_result(branch: Branch, status: int, done: bool) -> str:
+    """The call log's word for a branch that ended; `done`: the call was answered before."""
+    if not branch.cancel_wanted:
+        return result_of(status)
+    return "elsewhere" if done else "no_answer" if branch.given_up else "cancelled"
+
+
+def condition_of(status: int) -> str:
+    """Which onward way a failed stage takes: BUSY, NO_ANSWER, or "" for one that is neither."""
+    if status in (486, 600, 603):
+        return BUSY
+    return NO_ANSWER if status in (408, 480, 404, 410, 503) else ""
+
+
+def note_unreachable(call: Call, stage: Stage, now: float) -> None:
+    """Have the log say that nobody of a stage could be called."""
+    for destination in stage.destinations:
+        leg = call.leg_started(destination.aor or destination.uri, "", "", now)
+        call.leg_ended(leg, 480, "failed", now)
+
+
+def rang(call: Call) -> bool:
+    """Whether the call went to any phone at all."""
+    return any(leg.contact for leg in call.legs)
+
+
+def why_failed(call: Call | None, status: int, unanswered: str, media: str) -> str:
+    """A clause for an answer that is our own.
+
+    `unanswered` is one for servers that were not reached, `media` for media that were not carried.
+    """
+    if call is None:
+        return ""
+    if media and status in (488, 503):
+        return f"its media could not be carried: {media}"
+    names = " and ".join(dict.fromkeys(person(call, leg.target) for leg in call.legs))
+    if status == 480 and not rang(call):
+        return f"{names or 'the called party'} has no phone registered"
+    if status in (408, 500) and unanswered:
+        return unanswered
+    if status == 500:
+        return f"the phone of {names} could not be reached"
+    if status == 408:
+        return f"the phone of {names} gave no sign of life"
+    return ""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from sipengine.services.binding import Binding
 from sipengine.services.calls import Call, Calls
+from sipengine.services.gruu import Gruus
 from sipengine.services.location import Location
 from sipengine.services.media.anchors import Anchors
 from sipengine.services.media.crossing import Crossing
@@ -20,6 +22,7 @@ from sipengine.services.proxy.non_invite_context import NonInviteContext
 from sipengine.services.proxy.preloaded_route import take_preloaded
 from sipengine.services.proxy.record_route import Ends, RecordRoute
 from sipengine.services.proxy.resting import Resting
+from sipengine.services.proxy.returning import Arrival
 from sipengine.services.proxy.session_timer import SessionAsk
 from sipengine.services.proxy.targets import (
     MAX_BREADTH,
@@ -31,13 +34,14 @@ from sipengine.services.proxy.targets import (
 from sipengine.services.replies import reply
 from sipengine.services.responsibility import Responsibility
 from sipengine.services.routing import Destination, Stage
+from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
 from sipengine.sip.next_hop import NextHop
 from sipengine.sip.transaction.invite_server import InviteServer
 from sipengine.sip.transaction.layer import TransactionLayer
 from sipengine.sip.transaction.non_invite_server import NonInviteServer
-from sipengine.sip.uri import parse_uri
+from sipengine.sip.uri import SipUri, parse_uri
 
 DIALOG_FORMING: Final = frozenset({"INVITE", "SUBSCRIBE", "REFER"})
 """Requests that get a Record-Route (§16.6 step 4); others have no use for one."""
@@ -64,13 +68,16 @@ class Proxy:
     def __init__(
         self, layer: TransactionLayer, location: Location, flows: Flows, calls: Calls,
         record_route: RecordRoute, branches: Branches, responsibility: Responsibility, tag_prefix: str,
+        gruus: Gruus,
     ) -> None:  # fmt: skip
         self.layer = layer
         self.flows = flows
         self.record_route = record_route
         self.resting = Resting()
         self.streams = Streams(flows)
-        self._location = location
+        self.location = location
+        self.gruus = gruus
+        location.on_arrival = self._on_arrival
         self._calls = calls
         self.branches = branches
         self._tag_prefix = tag_prefix
@@ -131,7 +138,7 @@ class Proxy:
     # -- in a dialog
 
     def in_dialog_target(
-        self, message: Message, ends: Ends | None, heard: Flow | None, from_caller: bool
+        self, message: Message, ends: Ends | None, heard: Flow | None, from_caller: bool, now: float
     ) -> Target:
         """Where a request of a dialog goes (§16.6 steps 6 and 7), its route set being cut already.
 
@@ -141,12 +148,40 @@ class Proxy:
         following = push_strict_route(message) if message.has("Route") else ""
         if following:
             return target_at(message.uri, following, self.flows, message.uri)
+        uri = parse_uri(message.uri)
+        if uri.parameters and self.gruus.concerns(uri):
+            target = self._phone_of_gruu(uri, heard, now)
+            if target is not None:
+                return target
         side = None
         if heard is not None:
             side = (heard.transport, *heard.remote)
         elif ends is not None:
             side = ends.callee if from_caller else ends.caller
         return self.remote_target(message.uri, heard, side)
+
+    def _phone_of_gruu(self, uri: SipUri, heard: Flow | None, now: float) -> Target | None:
+        """The phone that a GRUU as remote target names; of its flows the one it was heard on, if that
+        is there. None if it is not registered, but still there.
+
+        Raises `RemoteProtocolError` 480 or 404 if there is no way to it.
+        """
+        there = heard is not None and heard.open
+        try:
+            aor, instance = self.gruus.named_by(uri, now)
+        except RemoteProtocolError:
+            if there:
+                return None
+            raise
+        destination = Destination(aor=aor, instance=instance)
+        for target in self.targets((destination,), now):
+            for flow in (target, *target.others):
+                if flow.flow is heard:
+                    return flow
+            return target
+        if there:
+            return None
+        raise RemoteProtocolError(480, "Temporarily Unavailable")
 
     def remote_target(
         self, uri_text: str, heard: Flow | None, side: tuple[str, str, int] | None
@@ -165,16 +200,21 @@ class Proxy:
                 flow = flow_to_uri(uri_text, self.flows)
             else:
                 flow = heard if heard is not None else self.flows.flow_to("UDP", host, port)
+            binding = self.location.binding_for_contact(uri_text)
+            if binding is not None and binding.former is flow:  # its NAT gave it another address
+                flow = self.location.target_flow(binding) or flow
             return Target(uri_text, flow, uri_text)
         if heard is not None and heard.open:
             return Target(uri_text, heard, uri_text)
-        binding = self._location.binding_for_contact(uri_text)
+        binding = self.location.binding_for_contact(uri_text)
         if binding is not None:
-            again = self._location.target_flow(binding)
+            again = self.location.target_flow(binding)
             if again is not None:
                 return Target(uri_text, again, uri_text)
         hop = NextHop(uri.host, uri.port, transport, uri.scheme == "sips")
         if hop.is_numeric:
+            if uri.host != host:  # behind NAT, and somebody else may be at that address here
+                raise RemoteProtocolError(430, "Flow Failed")  # RFC 5626 §5.3
             return Target(uri_text, self.flows.flow_to(transport, uri.host, uri.port), uri_text)
         return Target(uri_text, None, uri_text, hop=hop)
 
@@ -238,11 +278,18 @@ class Proxy:
         return Attempts(self.flows, self.resting, self._responsibility, hop, sender)
 
     def targets(self, destinations: tuple[Destination, ...], now: float) -> list[Target]:
-        return targets_of(destinations, self._location, self.flows, now)
+        return targets_of(destinations, self.location, self.flows, now)
 
-    def destinations_of_uri(self, uri: str) -> tuple[Destination, ...]:
+    def _on_arrival(self, binding: Binding, old_contact: str, now: float) -> None:
+        Arrival(self, binding, old_contact, now)
+
+    def destinations_of_uri(self, uri: str, now: float) -> tuple[Destination, ...]:
         """The extension that a URI at one of our domains names, for a 3xx that points back here."""
-        aor = self._responsibility.aor_of(parse_uri(uri))
+        parsed = parse_uri(uri)
+        if self.gruus.concerns(parsed):
+            aor, instance = self.gruus.named_by(parsed, now)
+            return (Destination(aor=aor, instance=instance),)
+        aor = self._responsibility.aor_of(parsed)
         return (Destination(aor=aor),) if aor else ()
 
     def local_tag(self, key: str) -> str:

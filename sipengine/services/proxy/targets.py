@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from sipengine.services.binding import Binding
+from sipengine.services.gruu import same_instance
 from sipengine.services.location import Location
 from sipengine.services.ports import REACHABLE, Flows
 from sipengine.services.routing import Destination
@@ -21,10 +23,11 @@ class Target:
     """One place: the Request-URI, the flow to send on, Route lines (from Path), and names for the log.
 
     Where the next hop is a host name, `flow` is None and `hop` tells whose servers to find.
-    `plain` is the target to take instead if that host turns out to be this server.
+    `plain` is the target to take instead if that host turns out to be this server. `others` are the
+    further flows of the same phone, to be tried one after the other when this one fails (RFC 5626 §7).
     """
 
-    __slots__ = ("device", "flow", "hop", "name", "plain", "routes", "uri")
+    __slots__ = ("device", "flow", "hop", "name", "others", "plain", "routes", "uri")
 
     def __init__(
         self, uri: str, flow: Flow | None, name: str, device: str = "", routes: str = "",
@@ -37,6 +40,14 @@ class Target:
         self.name = name
         self.device = device
         self.routes = routes
+        self.others: tuple[Target, ...] = ()
+
+    def next_flow(self) -> Target:
+        """The next of `others`, with those after it as its own."""
+        following = self.others[0]
+        following.others = self.others[1:]
+        self.others = ()
+        return following
 
 
 def targets_of(
@@ -46,18 +57,22 @@ def targets_of(
     found: list[Target] = []
     for destination in destinations:
         if destination.aor:
-            for binding in location.contacts(destination.aor, now):
-                flow = location.target_flow(binding)
-                if flow is None:
+            of_instance: dict[str, Target] = {}
+            bindings = location.contacts(destination.aor, now)
+            several = len(bindings) > 1
+            for binding in bindings:
+                target = target_of(binding, location, flows)
+                if target is None:
                     continue
-                if binding.path:
-                    routes = "".join(f"Route: {hop}\r\n" for hop in binding.path)
-                    first = parse_address(binding.path[0]).uri_text
-                    target = target_at(
-                        binding.contact, first, flows, destination.aor, binding.user_agent, routes
-                    )
-                else:
-                    target = Target(binding.contact, flow, destination.aor, binding.user_agent)
+                if destination.instance and not same_instance(
+                    binding.instance, destination.instance
+                ):
+                    continue
+                if several and binding.instance:  # one flow of a phone at a time (RFC 5626 §7)
+                    first = of_instance.setdefault(binding.instance, target)
+                    if first is not target:
+                        first.others = (*first.others, target)
+                        continue
                 found.append(target)
         else:
             try:
@@ -91,6 +106,19 @@ def way_to(target: Target, flows: Flows) -> Flow:
         assert target.flow is not None
         return target.flow
     return flows.flow_to(hop.usual_transport, hop.host, hop.port)
+
+
+def target_of(binding: Binding, location: Location, flows: Flows) -> Target | None:
+    """The way to one contact, None if there is none until its phone comes back."""
+    path = binding.path
+    if not path:
+        flow = location.target_flow(binding)
+        if flow is None:
+            return None
+        return Target(binding.contact, flow, binding.aor, binding.user_agent)
+    routes = "".join(f"Route: {hop}\r\n" for hop in path)  # RFC 3327 §5.4
+    first = parse_address(path[0]).uri_text
+    return target_at(binding.contact, first, flows, binding.aor, binding.user_agent, routes)
 
 
 def flow_to_uri(text: str, flows: Flows) -> Flow:

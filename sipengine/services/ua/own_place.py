@@ -23,7 +23,8 @@ class OwnPlace:
 
     def flow_for(self, message: Message, heard: Flow | None) -> Flow:
         pop_own_routes(message, self._validation.is_own_route)
-        target = self._proxy.in_dialog_target(message, None, heard, True)
+        # No moment is told here: a binding that has expired is gone within a second anyway.
+        target = self._proxy.in_dialog_target(message, None, heard, True, 0.0)
         if target.uri != message.uri:
             message.set_uri(target.uri)
         if target.flow is not None:

@@ -35,7 +35,15 @@ def binding(number: int, **changes: object) -> BindingRecord:
     return replace(record, **changes)  # type: ignore[arg-type]
 
 
-def gone(number: int) -> BindingGone:
+def gone(number: int, **changes: object) -> BindingGone:
+    record = binding(number, **changes)
+    return BindingGone(
+        record.aor, record.contact, "expired", T0, record.instance, record.reg_id
+    )  # fmt: skip
+
+
+def gone_of_old(number: int) -> BindingGone:
+    """As versions told it that kept one binding a contact."""
     record = binding(number)
     return BindingGone(record.aor, record.contact, "expired", T0)
 
@@ -76,8 +84,13 @@ def call(number: int, revision: int, state: str = "ringing", **changes: object) 
     return replace(record, **changes)  # type: ignore[arg-type]
 
 
-Bindings = dict[tuple[str, str], BindingRecord]
+Flow = tuple[str, str, str, int]
+Bindings = dict[Flow, BindingRecord]
 Calls = dict[str, CallRecord]
+
+
+def flow_of(fact: BindingRecord) -> Flow:
+    return fact.aor, fact.contact, fact.instance, fact.reg_id
 
 
 def fold(facts: Iterable[Fact]) -> tuple[Bindings, Calls]:
@@ -86,9 +99,12 @@ def fold(facts: Iterable[Fact]) -> tuple[Bindings, Calls]:
     calls: Calls = {}
     for fact in facts:
         if isinstance(fact, BindingRecord):
-            bindings[fact.aor, fact.contact] = fact
+            bindings[flow_of(fact)] = fact
         elif isinstance(fact, BindingGone):
-            bindings.pop((fact.aor, fact.contact), None)
+            for key in list(bindings):
+                flow = (fact.instance, fact.reg_id)
+                if key[:2] == (fact.aor, fact.contact) and flow in (key[2:], (None, 0)):
+                    del bindings[key]
         elif fact.id not in calls or calls[fact.id].revision < fact.revision:
             calls[fact.id] = fact
     return bindings, calls
@@ -102,6 +118,7 @@ def tables(connection: psycopg.Connection) -> tuple[Bindings, Calls]:
             "expires_at",
             "registered_at",
             "updated_at",
+            "unreachable_since",
             "started",
             "ringing",
             "answered",
@@ -125,6 +142,6 @@ def tables(connection: psycopg.Connection) -> tuple[Bindings, Calls]:
     )
     for call_id, *values in rows:
         calls[call_id].legs.append(LegRecord(*values))
-    found = {(record.aor, record.contact): record for record in bindings}
+    found = {flow_of(record): record for record in bindings}
     assert len(found) == len(bindings)
     return found, calls

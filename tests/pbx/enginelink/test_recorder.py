@@ -21,7 +21,7 @@ from pbx.enginelink.recorder import PACE_S, Recorder
 from sipengine.api import Fact
 from sipengine.journal import Journal, encode
 from tests.pbx.enginelink.conftest import KillableServer, make_database, migrate
-from tests.pbx.enginelink.facts import binding, call, fold, gone, tables
+from tests.pbx.enginelink.facts import T0, binding, call, fold, gone, gone_of_old, tables
 from tests.support.wait import until
 
 
@@ -100,8 +100,15 @@ def test_a_lower_revision_never_replaces_a_higher_one(
 
 FACTS = st.lists(
     st.one_of(
-        st.builds(binding, st.integers(1, 3), cseq=st.integers(1, 9)),
-        st.builds(gone, st.integers(1, 3)),
+        st.builds(
+            binding,
+            st.integers(1, 3),
+            cseq=st.integers(1, 9),
+            reg_id=st.integers(1, 2),
+            unreachable_since=st.sampled_from([None, T0]),
+        ),
+        st.builds(gone, st.integers(1, 3), reg_id=st.integers(1, 2)),
+        st.builds(gone_of_old, st.integers(1, 3)),
         st.builds(
             call, st.integers(1, 3), st.integers(1, 6), st.sampled_from(["ringing", "ended"])
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import tempfile
 import time
 import zlib
@@ -15,7 +16,7 @@ from pbx.enginelink.recorder import Recorder
 from pbx.enginelink.restoring import restore
 from sipengine.api import Fact
 from sipengine.journal import Journal, Position, encode
-from tests.pbx.enginelink.facts import binding, call, fold, gone
+from tests.pbx.enginelink.facts import binding, call, flow_of, fold, gone
 from tests.pbx.enginelink.test_recorder import FACTS
 
 
@@ -54,7 +55,7 @@ def test_postgres_and_the_tail_add_up_to_all_facts(
         restored = restore(journal, connection)
         journal.close()
     bindings, calls = fold(facts)
-    assert {(b.aor, b.contact): b for b in restored.bindings} == bindings
+    assert {flow_of(b): b for b in restored.bindings} == bindings
     assert {c.id: c for c in restored.calls} == {
         key: value for key, value in calls.items() if value.state != "ended"
     }
@@ -67,6 +68,33 @@ def test_expired_bindings_are_restored_so_that_they_can_be_reported_gone(
     journal.write([encode(binding(1, expires_at=1.0)), encode(binding(2)), encode(gone(2))])
     carry(database_url, journal)
     assert restore(journal, connection).bindings == [binding(1, expires_at=1.0)]
+    journal.close()
+
+
+def journal_line(kind: bytes, text: bytes) -> bytes:
+    body = kind + text
+    return b"%08x%b\n" % (zlib.crc32(body), body)
+
+
+def test_a_journal_of_a_version_with_one_binding_a_contact_is_understood(
+    tmp_path: Path, database_url: str, connection: psycopg.Connection
+) -> None:
+    """Its removals name no instance, its bindings no time of silence."""
+    whole = encode(binding(3))[9:-1].replace(b',"unreachable_since":null', b"")
+    assert b"unreachable" not in whole
+    removal = b'{"aor":"%d@pbx.example","contact":"sip:%d@192.0.2.7:5062;transport=udp","why":"removed","at":1.0}'
+    lines = [
+        encode(binding(1)), journal_line(b"G", removal % (1, 1)), encode(binding(1, cseq=9)),
+        encode(binding(2)), encode(binding(2, reg_id=2)), journal_line(b"G", removal % (2, 2)),
+        journal_line(b"B", whole),
+    ]  # fmt: skip
+    journal = Journal.open(tmp_path)
+    journal.write(lines)
+    left = [binding(1, cseq=9), binding(3)]
+    by_aor = operator.attrgetter("aor")
+    assert sorted(restore(journal, connection).bindings, key=by_aor) == left
+    carry(database_url, journal)
+    assert sorted(restore(journal, connection).bindings, key=by_aor) == left
     journal.close()
 
 

@@ -21,7 +21,15 @@ def test_json_has_the_contracts_keys() -> None:
         "expires": 120,
         "expires_at": row.expires_at.isoformat(),
         "user_agent": "Desk Phone 1.0",
+        "unreachable_since": None,
     }
+
+
+@pytest.mark.django_db
+def test_json_says_since_when_a_phone_does_not_answer() -> None:
+    now = timezone.now()
+    row = binding(unreachable_since=now)
+    assert as_json(row, now)["unreachable_since"] == now.isoformat()
 
 
 @pytest.mark.django_db

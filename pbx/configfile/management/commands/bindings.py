@@ -25,7 +25,7 @@ class Command(DatabaseCommand):
         if options["json"]:
             lines = json_list(as_json(binding, now) for binding in current_bindings(now))
         else:
-            heads = ("ADDRESS", "CONTACT", "RECEIVED FROM", "BY", "EXPIRES", "USER AGENT")
+            heads = ("ADDRESS", "CONTACT", "RECEIVED FROM", "BY", "EXPIRES", "STATE", "USER AGENT")
             lines = table(heads, _rows(now))
         for line in lines:
             self.stdout.write(line, ending="")
@@ -39,5 +39,6 @@ def _rows(now: datetime) -> Iterator[tuple[str, ...]]:
             binding.received,
             binding.transport,
             f"{seconds_left(binding, now)} s",
+            "does not answer" if binding.unreachable_since else "",
             binding.user_agent,
         )
