@@ -1,5 +1,5 @@
 // A telephone in a page without any library: SIP over WebSocket by hand, media without sound.
-// Functions of the page: register, answered, dial, hangUp. `outgoing` is what dial promised.
+// Functions of the page: register, answered, dial, hangUp.
 {
   const encoder = new TextEncoder();
   const sha256 = async (text) =>
@@ -105,7 +105,11 @@
     send([`${method} ${dialog.target} SIP/2.0`, via(), ...dialog.routes.map((route) => `Route: ${route}`), "Max-Forwards: 70", `From: ${dialog.from}`,
       `To: ${dialog.to}`, `Call-ID: ${dialog.id}`, `CSeq: ${number} ${method}`]);
 
-  self.hangUp = () => within("BYE", ++cseq);
+  // Ends the call that was dialled; gives its Call-ID.
+  self.hangUp = () => {
+    within("BYE", ++cseq);
+    return dialog.id;
+  };
 }
 // The value of this script: nothing to call.
 null;
