@@ -195,7 +195,7 @@ class UdpSocket:
             self.received += count
             if count == BATCH:
                 load.queued(self._fd, _fill(self._socket))
-            elif load.level and load.waiting(self._fd):
+            elif load.level and (count < most or not self._streak) and load.waiting(self._fd):
                 load.queued(self._fd, 0.0)
             receiver.drain(now)
             self._left = monotonic()

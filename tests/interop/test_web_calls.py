@@ -48,8 +48,8 @@ def told(pbx: PbxProcess, phone: WebPhone) -> dict[str, Any]:
 def test_a_web_phone_calls_a_desk_phone(
     pbx: PbxProcess, phones: Phones, web_phones: WebPhones
 ) -> None:
-    web, desk = web_phones.make("2601"), phones.baresip("2602", tone=440)
-    web.dial("2602")
+    web, desk = web_phones.make("2801"), phones.baresip("2802", tone=440)
+    web.dial("2802")
     desk.wait_for("CALL_INCOMING")
     desk.accept()
     web.established()
@@ -71,8 +71,8 @@ def test_a_web_phone_calls_a_desk_phone(
 def test_a_desk_phone_calls_a_web_phone(
     pbx: PbxProcess, phones: Phones, web_phones: WebPhones
 ) -> None:
-    web, desk = web_phones.make("2601"), phones.baresip("2602", tone=660)
-    desk.dial("2601")
+    web, desk = web_phones.make("2801"), phones.baresip("2802", tone=660)
+    desk.dial("2801")
     web.answer()
     web.acknowledged()
     desk.wait_for("CALL_ESTABLISHED")
@@ -84,8 +84,8 @@ def test_a_desk_phone_calls_a_web_phone(
 
 
 def test_two_web_phones_need_no_gateway(pbx: PbxProcess, web_phones: WebPhones) -> None:
-    one, other = web_phones.make("2601", tone=700), web_phones.make("2603", tone=1100)
-    one.dial("2603")
+    one, other = web_phones.make("2801", tone=700), web_phones.make("2803", tone=1100)
+    one.dial("2803")
     other.answer()
     one.established()
     other.acknowledged()
@@ -98,8 +98,8 @@ def test_two_web_phones_need_no_gateway(pbx: PbxProcess, web_phones: WebPhones) 
 def test_a_web_phone_with_opus_alone_is_transcoded_for_a_phone_with_g711(
     pbx: PbxProcess, phones: Phones, web_phones: WebPhones
 ) -> None:
-    web, desk = web_phones.make("2601", "opus"), phones.baresip("2602", tone=440)
-    web.dial("2602")
+    web, desk = web_phones.make("2801", "opus"), phones.baresip("2802", tone=440)
+    web.dial("2802")
     desk.wait_for("CALL_INCOMING")
     desk.accept()
     web.established()
@@ -115,14 +115,14 @@ def test_kill_9_of_the_gateway_ends_what_it_carried_and_nothing_else(
     pbx: PbxProcess, phones: Phones, web_phones: WebPhones
 ) -> None:
     """A new call goes through at once; the old one is ended and says why."""
-    web, desk = web_phones.make("2601"), phones.baresip("2602", tone=440)
-    one, other = phones.baresip("2604"), phones.baresip("2605", tone=550)
-    web.dial("2602")
+    web, desk = web_phones.make("2801"), phones.baresip("2802", tone=440)
+    one, other = phones.baresip("2804"), phones.baresip("2805", tone=550)
+    web.dial("2802")
     desk.wait_for("CALL_INCOMING")
     desk.accept()
     web.established()
     web.hears(440, deadline=15)
-    one.dial("2605")
+    one.dial("2805")
     other.wait_for("CALL_INCOMING")
     other.accept()
     one.wait_for("CALL_ESTABLISHED")
@@ -141,7 +141,7 @@ def test_kill_9_of_the_gateway_ends_what_it_carried_and_nothing_else(
     assert row["hangup_by"] == "system"
     assert "the media gateway lost it" in row["reason"]
     one.hears(550)
-    web.dial("2602")
+    web.dial("2802")
     desk.wait_for("CALL_INCOMING")
     desk.accept()
     web.established()

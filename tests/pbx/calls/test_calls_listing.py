@@ -29,6 +29,7 @@ def test_json_has_the_contracts_keys(add_call: Callable[..., Call]) -> None:
         "hangup_by": "caller",
         "rule": "team",
         "reason": "Bob answered; Alice hung up.",
+        "quality": None,
     }
 
 
