@@ -160,6 +160,13 @@ def test_rfc8866_5_an_address_of_ipv6_is_named_so() -> None:
     assert "c=IN IP6 2001:db8::1\r\n" in text
 
 
+def test_rfc8840_4_1_1_a_browser_without_candidates_yet_is_not_on_hold() -> None:
+    early = parse(CHROMIUM.replace("c=IN IP4 192.0.2.7", "c=IN IP4 0.0.0.0"))
+    assert read_remote(early, early.media[0]).direction == "sendrecv"
+    held = parse(PHONE.replace("c=IN IP4 10.0.0.5", "c=IN IP4 0.0.0.0"))
+    assert read_remote(held, held.media[0]).direction == "inactive"
+
+
 def test_rfc3551_6_numbers_without_a_map_mean_their_codec() -> None:
     media = parse("v=0\no=- 1 1 IN IP4 1.2.3.4\nm=audio 9 RTP/AVP 0 8 9 18 77\n").media[0]
     assert [item.codec.name for item in formats_of(media)] == ["PCMU", "PCMA", "G722", "G729"]

@@ -24,10 +24,12 @@ class WebPhones:
     def __init__(self, pbx: PbxProcess, stack: ExitStack) -> None:
         self.pbx, self.stack = pbx, stack
 
-    def make(self, number: str, *codecs: str, tone: float = 1000) -> WebPhone:
+    def make(
+        self, number: str, *codecs: str, tone: float = 1000, chromium: bool = False
+    ) -> WebPhone:
         phone = WebPhone(
             number, PASSWORD.format(number), port=int(self.pbx.environment["PBX_WS_PORT"]),
-            domain=DOMAIN, tone=tone, codecs=codecs,
+            domain=DOMAIN, tone=tone, codecs=codecs, chromium=chromium,
         )  # fmt: skip
         self.stack.enter_context(phone)
         phone.register()
@@ -81,6 +83,36 @@ def test_a_desk_phone_calls_a_web_phone(
     desk.hang_up()
     web.hung_up()
     assert pbx.row_of(web.call_id)["hangup_by"] == "caller"
+
+
+@pytest.mark.parametrize("codec", ["", "opus"], ids=["as-offered", "opus-alone"])
+def test_chromium_calls_a_desk_phone_and_restarts_ice(
+    phones: Phones, web_phones: WebPhones, codec: str
+) -> None:
+    web = web_phones.make("2601", *filter(None, [codec]), chromium=True)
+    desk = phones.baresip("2602", tone=440)
+    web.dial("2602")
+    desk.wait_for("CALL_INCOMING")
+    desk.accept()
+    web.established()
+    desk.hears(1000, deadline=20)
+    web.hears(440)
+    web.offer_again()
+    web.hears(440)
+    desk.hears(1000)
+    web.hang_up()
+    desk.wait_for("CALL_CLOSED")
+
+
+def test_a_desk_phone_calls_chromium(phones: Phones, web_phones: WebPhones) -> None:
+    web, desk = web_phones.make("2601", chromium=True), phones.baresip("2602", tone=660)
+    desk.dial("2601")
+    web.answer()
+    web.acknowledged()
+    desk.hears(1000, deadline=20)
+    web.hears(660)
+    web.hang_up()
+    desk.wait_for("CALL_CLOSED")
 
 
 def test_two_web_phones_need_no_gateway(pbx: PbxProcess, web_phones: WebPhones) -> None:

@@ -15,6 +15,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from tests.gateway.browser import Browser
+from tests.support.chromium_media import ChromiumMedia
 from tests.support.wait import until
 from tests.support.wire import Message, digest, parse, uri_of
 from tests.support.wire_calls import branch, token
@@ -35,7 +36,10 @@ class WebPhone:
         domain: str,
         tone: float = 1000,
         codecs: tuple[str, ...] = (),
+        chromium: bool = False,
     ) -> None:
+        """With `chromium` the media are a real browser's."""
+        self.chromium = chromium
         self.number, self.password, self.domain = number, password, domain
         self.tone, self.codecs = tone, codecs
         self.socket: ClientConnection = connect(
@@ -47,7 +51,7 @@ class WebPhone:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self.browser: Browser | None = None
+        self.browser: Browser | ChromiumMedia | None = None
         self.registered = False
 
     def __enter__(self) -> WebPhone:
@@ -117,8 +121,10 @@ class WebPhone:
 
     # ------------------------------------------------------------------ calls
 
-    def _new_media(self) -> Browser:
-        async def make() -> Browser:
+    def _new_media(self) -> Browser | ChromiumMedia:
+        async def make() -> Browser | ChromiumMedia:
+            if self.chromium:
+                return await ChromiumMedia.start(self.tone, self.codecs)
             return Browser(self.tone, self.codecs)
 
         self.end_media()
@@ -198,13 +204,19 @@ class WebPhone:
         self.send("\r\n".join([*lines, f"Content-Length: {len(body)}", "", body]))
 
     def offer_again(self) -> None:
-        """A re-INVITE with a fresh offer of the same session."""
-        assert self.browser is not None
-        self._in_dialog("INVITE", body=self.browser.peer.localDescription.sdp)
+        """A re-INVITE with another offer of the same session; Chromium's restarts ICE."""
+        browser = self.browser
+        assert browser is not None
+        if isinstance(browser, ChromiumMedia):
+            self._in_dialog("INVITE", body=self._await(browser.restart()))
+        else:
+            self._in_dialog("INVITE", body=browser.peer.localDescription.sdp)
         cseq = self.cseq
         response = self.receive(200)
         assert "a=ice-lite" in response.body
         self._in_dialog("ACK", cseq=cseq)
+        if isinstance(browser, ChromiumMedia):
+            self._await(browser.accept(response.body))
 
     def hang_up(self, other: WebPhone | None = None) -> None:
         """`other` is the phone that this one talks to, if it is of this kind."""
@@ -224,6 +236,8 @@ class WebPhone:
         assert browser is not None
 
         def holds() -> bool:
+            if isinstance(browser, ChromiumMedia):
+                return abs(self._await(browser.hears()) - frequency) < 8
             return browser.seconds > 2 * last and browser.sound().last(last).holds(frequency)
 
         until(holds, f"the web phone to hear {frequency} Hz", deadline=deadline, pause=0.1)

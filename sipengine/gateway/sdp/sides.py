@@ -143,7 +143,11 @@ def read_remote(description: Description, media: Media) -> Remote:
     direction = _direction(description, media)
     host = description.connection(media)
     if host in ("0.0.0.0", "::"):  # noqa: S104 - the hold of RFC 2543
-        host, direction = "", "inactive" if direction != "recvonly" else direction
+        host = ""
+        if (
+            description.attribute(media, "ice-ufrag") is None
+        ):  # with ICE: no candidate yet (RFC 8840 §4.1.1)
+            direction = "inactive" if direction != "recvonly" else direction
     elif host:
         host = _usable(host)
     mux = bool(media.attributes("rtcp-mux"))
