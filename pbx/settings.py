@@ -56,6 +56,7 @@ INSTALLED_APPS = [
     "pbx.configfile",
     "pbx.health",
     "webui.dashboard",
+    "webui.webphone",
     "channels",
     "django_celery_beat",
     "django_filters",

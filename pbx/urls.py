@@ -10,6 +10,7 @@ admin.autodiscover()
 urlpatterns: list[URLPattern | URLResolver] = [
     # First: the dashboard's log-in stands before the admin's own.
     path("", include("webui.dashboard.urls")),
+    path("", include("webui.webphone.urls")),
     path("admin/", admin.site.urls),
     path("", include("pbx.health.urls")),
 ]

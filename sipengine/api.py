@@ -34,12 +34,17 @@ class Domain:
     trusted: tuple[str, ...] = ()
 
 
+UNLIMITED: Final = 1 << 30
+
+
 @dataclass(frozen=True, slots=True)
 class Extension:
     """An address of record `number@domain` with its digest secrets and forwarding.
 
     `ha1_md5` and `ha1_sha256` are lower-case hex of H(number:domain:password); empty means that
     the extension cannot authenticate. A forward is a number, an AOR or a SIP URI; "" is none.
+    `registered_for` limits registrations to that many seconds, where the credentials end sooner
+    than the registrar's own limit.
     """
 
     number: str
@@ -53,6 +58,7 @@ class Extension:
     forward_busy: str = ""
     forward_no_answer: str = ""
     forward_no_answer_after: int = 20
+    registered_for: int = UNLIMITED
 
     @property
     def aor(self) -> str:

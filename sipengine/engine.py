@@ -38,6 +38,7 @@ from sipengine.net.tcp import TcpFlow
 from sipengine.net.ws_admission import WsAdmission
 from sipengine.observe.logs import Scarce
 from sipengine.observe.metrics import collect
+from sipengine.page_credentials import page_key
 from sipengine.relay_note import relay_key
 from sipengine.services.core import Core
 from sipengine.services.guard.sources import Allowed
@@ -217,6 +218,7 @@ class Engine:
             start.snapshot,
             self.endpoint,
             secret=derive_secret(settings.secret),
+            page_key=page_key(settings.secret),
             instance=secrets.token_hex(8),
             listening=[(name, host, port) for host in self._hosts for name, port in ports.items()],
             advertised=addresses,

@@ -10,6 +10,7 @@ from sipengine.api import ConfigSnapshot, Extension
 from sipengine.services.guard.guard import Guard
 from sipengine.services.guard.sources import source_of
 from sipengine.services.nonces import Nonces
+from sipengine.services.page_phones import PagePhones
 from sipengine.sip import digest
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
@@ -45,6 +46,7 @@ class Refusal(enum.Enum):
     WRONG = "no such user or a wrong password, which nobody can tell apart"
     MALFORMED = "broken credentials"
     SILENT = "as WRONG, and the guard has it that nobody is to be answered there"
+    EXPIRED = "the right credentials of a page, but their minutes are over"
     WAIT = "too many wrong passwords for this account from there: not looked at for the moment"
 
 
@@ -59,6 +61,7 @@ class Authenticator:
     def __init__(self, key: bytes, *, lifetime: int = LIFETIME, md5: bool = True) -> None:
         self.nonces = Nonces(key, lifetime)
         self.guard: Guard | None = None
+        self.pages: PagePhones | None = None
         self._md5 = md5
         self._lines: dict[tuple[str, bool, bool, tuple[str, ...]], list[tuple[str, str]]] = {}
         self._lines_second = -1
@@ -133,6 +136,8 @@ class Authenticator:
         ):
             return Refusal.WAIT
         extension = snapshot.extensions.get(account)
+        if extension is None and self.pages is not None:
+            extension = self.pages.extension_of(username, domain, snapshot, now)
         ha1 = ""
         if extension is not None:
             ha1 = extension.ha1_md5 if algorithm == digest.MD5 else extension.ha1_sha256
@@ -143,6 +148,8 @@ class Authenticator:
             if guard is not None and sender is not None and not guard.failed(sender, account, now):
                 return Refusal.SILENT
             return Refusal.WRONG
+        if extension.registered_for <= 0:
+            return Refusal.EXPIRED
         request = 0
         if flow is not None and not flow.reliable:
             request = message.fingerprint(flow.remote)

@@ -49,6 +49,8 @@ class Challenger:
             raise RemoteProtocolError(503, "Service Unavailable: too many wrong passwords")
         if who is Refusal.WRONG or who is Refusal.SILENT:
             self._answers.count("credentials_wrong")
+        if who is Refusal.EXPIRED:
+            self._answers.count("credentials_expired")
         agent = message.value("User-Agent") or ""
         if who is Refusal.SILENT:
             return None

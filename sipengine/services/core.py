@@ -40,6 +40,7 @@ from sipengine.services.overload import admits
 from sipengine.services.own_addresses import OwnAddresses
 from sipengine.services.own_answers import OwnAnswers
 from sipengine.services.own_requests import Held, OwnRequests
+from sipengine.services.page_phones import PagePhones
 from sipengine.services.ports import Flows, Media, MediaPlane, NoMedia
 from sipengine.services.proxy.dialogs import Dialogs
 from sipengine.services.proxy.forwarding import (
@@ -83,7 +84,7 @@ class Core:
     `now` is monotonic seconds, `wall` seconds since 1970. `secret` (>= 16 bytes) signs nonces and
     Record-Routes and lasts over restarts; `instance` is different in every process. `listening`
     are the (transport, host, port) that this server answers at, `advertised` what phones are told:
-    (host, port), or more where transports and address families differ.
+    (host, port), or more where transports and address families differ. `page_key`: PagePhones'.
     `allowed` are the networks that the guard never limits; without it there is no guard.
     `media` makes the RTP endpoints of calls answered here, `gateways` carry browsers' and phones'.
     """
@@ -102,6 +103,7 @@ class Core:
         allowed: Allowed | None = None,
         media: Media | None = None,
         gateways: MediaPlane | None = None,
+        page_key: bytes = b"",
     ) -> None:
         unique = hashlib.blake2s(instance.encode()).hexdigest()
         tag_prefix = f"{unique[:8]}-"
@@ -111,18 +113,16 @@ class Core:
         self._taken: tuple[list[Fact], Held] = [], []
         self._layer = layer = TransactionLayer()
         layer.way_back = WayBack(flows, layer)
-        self.out = layer.out
-        self.pressure = 0
+        self.out, self.pressure = layer.out, 0
         self._answers = answers = OwnAnswers(self.out, tag_prefix)
         addresses = advertised if isinstance(advertised, OwnAddresses) else OwnAddresses(advertised)
         self._responsibility = responsibility = Responsibility(listening, addresses.default)
         self._location = location = Location(flows, self._facts)
         self._calls = calls = Calls(layer.timers, offset, unique[:15])
-        guard = None
-        if allowed is not None:
-            guard = Guard(allowed, self._facts, offset, f"{unique} {wall}", now)
+        guard = Guard(allowed, self._facts, offset, f"{unique} {wall}", now) if allowed else None
         self.guard = guard
         authenticator = Authenticator(_derived(secret, f"nonce {instance} {wall}"))
+        authenticator.pages = PagePhones(page_key, offset)
         self._challenger = challenger = Challenger(authenticator, answers, guard)
         registrar = Registrar(location, responsibility, _derived(secret, "gruu"))
         self._own = own = OwnRequests(answers, challenger, registrar, self.out, offset, guard)

@@ -113,7 +113,8 @@ class Registrar:
 
         expires = message.value("Expires")
         default = DEFAULT_EXPIRES if expires is None else delta_seconds(expires)
-        changes = self._changes(message, values, default, current)
+        longest = min(MAX_EXPIRES, max(MIN_EXPIRES, extension.registered_for))
+        changes = self._changes(message, values, default, current, longest)
         for change in changes:
             if 0 < change.seconds < MIN_EXPIRES:
                 return Registered(423, "Interval Too Brief", [f"Min-Expires: {MIN_EXPIRES}"])
@@ -140,9 +141,15 @@ class Registrar:
             raise RemoteProtocolError(403, "Forbidden: To is not the authenticated user")
 
     def _changes(
-        self, message: Message, values: list[str], default: int, current: tuple[Binding, ...]
+        self,
+        message: Message,
+        values: list[str],
+        default: int,
+        current: tuple[Binding, ...],
+        longest: int,
     ) -> list[_Change]:
-        """What each Contact asks for; of two that mean the same binding the later one."""
+        """What each Contact asks for, `longest` seconds at most; of two that mean the same binding
+        the later one."""
         if len(values) > MAX_VALUES:
             raise RemoteProtocolError(400, "Bad Request: too many Contact headers")
         changes: dict[str, _Change] = {}
@@ -150,7 +157,7 @@ class Registrar:
         for value in values:
             contact, parameters = parse_contact(value)
             asked = parameters.expires
-            seconds = min(default if asked is None else asked, MAX_EXPIRES)
+            seconds = min(default if asked is None else asked, longest)
             key = contact
             if parameters.reg_id:
                 if first_hop_keeps_flows(message):

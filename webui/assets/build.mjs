@@ -33,6 +33,7 @@ await build({
   absWorkingDir: here,
   entryPoints: {
     app: "ts/app.ts",
+    phone: "ts/phone/page.ts",
     theme: "ts/theme.ts",
     style: "css/app.css",
     admin: "css/admin.css",

@@ -5,6 +5,7 @@ import { openCallsBesideTheList } from "./call-pane";
 import { tickDurations } from "./durations";
 import { fold } from "./fold";
 import { LiveView } from "./live";
+import { tellLogOut } from "./log-out";
 import { tellFailedRequests } from "./request-errors";
 import { themeSwitch } from "./theme-switch";
 
@@ -19,6 +20,7 @@ Alpine.data("fold", fold);
 Alpine.start();
 
 tellFailedRequests();
+tellLogOut();
 openCallsBesideTheList();
 tickDurations(document);
 setInterval(() => tickDurations(document), 1000);

@@ -1,0 +1,135 @@
+"""The page My phone in real browsers: it registers without a password, calls, is called, is heard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.interop.conftest import Phones
+from tests.support.cast import extension
+from tests.support.pbx_process import PbxProcess
+from tests.support.wait import until
+from tests.support.my_phone import MyPhone, chromium_with_tone
+
+CONFIGURATION = {"extensions": [extension(number) for number in ("1191", "1192", "1193")]}
+
+PASSWORD = "a page needs no phone password"
+_PEOPLE = """
+from pbx.directory.models import Extension, Person
+for number in ("1191", "1192"):
+    person = Person.objects.create_user(f"person{{number}}", password={password!r})
+    Extension.objects.filter(number=number).update(person=person)
+"""
+TONES = {"1191": 440.0, "1192": 660.0}
+
+Open = Callable[..., MyPhone]
+
+
+@pytest.fixture(scope="module")
+def people(pbx: PbxProcess) -> None:
+    pbx.run("shell", "-c", _PEOPLE.format(password=PASSWORD))
+
+
+@pytest.fixture
+def web_phone(pbx: PbxProcess, people: None, browser: Browser, tmp_path: Path) -> Iterator[Open]:
+    with ExitStack() as stack:
+
+        def opened(number: str) -> MyPhone:
+            running = stack.enter_context(chromium_with_tone(browser, TONES[number], tmp_path))
+            assert pbx.ready is not None
+            context = running.new_context(base_url=pbx.ready.http, permissions=["microphone"])
+            return MyPhone(context.new_page(), f"person{number}", PASSWORD)
+
+        yield opened
+
+
+def test_one_page_calls_another_and_both_hear_each_other(pbx: PbxProcess, web_phone: Open) -> None:
+    alice, bob = web_phone("1191"), web_phone("1192")
+    alice.dial("1192")
+    alice.says("Ringing …")
+    bob.says("Incoming call")
+    expect(bob.window.locator("#call-who")).to_have_text("Phone 1191")
+    bob.press("Answer")
+    alice.says("Talking")
+    bob.says("Talking")
+    alice.hears(TONES["1192"])
+    bob.hears(TONES["1191"])
+
+    bob.press("Mute")
+    bob.says("Talking, microphone off")
+    alice.hears(0.0, within=1.0)
+    bob.press("Mute")
+    alice.hears(TONES["1192"])
+
+    alice.press("Hold")
+    alice.says("On hold")
+    bob.says("Put on hold by the other side")
+    alice.press("Hold")
+    alice.says("Talking")
+    bob.says("Talking")
+    bob.hears(TONES["1191"])
+
+    alice.press("Hang up")
+    alice.is_idle()
+    bob.is_idle()
+    past = bob.window.locator("#history li").first
+    expect(past).to_contain_text("Phone 1191")
+    expect(past).to_contain_text("Answered")
+    assert alice.trouble == bob.trouble == []
+
+    past.get_by_role("button").click()
+    alice.says("Incoming call")
+    alice.press("Decline")
+    expect(bob.window.get_by_role("alert")).to_contain_text("Declined")
+    alice.is_idle()
+
+
+def test_a_page_and_a_desk_phone_call_each_other(web_phone: Open, phones: Phones) -> None:
+    page = web_phone("1191")
+    desk = phones.baresip("1193", tone=880)
+    page.dial("1193")
+    desk.wait_for("CALL_INCOMING")
+    page.says("Ringing …")
+    desk.accept()
+    page.says("Talking")
+    page.hears(880)
+    desk.hears(TONES["1191"], deadline=15)
+    desk.hang_up()
+    page.is_idle()
+
+    desk.dial("1191")
+    page.says("Incoming call")
+    page.press("Answer")
+    desk.wait_for("CALL_ESTABLISHED")
+    page.hears(880)
+    desk.hears(TONES["1191"], deadline=15)
+    page.press("Hang up")
+    desk.wait_for("CALL_CLOSED")
+    assert page.trouble == []
+
+
+def test_after_the_log_out_nobody_is_registered(pbx: PbxProcess, web_phone: Open) -> None:
+    page = web_phone("1191")
+    (binding,) = [row for row in pbx.bindings() if row["aor"].startswith("1191@")]
+    assert binding["transport"].lower() == "ws"
+    page.window.get_by_role("button", name="Log out").first.click()
+    expect(page.window.get_by_role("button", name="Log in")).to_be_visible()
+    until(
+        lambda: not [row for row in pbx.bindings() if row["aor"].startswith("1191@")],
+        "the registration to end",
+        deadline=10,
+        pause=0.3,
+    )
+
+
+def test_what_cannot_be_reached_is_told_in_words(web_phone: Open) -> None:
+    page = web_phone("1191")
+    page.dial("1199")
+    expect(page.window.get_by_role("alert")).to_contain_text("There is no such number.")
+    page.is_idle()
+    page.dial("1193")
+    expect(page.window.get_by_role("alert")).to_contain_text("Nobody can be reached there")

@@ -1,0 +1,108 @@
+"""A person at the page My phone, in a real Chromium whose microphone plays a tone."""
+
+from __future__ import annotations
+
+import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.wait import until
+
+RATE = 48_000
+
+_LISTEN = """() => {
+    const stream = document.getElementById("voice").srcObject;
+    if (!stream) return 0;
+    if (window.listening?.stream !== stream) {
+        const context = new AudioContext();
+        const analyser = new AnalyserNode(context, { fftSize: 16384, smoothingTimeConstant: 0 });
+        context.createMediaStreamSource(stream).connect(analyser);
+        window.listening = { stream, context, analyser };
+    }
+    const { context, analyser } = window.listening;
+    const strength = new Float32Array(analyser.frequencyBinCount);
+    analyser.getFloatFrequencyData(strength);
+    const loudest = strength.indexOf(Math.max(...strength));
+    return strength[loudest] > -60 ? (loudest * context.sampleRate) / analyser.fftSize : 0;
+}"""
+"""The strongest frequency that the page hears, in Hz; 0 for silence."""
+
+
+@contextmanager
+def chromium_with_tone(browser: Browser, frequency: float, directory: Path) -> Iterator[Browser]:
+    """Another Chromium, whose microphone is a tone. `browser` says which program."""
+    file = directory / f"tone-{frequency:g}.wav"
+    times = np.arange(RATE * 2) / RATE
+    samples = (np.sin(2 * np.pi * frequency * times) * 12_000).astype("<i2")
+    with wave.open(str(file), "wb") as tone:
+        tone.setnchannels(1)
+        tone.setsampwidth(2)
+        tone.setframerate(RATE)
+        tone.writeframes(samples.tobytes())
+    kind = browser.browser_type
+    running = kind.launch(
+        executable_path=_program(),
+        args=[
+            "--no-sandbox", "--disable-gpu", "--use-fake-device-for-media-stream",
+            "--use-fake-ui-for-media-stream", f"--use-file-for-fake-audio-capture={file}",
+            "--autoplay-policy=no-user-gesture-required",
+        ],
+    )  # fmt: skip
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+def _program() -> str:
+    import shutil
+
+    return shutil.which("chromium") or shutil.which("chromium-browser") or "chromium"
+
+
+class MyPhone:
+    """A window with the page My phone, logged in by the form and registered."""
+
+    def __init__(self, window: Page, user: str, password: str) -> None:
+        self.window = window
+        self.trouble: list[str] = []
+        window.set_default_timeout(10_000)
+        window.on("pageerror", lambda error: self.trouble.append(f"script: {error}"))
+        window.on(
+            "console",
+            lambda said: self.trouble.append(said.text) if said.type == "error" else None,
+        )
+        window.goto("/phone/")
+        window.get_by_label("User name").fill(user)
+        window.get_by_label("Password").fill(password)
+        window.get_by_role("button", name="Log in").click()
+        self.is_ready()
+
+    def is_ready(self) -> None:
+        expect(self.window.get_by_text("Ready for calls")).to_be_visible(timeout=15_000)
+
+    def dial(self, number: str) -> None:
+        self.window.get_by_label("Number or name").fill(number)
+        self.window.get_by_role("button", name="Call", exact=True).click()
+
+    def press(self, button: str) -> None:
+        self.window.get_by_role("button", name=button, exact=True).click()
+
+    def says(self, text: str, timeout: float = 10_000) -> None:
+        expect(self.window.locator("#call-state")).to_have_text(text, timeout=timeout)
+
+    def is_idle(self) -> None:
+        expect(self.window.locator("#call-now")).to_be_hidden()
+
+    def hears(self, frequency: float, *, within: float = 12.0, deadline: float = 15.0) -> None:
+        heard: list[float] = []
+
+        def right() -> bool:
+            heard.append(self.window.evaluate(_LISTEN))
+            return abs(heard[-1] - frequency) <= within
+
+        until(right, f"{frequency} Hz", deadline=deadline, pause=0.2, explain=lambda: str(heard))

@@ -1,0 +1,48 @@
+"""The last calls of one extension, as its phone shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from django.db.models import Q
+
+from pbx.calls.models import Call
+from pbx.directory.models import Extension
+from webui.dashboard.parties import Directory, Party, split_address
+from webui.dashboard.states import State, state_of_call
+
+ROWS: Final = 25
+
+
+@dataclass(frozen=True, slots=True)
+class PastCall:
+    """One call as the extension's owner saw it; `dial` is what calls the other party back."""
+
+    call: Call
+    outgoing: bool
+    other: Party
+    dial: str
+    state: State
+
+
+def last_calls(extension: Extension) -> list[PastCall]:
+    """The newest first, without those that are still going on."""
+    aor = extension.aor
+    mine = Q(caller=aor) | Q(called=aor) | Q(answered_by=aor)
+    calls = list(Call.objects.filter(mine, state="ended").defer("tags", "decision")[:ROWS])
+    directory = Directory.of([party for call in calls for party in (call.caller, call.called)])
+    return [_past_call(call, aor, extension.domain.name, directory) for call in calls]
+
+
+def _past_call(call: Call, aor: str, domain: str, directory: Directory) -> PastCall:
+    outgoing = call.caller == aor
+    address = call.called if outgoing else call.caller
+    number, host = split_address(address)
+    return PastCall(
+        call=call,
+        outgoing=outgoing,
+        other=directory.party(address, domain, "" if outgoing else call.caller_name),
+        dial=number if host in ("", domain) else f"{number}@{host}",
+        state=state_of_call(call.state, call.result),
+    )
