@@ -37,6 +37,9 @@ _MD5_ALONE: Final = (digest.MD5,)
 _OLD_BARESIP: Final = re.compile(r"baresip v(?:[0-2]\.|3\.(?:[0-9]|10)\.)")
 """Interop: baresip before 3.11 gives up at any challenge it does not know, wherever it stands."""
 
+_JSSIP: Final = ("JsSIP ", "Branchline web phone")
+"""Interop: JsSIP 3 looks at the last challenge only and knows no SHA-256."""
+
 
 class Refusal(enum.Enum):
     """Why a request is not let through."""
@@ -202,6 +205,8 @@ class Authenticator:
             return _MD5_ALONE
         if user_agent.startswith("Linphone") and _LINPHONE.match(user_agent):
             return _SHA_256_FIRST
+        if user_agent.startswith(_JSSIP):
+            return _MD5_ALONE
         return _MD5_FIRST
 
 

@@ -93,10 +93,9 @@ export class Call {
   }
 
   toggleHold(): void {
-    const asked = this.held ? this.session?.unhold() : this.session?.hold();
-    // False while an earlier change is still on its way to the other side.
-    if (asked) this.held = !this.held;
-    this.view.show(this);
+    // Told by an event; nothing happens while an earlier change is on its way to the other side.
+    if (this.held) this.session?.unhold();
+    else this.session?.hold();
   }
 
   /** Send a key's tone: as RFC 4733 events where the other side takes them, else by INFO. */
