@@ -19,7 +19,15 @@ export function tellLogOut(): void {
 
 /** Call `then` when somebody logs out, here or in another window of this browser. */
 export function onLogOut(then: (where: LoggedOut) => void): void {
-  for (const form of forms()) form.addEventListener("submit", () => then(LOGGED_OUT.HERE));
+  let here = false;
+  for (const form of forms()) {
+    form.addEventListener("submit", () => {
+      here = true;
+      then(LOGGED_OUT.HERE);
+    });
+  }
   const channel = new BroadcastChannel(CHANNEL);
-  channel.addEventListener("message", () => then(LOGGED_OUT.ELSEWHERE));
+  channel.addEventListener("message", () => {
+    if (!here) then(LOGGED_OUT.ELSEWHERE); // the own window's message comes back, too
+  });
 }

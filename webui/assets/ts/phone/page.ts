@@ -15,8 +15,8 @@ const element = <T extends HTMLElement>(id: string): T => {
   return found as T;
 };
 
-/** Till the call log has a call that has just ended. */
-const LOGGED_MS = 1500;
+/** Till the server has noted a call that has just ended, or a log-out. */
+const NOTED_MS = 1500;
 
 class Page implements CallView {
   private readonly root = element("phone");
@@ -69,7 +69,8 @@ class Page implements CallView {
     });
     onLogOut((how) => {
       this.line.stop();
-      if (how === LOGGED_OUT.ELSEWHERE) location.assign(this.root.dataset.logIn ?? "/");
+      // The other window's request is still on its way to the server.
+      if (how === LOGGED_OUT.ELSEWHERE) setTimeout(() => location.reload(), NOTED_MS);
     });
     void this.line.renew();
   }
@@ -119,7 +120,7 @@ class Page implements CallView {
     this.field.value = "";
     this.field.focus();
     this.tell(words);
-    setTimeout(() => void this.refreshHistory(), LOGGED_MS);
+    setTimeout(() => void this.refreshHistory(), NOTED_MS);
   }
 
   // ---------------------------------------------------------------- what the person does
