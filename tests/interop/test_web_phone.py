@@ -11,9 +11,9 @@ from playwright.sync_api import Browser, expect
 
 from tests.interop.conftest import Phones
 from tests.support.cast import extension
+from tests.support.my_phone import MyPhone, chromium_with_tone
 from tests.support.pbx_process import PbxProcess
 from tests.support.wait import until
-from tests.support.my_phone import MyPhone, chromium_with_tone
 
 CONFIGURATION = {"extensions": [extension(number) for number in ("1191", "1192", "1193")]}
 

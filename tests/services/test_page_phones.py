@@ -121,7 +121,7 @@ def test_a_registration_lasts_no_longer_than_the_credential_rfc3261_10_3(
     world = Registrations()
     responsibility = Responsibility([("UDP", *LOCAL)], LOCAL)
     responsibility.set_config(SNAPSHOT)
-    registrar = Registrar(world.location, responsibility)
+    registrar = Registrar(world.location, responsibility, b"s" * 32)
     who = Extension("1001", DOMAIN, max_contacts=3, registered_for=left)
     asking = request("Contact: <sip:1001@10.0.0.5:5060>", "Expires: 86400")
     done = registrar.register(asking, who, world.udp("10.0.0.5", 5060), 0.0, WALL)
