@@ -138,3 +138,19 @@ def test_what_cannot_be_reached_is_told_in_words(web_phone: Open) -> None:
     page.is_idle()
     page.dial("1193")
     expect(page.window.get_by_role("alert")).to_contain_text("Nobody can be reached there")
+
+
+def test_without_a_microphone_the_page_says_so_on_a_small_screen_too(
+    pbx: PbxProcess, people: None, browser: Browser
+) -> None:
+    assert pbx.ready is not None
+    small = {"width": 390, "height": 844}
+    with browser.new_context(base_url=pbx.ready.http, viewport=small) as context:
+        page = MyPhone(context.new_page(), "person1191", PASSWORD)
+        page.dial("1192")
+        expect(page.window.get_by_role("alert")).to_contain_text("microphone")
+        page.is_idle()
+        sideways = page.window.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        assert sideways <= 0
