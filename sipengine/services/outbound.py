@@ -25,7 +25,7 @@ def first_hop_keeps_flows(message: Message) -> bool:
     Raises `RemoteProtocolError` 439 for a phone that supports Outbound behind a hop that does not,
     so that it can try another hop.
     """
-    if message.names.count("Via") == 1 and len(message.all("Via")) == 1:
+    if message.has_one_via:
         return True
     path = message.all("Path")
     if path and parse_address(path[0]).uri.parameter("ob") is not None:

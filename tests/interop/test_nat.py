@@ -20,7 +20,7 @@ from tests.support.wait import until
 from tests.support.wire import Address
 from tests.support.wire_phone import WirePhone
 
-CONFIGURATION = {"extensions": [extension(str(number)) for number in range(2701, 2710)]}
+CONFIGURATION = {"extensions": [extension(str(number)) for number in range(3601, 3610)]}
 
 HIDDEN = "192.168.77.7:5060"
 
@@ -45,13 +45,13 @@ def rows(pbx: PbxProcess, number: str) -> list[dict[str, object]]:
 def test_rfc5626_baresip_registers_two_flows_and_rings_once(
     pbx: PbxProcess, phones: Phones
 ) -> None:
-    callee = phones.baresip("2702", flows=("udp", "tcp"))
-    found = until(lambda: len(rows(pbx, "2702")) == 2 and rows(pbx, "2702"), "both flows")
+    callee = phones.baresip("3602", flows=("udp", "tcp"))
+    found = until(lambda: len(rows(pbx, "3602")) == 2 and rows(pbx, "3602"), "both flows")
     assert [row["reg_id"] for row in found] == [1, 2]
     assert sorted(str(row["transport"]).lower() for row in found) == ["tcp", "udp"]
     assert len({row["instance"] for row in found}) == 1
-    caller = phones.wire("2701")
-    call = caller.call("2702")
+    caller = phones.wire("3601")
+    call = caller.call("3602")
     callee.wait_for("CALL_INCOMING")
     call.rings()
     callee.accept()
@@ -65,7 +65,7 @@ def test_rfc5626_baresip_registers_two_flows_and_rings_once(
 def test_rfc5626_baresip_keeps_its_udp_flow_by_stun(pbx: PbxProcess, phones: Phones) -> None:
     """It begins when it has been told `Require: outbound`."""
     before = stun_answered(pbx)
-    phones.baresip("2703", flows=("udp",))
+    phones.baresip("3603", flows=("udp",))
     until(lambda: stun_answered(pbx) > before, "a STUN request of the phone", deadline=45)
 
 
@@ -75,16 +75,16 @@ def stun_answered(pbx: PbxProcess) -> int:
 
 
 def test_rfc5627_baresip_is_called_by_its_gruu(phones: Phones) -> None:
-    callee = phones.baresip("2704", flows=("udp",))
-    other = phones.wire("2704")
-    asking = phones.wire("2704", register=False)
+    callee = phones.baresip("3604", flows=("udp",))
+    other = phones.wire("3604")
+    asking = phones.wire("3604", register=False)
     asking.register(
         contact=f'{asking.contact};+sip.instance="<urn:uuid:asking>"', extra="Supported: gruu\n"
     )
     listed = ", ".join(asking.wire.received[-1].all("Contact"))
     own = [uri for uri in re.findall(r'pub-gruu="([^"]*)"', listed) if "asking" not in uri]
     (gruu,) = own
-    call = phones.wire("2701").call(gruu)
+    call = phones.wire("3601").call(gruu)
     callee.wait_for("CALL_INCOMING")
     call.rings()
     callee.accept()
@@ -116,7 +116,7 @@ def mapped_address(phone: WirePhone) -> Address:
 def test_rfc5626_8_stun_shows_a_phone_that_its_nat_has_forgotten_it(
     phones: Phones, nat: UdpNat
 ) -> None:
-    phone = phones.wire("2705", server=nat.inside, hidden_as=HIDDEN)
+    phone = phones.wire("3605", server=nat.inside, hidden_as=HIDDEN)
     first = mapped_address(phone)
     assert first == nat.outside(phone.wire.address)
     assert mapped_address(phone) == first
@@ -129,30 +129,30 @@ def test_rfc5626_8_stun_shows_a_phone_that_its_nat_has_forgotten_it(
 def test_a_phone_behind_nat_is_reached_and_followed_while_it_is_called(
     pbx: PbxProcess, phones: Phones, nat: UdpNat
 ) -> None:
-    phone = phones.wire("2706", server=nat.inside, hidden_as=HIDDEN)
-    caller = phones.wire("2701")
-    refused = caller.call("2706")
+    phone = phones.wire("3606", server=nat.inside, hidden_as=HIDDEN)
+    caller = phones.wire("3601")
+    refused = caller.call("3606")
     phone.incoming().reject(486, "Busy Here")
     refused.fails(486)
     nat.forget()  # what is sent to the old place is lost from now on
-    call = caller.call("2706")
+    call = caller.call("3606")
     phone.wire.nothing("INVITE", 0.5)
     assert phone.register().status == 200
     incoming = phone.incoming()
-    assert incoming.invite.uri == f"sip:2706@{HIDDEN}"
+    assert incoming.invite.uri == f"sip:3606@{HIDDEN}"
     incoming.answer(acknowledged=False)
     call.answered()
     outside = nat.outside(phone.wire.address)
     until(
-        lambda: rows(pbx, "2706")[0]["received"] == f"{outside[0]}:{outside[1]}",
+        lambda: rows(pbx, "3606")[0]["received"] == f"{outside[0]}:{outside[1]}",
         "the new place in the table",
     )
 
 
 def test_the_server_keeps_a_phone_behind_nat_alive(phones: Phones, nat: UdpNat) -> None:
-    phone = phones.wire("2707", server=nat.inside, hidden_as=HIDDEN)
+    phone = phones.wire("3607", server=nat.inside, hidden_as=HIDDEN)
     options = phone.wire.receive_request("OPTIONS", deadline=40)
-    assert options.uri == f"sip:2707@{HIDDEN}"
+    assert options.uri == f"sip:3607@{HIDDEN}"
     phone.reply(options, 200, "OK")
 
 
@@ -160,15 +160,15 @@ def test_a_call_goes_on_by_another_flow_when_a_connection_has_closed(phones: Pho
     """Both are of one phone behind NAT, so that neither contact can be reached but by its flow."""
     flows = []
     for reg_id in (1, 2):
-        flow = phones.wire("2708", transport="tcp", register=False, hidden_as=HIDDEN)
+        flow = phones.wire("3608", transport="tcp", register=False, hidden_as=HIDDEN)
         contact = f'{flow.contact};+sip.instance="<urn:uuid:two>";reg-id={reg_id}'
         answer = flow.register(contact=contact, extra="Supported: outbound, path\n")
         assert answer.status == 200
         assert "outbound" in answer["Require"]
         assert answer["Flow-Timer"] == "120"
         flows.append(flow)
-    caller = phones.wire("2701")
-    call = caller.call("2708")
+    caller = phones.wire("3601")
+    call = caller.call("3608")
     ringing = [flow for flow in flows if flow.wire.answered_within(2)]
     assert len(ringing) == 1
     (other,) = [flow for flow in flows if flow not in ringing]
@@ -181,12 +181,12 @@ def test_a_call_goes_on_by_another_flow_when_a_connection_has_closed(phones: Pho
 def test_a_phone_that_comes_back_on_a_new_connection_gets_the_call_that_waits(
     phones: Phones,
 ) -> None:
-    lost = phones.wire("2709", transport="tcp", hidden_as=HIDDEN)
+    lost = phones.wire("3609", transport="tcp", hidden_as=HIDDEN)
     lost.registered = False
     lost.wire.close()
-    caller = phones.wire("2701")
-    call = caller.call("2709")
+    caller = phones.wire("3601")
+    call = caller.call("3609")
     caller.wire.nothing("480", 0.5)
-    back = phones.wire("2709", transport="tcp", hidden_as=HIDDEN)
+    back = phones.wire("3609", transport="tcp", hidden_as=HIDDEN)
     back.incoming().answer(acknowledged=False)
     call.answered()

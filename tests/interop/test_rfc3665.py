@@ -21,15 +21,15 @@ from tests.support.wait import until
 
 CONFIGURATION = {
     "extensions": [
-        extension("2601"),
+        extension("2901"),
         *(extension(f"26{n:02}", ring_timeout=3) for n in range(2, 13)),
     ],
     "rules": [
         {
             "name": "rfc3665 moved",
-            "called": "2690",
+            "called": "2990",
             "action": "redirect",
-            "targets": [f"sip:2612@{DOMAIN}"],
+            "targets": [f"sip:2912@{DOMAIN}"],
         }
     ],
 }
@@ -53,7 +53,7 @@ class Flows:
             hold_ms=100,
         )
 
-    def caller(self, name: str, callee: str, *more: str, user: str = "2601") -> Sipp:
+    def caller(self, name: str, callee: str, *more: str, user: str = "2901") -> Sipp:
         row = [user, credentials(user, PASSWORD.format(user)), callee, *more]
         return self.scenario(name, target=self.pbx.server, rows=[row])
 
@@ -98,13 +98,13 @@ def flows(request: pytest.FixtureRequest, pbx: PbxProcess, phones: Phones, tmp_p
 
 
 def test_rfc3665_2_1_to_2_4_registering_listing_and_taking_back(flows: Flows) -> None:
-    row = ["2602", credentials("2602", PASSWORD.format("2602"))]
+    row = ["2902", credentials("2902", PASSWORD.format("2902"))]
     with flows.scenario("register_flows", target=flows.pbx.server, rows=[row]) as sipp:
         sipp.finish().check(1)
     until(
         lambda: (
             not flows.pbx.query(
-                "SELECT 1 FROM registrations_binding WHERE aor = %s", f"2602@{DOMAIN}"
+                "SELECT 1 FROM registrations_binding WHERE aor = %s", f"2902@{DOMAIN}"
             )
         ),
         "all contacts to be gone",
@@ -112,71 +112,71 @@ def test_rfc3665_2_1_to_2_4_registering_listing_and_taking_back(flows: Flows) ->
 
 
 def test_rfc3665_2_5_a_wrong_password(flows: Flows) -> None:
-    row = ["2603", credentials("2603", "not that")]
+    row = ["2903", credentials("2903", "not that")]
     with flows.scenario("register_refused", target=flows.pbx.server, rows=[row]) as sipp:
         sipp.finish().check(1)
 
 
 def test_rfc3665_3_2_a_session_through_a_proxy(flows: Flows) -> None:
-    calls_by_sipp(flows.phones, flows.directory, "2601", "2604", count=1, transport=flows.transport)
-    assert flows.row("2604")["result"] == "answered"
+    calls_by_sipp(flows.phones, flows.directory, "2901", "2904", count=1, transport=flows.transport)
+    assert flows.row("2904")["result"] == "answered"
 
 
 def test_rfc3665_3_6_redirected_and_called_there(flows: Flows) -> None:
     with ExitStack() as stack:
         called = flows.scenario("callee")
-        stack.enter_context(flows.registered("2612", called.port))
+        stack.enter_context(flows.registered("2912", called.port))
         stack.enter_context(called)
-        calling = stack.enter_context(flows.caller("caller_redirected", "2690", "2612"))
+        calling = stack.enter_context(flows.caller("caller_redirected", "2990", "2912"))
         result = calling.finish()
         assert result.status == 0, f"{result.log}\n{called.explain()}"
         called.finish().check(1)
     result.check(1)
-    assert flows.row("2690")["result"] == "redirected"
-    assert flows.row("2612")["result"] == "answered"
+    assert flows.row("2990")["result"] == "redirected"
+    assert flows.row("2912")["result"] == "answered"
 
 
 def test_rfc3665_3_6_the_offer_in_the_200_and_the_answer_in_the_ack(flows: Flows) -> None:
-    flows.call("offer_in_ack", "2605")
-    assert flows.row("2605")["result"] == "answered"
+    flows.call("offer_in_ack", "2905")
+    assert flows.row("2905")["result"] == "answered"
 
 
 def test_rfc3665_3_7_a_reinvite(flows: Flows) -> None:
     calls_by_sipp(
-        flows.phones, flows.directory, "2601", "2606", flow="_reinvite", count=1,
+        flows.phones, flows.directory, "2901", "2906", flow="_reinvite", count=1,
         transport=flows.transport,
     )  # fmt: skip
-    assert flows.row("2606")["result"] == "answered"
+    assert flows.row("2906")["result"] == "answered"
 
 
 def test_rfc3665_3_8_no_answer_and_the_caller_gives_up(flows: Flows) -> None:
-    flows.call("cancel", "2607")
-    row = flows.row("2607")
+    flows.call("cancel", "2907")
+    row = flows.row("2907")
     assert (row["result"], row["hangup_by"]) == ("cancelled", "caller")
 
 
 def test_rfc3665_3_9_busy(flows: Flows) -> None:
-    flows.call("busy", "2608")
-    assert flows.row("2608")["result"] == "busy"
+    flows.call("busy", "2908")
+    assert flows.row("2908")["result"] == "busy"
 
 
 def test_rfc3665_3_10_a_phone_that_says_nothing_and_a_caller_who_gives_up(flows: Flows) -> None:
-    silent = flows.phones.wire("2609", transport=flows.transport)
-    with flows.caller("caller_no_response", "2609") as calling:
+    silent = flows.phones.wire("2909", transport=flows.transport)
+    with flows.caller("caller_no_response", "2909") as calling:
         calling.finish().check(1)
     assert silent.wire.receive_request("INVITE")
     silent.wire.nothing("CANCEL", 0.2)
 
 
 def test_rfc3665_3_10_a_phone_that_says_nothing_and_a_caller_who_waits(flows: Flows) -> None:
-    silent = flows.phones.wire("2610", transport=flows.transport)
-    with flows.caller("caller_no_response_waits", "2610") as calling:
+    silent = flows.phones.wire("2910", transport=flows.transport)
+    with flows.caller("caller_no_response_waits", "2910") as calling:
         calling.finish().check(1)
     assert silent.wire.receive_request("INVITE")
-    row = flows.row("2610")
+    row = flows.row("2910")
     assert (row["result"], row["sip_status"]) == ("no_answer", 480)
 
 
 def test_rfc3665_3_11_temporarily_unavailable(flows: Flows) -> None:
-    flows.call("unavailable", "2611")
-    assert flows.row("2611")["sip_status"] == 480
+    flows.call("unavailable", "2911")
+    assert flows.row("2911")["sip_status"] == 480

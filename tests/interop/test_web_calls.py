@@ -17,7 +17,7 @@ from tests.support.pbx_process import DOMAIN, PbxProcess
 from tests.support.wait import until
 from tests.support.web_phone import WebPhone
 
-CONFIGURATION = {"extensions": [extension(f"260{digit}") for digit in range(1, 6)]}
+CONFIGURATION = {"extensions": [extension(f"280{digit}") for digit in range(1, 6)]}
 
 
 class WebPhones:
