@@ -22,7 +22,7 @@ from tests.support.wait import until
 CONFIGURATION = {
     "extensions": [
         extension("2901"),
-        *(extension(f"26{n:02}", ring_timeout=3) for n in range(2, 13)),
+        *(extension(f"29{n:02}", ring_timeout=3) for n in range(2, 13)),
     ],
     "rules": [
         {
