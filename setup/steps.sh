@@ -144,7 +144,7 @@ build_assets() {
 # Compile the engine where that can be done; where it cannot, the start goes on in pure Python.
 compile_engine() {
     "$PYTHON" -P "$ROOT/setup/compile.py" wanted || return 0
-    say "Compiling the engine, once (about a minute) …"
+    say "Compiling the engine, once (about two minutes) …"
     tools=$VENV/compile-tools
     wanted=$(cksum <"$ROOT/setup/compile.requirements")
     if [ "$(cat "$tools/.installed" 2>/dev/null)" != "$wanted" ]; then
