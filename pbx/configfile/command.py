@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from abc import abstractmethod
 from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand
@@ -38,9 +39,9 @@ class DatabaseCommand(BaseCommand):
     def prepare(self, **options: Any) -> None:
         """Do what needs no database, so that it fails before one is started."""
 
+    @abstractmethod
     def work(self, **options: Any) -> None:
         """Do the command's work; the database is there."""
-        raise NotImplementedError
 
     def fail(self, words: str) -> NoReturn:
         self.stderr.write(words)

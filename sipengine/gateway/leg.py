@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import pylibsrtp
@@ -14,7 +15,7 @@ from sipengine.gateway.streams import Incoming, Outgoing
 from sipengine.gateway.surroundings import Surroundings
 
 
-class Leg:
+class Leg(ABC):
     """`remote` is what was agreed on last; `told` the formats that the peer may send."""
 
     is_web = False
@@ -49,29 +50,31 @@ class Leg:
 
     # -- signalling
 
+    @abstractmethod
     def local_offer(self, protocol: str, formats: tuple[Format, ...], like: Remote) -> Local:
         """Our end for an offer to this peer; directions and packet time `like` the other side's."""
-        raise NotImplementedError
 
+    @abstractmethod
     def local_answer(self, offered: Remote, formats: tuple[Format, ...], like: Remote) -> Local:
         """Our end for the answer to this peer's offer. Raises `BadSdp` if that cannot be accepted."""
-        raise NotImplementedError
 
+    @abstractmethod
     def agree(self, remote: Remote) -> None:
         """Offer and answer have met: from now on `remote` holds."""
-        raise NotImplementedError
 
     # -- media
 
+    @abstractmethod
     def send_rtp(self, packet: bytes) -> None:
-        raise NotImplementedError
+        """Send one packet to the peer, protected if the leg is secure; counted if it cannot be sent."""
 
+    @abstractmethod
     def send_rtcp(self, packet: bytes) -> None:
-        raise NotImplementedError
+        """As `send_rtp`, for reports."""
 
+    @abstractmethod
     def has_keys(self) -> bool:
         """Whether packets can be sent to this peer."""
-        raise NotImplementedError
 
     def use_keys(self, receiving: pylibsrtp.Session, sending: pylibsrtp.Session) -> None:
         self._unprotect, self._unprotect_rtcp = receiving.unprotect, receiving.unprotect_rtcp

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sized
 from typing import Protocol
 
@@ -11,17 +12,17 @@ from sipengine.sip.flow import Flow
 Address = tuple[str, int]
 
 
-class NetFlow(Flow):
+class NetFlow(Flow, ABC):
     """A flow with a socket behind it."""
 
     __slots__ = ()
 
+    @abstractmethod
     def send(self, data: bytes) -> None:
         """Send one message, or keep it until it can be sent. Never raises, never blocks.
 
         UDP sends at once; a connection gathers what one drain gives it and sends it in one piece.
         """
-        raise NotImplementedError
 
 
 class ConnectedFlow(NetFlow):
@@ -29,12 +30,13 @@ class ConnectedFlow(NetFlow):
 
     __slots__ = ()
 
+    @abstractmethod
     def flush(self) -> None:
-        raise NotImplementedError
+        """Send what was gathered, as far as the peer takes it."""
 
+    @abstractmethod
     def finish(self) -> None:
         """Close once everything is sent."""
-        raise NotImplementedError
 
 
 class Gate(Protocol):

@@ -186,7 +186,7 @@ class NewRequests:
             call.decision += ("The caller withheld name and number from the called party.",)
         if message.has("Session-ID"):  # RFC 7989: what the phones' own logs call it
             uuid = readable(message.value("Session-ID") or "").partition(";")[0]
-            call.decision += (f"The caller's phone calls this session {uuid[:32]}.",)
+            call.decision += (f"In the phones' own logs this call is {uuid[:32]}.",)
         if decision.kind == RING and decision.stage is not None:
             server.respond(100, reply(message, 100), now)
             self._proxy.invite(
