@@ -98,6 +98,15 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
+@pytest.fixture(scope="session")
+def front_end_tools() -> Path:
+    """The front end's packages, those for development too: the types' checker, axe, SIP.js."""
+    assets = Path(__file__).resolve().parents[1] / "webui" / "assets"
+    subprocess.run([assets / "build"], check=True, timeout=300)
+    subprocess.run([assets / "build", "packages"], check=True, timeout=300)
+    return assets / "node_modules"
+
+
 def pytest_report_header() -> str:
     core = find_spec("sipengine.services.core")
     return f"engine: {core.origin if core else 'missing'}"

@@ -37,8 +37,9 @@ _MD5_ALONE: Final = (digest.MD5,)
 _OLD_BARESIP: Final = re.compile(r"baresip v(?:[0-2]\.|3\.(?:[0-9]|10)\.)")
 """Interop: baresip before 3.11 gives up at any challenge it does not know, wherever it stands."""
 
-_JSSIP: Final = ("JsSIP ", "Branchline web phone")
-"""Interop: JsSIP 3 looks at the last challenge only and knows no SHA-256."""
+_OF_BROWSERS: Final = frozenset(["WS", "WSS"])
+"""Interop: there SHA-256 stands first and MD5 last, because JsSIP and SIP.js, whatever User-Agent
+their pages give them, look at the last challenge only and know no SHA-256."""
 
 
 class Refusal(enum.Enum):
@@ -175,7 +176,7 @@ class Authenticator:
         if second != self._lines_second:
             self._lines.clear()
             self._lines_second = second
-        algorithms = self._offered(user_agent)
+        algorithms = self._offered(user_agent, sender.transport if sender is not None else "")
         halves = self._lines.get((domain, proxy, stale, algorithms))
         if halves is None:
             halves = self._halves(domain, proxy, stale, algorithms, second)
@@ -197,16 +198,16 @@ class Authenticator:
             halves.append((f"{header}: {before}", after))
         return halves
 
-    def _offered(self, user_agent: str) -> tuple[str, ...]:
+    def _offered(self, user_agent: str, transport: str) -> tuple[str, ...]:
         """The algorithms to challenge with, in the order that this kind of phone needs."""
         if not self._md5:
             return (digest.SHA_256,)
         if user_agent.startswith("baresip ") and _OLD_BARESIP.match(user_agent):
             return _MD5_ALONE
+        if transport in _OF_BROWSERS:
+            return _SHA_256_FIRST
         if user_agent.startswith("Linphone") and _LINPHONE.match(user_agent):
             return _SHA_256_FIRST
-        if user_agent.startswith(_JSSIP):
-            return _MD5_ALONE
         return _MD5_FIRST
 
 

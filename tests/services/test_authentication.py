@@ -65,13 +65,21 @@ def test_proxy_challenge_and_stale_rfc3261_22_3() -> None:
         ("Linphonec/5.1.65 (belle-sip/5.1.65)", ["SHA-256", "MD5"]),
         ("Linphone Desktop/5.0.2 (pc) LinphoneCore/5.2.0", ["SHA-256", "MD5"]),
         ("Linphone/3.6.1 (eXosip2/4.1.0)", ["MD5", "SHA-256"]),
-        ("JsSIP 3.13.8", ["MD5"]),
-        ("Branchline web phone", ["MD5"]),
     ],
 )
 def test_order_of_challenges_is_what_phones_can_bear(agent: str, algorithms: list[str]) -> None:
     lines = authenticator().challenge(DOMAIN, False, False, NOW, agent)
     assert [re.findall(r"algorithm=([\w-]+)", line)[0] for line in lines] == algorithms
+
+
+@pytest.mark.parametrize("transport", ["WS", "WSS"])
+@pytest.mark.parametrize("agent", ["JsSIP 3.13.8", "SIP.js/0.21.2", "Branchline web phone", ""])
+def test_rfc8760_2_4_sha_256_stands_first_for_browsers_and_md5_last(
+    transport: str, agent: str
+) -> None:
+    sender = Flow(transport, ("192.0.2.1", 8088), ("198.51.100.7", 40000))
+    lines = authenticator().challenge(DOMAIN, False, False, NOW, agent, sender)
+    assert [re.findall(r"algorithm=([\w-]+)", line)[0] for line in lines] == ["SHA-256", "MD5"]
 
 
 def test_md5_may_be_left_out() -> None:

@@ -48,13 +48,6 @@ def static_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def front_end_tools(static_root: Path) -> Path:
-    """The development packages of the front end: the types' checker and axe."""
-    subprocess.run([ASSETS / "build", "packages"], check=True, timeout=300)
-    return ASSETS / "node_modules"
-
-
-@pytest.fixture(scope="session")
 def valkey() -> Iterator[str]:
     """The URL of a Valkey of our own."""
     with tempfile.TemporaryDirectory(prefix="branchline-web-") as run:
