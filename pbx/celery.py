@@ -45,9 +45,11 @@ app.autodiscover_tasks()
 
 @app.on_after_finalize.connect
 def _fill_schedule(sender: Celery, **_: Any) -> None:
-    from pbx.health.tasks import schedule
+    from pbx.certificates import tasks as certificates
+    from pbx.health import tasks as health
 
-    schedule(sender)
+    health.schedule(sender)
+    certificates.schedule(sender)
 
 
 @worker_ready.connect

@@ -151,7 +151,7 @@ class Environment:
 
     @property
     def tls_files(self) -> tuple[str, str]:
-        """The certificate and its key: the ones given, or the self-signed ones."""
+        """The certificate and its key: the ones given, or those of this installation's own authority."""
         own = self.data_dir / "tls"
         return (
             self.tls_cert or str(own / "certificate.pem"),

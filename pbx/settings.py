@@ -55,6 +55,7 @@ INSTALLED_APPS = [
     "pbx.enginelink",
     "pbx.configfile",
     "pbx.health",
+    "pbx.certificates",
     "webui.dashboard",
     "webui.webphone",
     "channels",

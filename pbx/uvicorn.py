@@ -13,7 +13,6 @@ import contextlib
 import os
 import signal
 import socket
-import ssl
 import sys
 from collections.abc import Iterator
 from typing import Any, Final
@@ -21,6 +20,7 @@ from typing import Any, Final
 import uvicorn
 
 from pbx.environment import BadEnvironment, Environment, current
+from pbx.https_door import BadCertificate, HttpsDoor
 from pbx.supervisor.ports import Port, PortTrouble, listen
 
 _GRACE: Final = 3  # seconds for answers under way when it stops; live pages reconnect by themselves
@@ -31,7 +31,7 @@ _POOL: Final = {
 }  # threads of one process, 60 in the server
 
 
-Door = tuple[list[socket.socket], dict[str, Any]]
+Door = tuple[list[socket.socket], HttpsDoor | None]
 
 
 class _Server(uvicorn.Server):
@@ -58,9 +58,9 @@ def main() -> int:
 
 
 def _doors(environment: Environment, arguments: argparse.Namespace) -> list[Door]:
-    """The listening sockets of HTTP and HTTPS, with the options of the server behind them."""
+    """The listening sockets of HTTP and HTTPS, the latter with its certificate."""
     doors: list[Door] = [
-        (_sockets(environment, arguments.fd, "PBX_HTTP_PORT", environment.http_port), {})
+        (_sockets(environment, arguments.fd, "PBX_HTTP_PORT", environment.http_port), None)
     ]
     if not arguments.no_https:
         tls = _tls(environment)
@@ -73,19 +73,17 @@ def _doors(environment: Environment, arguments: argparse.Namespace) -> list[Door
     return doors
 
 
-def _tls(environment: Environment) -> dict[str, str]:
-    """uvicorn's options for the certificate: the one given, or the self-signed one."""
-    certificate, key = environment.tls_files
+def _tls(environment: Environment) -> HttpsDoor:
+    """The certificate given, or the one that this installation made itself."""
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
-    except OSError as error:  # SSLError is one
+        return HttpsDoor(*environment.tls_files)
+    except BadCertificate as error:
         raise BadEnvironment(
             (
-                f"PBX_TLS_CERT, PBX_TLS_KEY: {certificate} and {key} cannot be used: {error}; "
+                f"PBX_TLS_CERT, PBX_TLS_KEY: {error}; "
                 "give a PEM certificate with its key, or leave both out",
             )
         ) from error
-    return {"ssl_certfile": certificate, "ssl_keyfile": key}
 
 
 def _sockets(
@@ -105,22 +103,8 @@ async def _serve(doors: list[Door]) -> int:
     settings.DATABASES["default"]["OPTIONS"]["pool"] = _POOL
     from pbx.asgi import application
 
-    servers = [
-        _Server(
-            uvicorn.Config(
-                application,
-                lifespan="off",
-                ws="websockets-sansio",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=_GRACE,
-                ws_max_size=65_536,  # pages send a few words, never more
-                **options,
-            )
-        )
-        for _, options in doors
-    ]
+    servers = [_server(application, tls) for _, tls in doors]
+    watching = [asyncio.create_task(tls.watch()) for _, tls in doors if tls]
 
     def leave() -> None:
         for server in servers:
@@ -132,7 +116,26 @@ async def _serve(doors: list[Door]) -> int:
     await asyncio.gather(
         *(server.serve(door) for server, (door, _) in zip(servers, doors, strict=True))
     )
+    for task in watching:
+        task.cancel()
     return 0
+
+
+def _server(application: Any, tls: HttpsDoor | None) -> _Server:
+    config = uvicorn.Config(
+        application,
+        lifespan="off",
+        ws="websockets-sansio",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE,
+        ws_max_size=65_536,  # pages send a few words, never more
+    )
+    config.load()
+    if tls:
+        config.ssl = tls.context
+    return _Server(config)
 
 
 if __name__ == "__main__":

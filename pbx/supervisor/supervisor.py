@@ -47,6 +47,7 @@ class Prepared:
     domain: str
     admin_password: str | None = None
     demo: list[tuple[str, str | None]] = field(default_factory=list)
+    new_authority: bool = False
 
 
 class Supervisor:
@@ -96,6 +97,8 @@ class Supervisor:
         _tell_secrets(prepared)
         await self._start_stage(self._python_parts(placement.identity))
         await self._see_all_well()
+        if prepared.new_authority and "web" in self._names:
+            self._tell_authority()
         self._tell_ready(prepared.domain)
 
     def _take_ports(self) -> None:
@@ -222,7 +225,17 @@ class Supervisor:
             raise StartFailed(complained.decode(errors="replace").strip() or "preparation failed")
         facts: dict[str, Any] = json.loads(said)
         demo = [(number, password) for number, password in facts["demo"]]
-        return Prepared(facts["domain"], facts["admin_password"], demo)
+        return Prepared(facts["domain"], facts["admin_password"], demo, facts["new_authority"])
+
+    def _tell_authority(self) -> None:
+        say(
+            "A certificate authority of this installation was made. For browsers and phones to trust "
+            f"it: {self._origin('http', self._environment.http_port)}/certificate/"
+        )
+
+    def _origin(self, scheme: str, port: int) -> str:
+        address = self._environment.advertised_address
+        return f"{scheme}://{f'[{address}]' if ':' in address else address}:{port}"
 
     def _tell_ready(self, domain: str) -> None:
         environment = self._environment
@@ -232,8 +245,8 @@ class Supervisor:
         host = f"[{address}]" if ":" in address else address
         words = ["READY"]
         if "web" in self._names:
-            words.append(f"http=http://{host}:{environment.http_port}")
-            words.append(f"https=https://{host}:{environment.https_port}")
+            words.append(f"http={self._origin('http', environment.http_port)}")
+            words.append(f"https={self._origin('https', environment.https_port)}")
         if "engine" in self._names:
             words.append(f"sip={host}:{environment.sip_port}")
         say(" ".join([*words, f"domain={domain}"]))

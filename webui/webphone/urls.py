@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from django.urls import path
 
-from webui.webphone import views
+from webui.webphone import trust, views
 
 urlpatterns = [
     path("phone/", views.phone, name="webphone"),
     path("phone/credential/", views.credential, name="webphone-credential"),
     path("phone/history/", views.history, name="webphone-history"),
+    path("certificate/", trust.trust, name="trust"),
+    path("certificate/branchline.crt", trust.authority, name="authority"),
     path("phone/people/", views.people, name="webphone-people"),
 ]

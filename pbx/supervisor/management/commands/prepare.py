@@ -2,13 +2,14 @@
 
 The supervisor runs it before the parts, a production set-up once at each start. What it made is
 printed as one JSON object on stdout: `domain`, `admin_password` (a generated one-time password,
-or null), `demo` (pairs of number and password, null when the extension was there already). What
-went wrong is one line on stderr.
+or null), `demo` (pairs of number and password, null when the extension was there already) and
+`new_authority` (whether a certificate authority was made). What went wrong is one line on stderr.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import sys
 from typing import Final
@@ -19,15 +20,15 @@ from django.core.management.base import BaseCommand
 from django.db import OperationalError, connection
 from django.db.utils import DatabaseError
 
+from pbx.certificates.keeping import Kept, keep
+from pbx.certificates.names import names_of
 from pbx.directory import actions
 from pbx.directory.models import Domain, Extension
-from pbx.environment import current
+from pbx.environment import Environment, current
 from pbx.settings import REDIS_URL
 from pbx.supervisor import data_dir, schema
-from pbx.supervisor.certificate import ensure_certificate
 
 _POSTGRES_OLDEST: Final = 14
-WILDCARDS: Final = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 _DEMO: Final = (("1001", "Alice"), ("1002", "Bob"), ("1003", "Charlie"))
 
 
@@ -58,15 +59,23 @@ class Command(BaseCommand):
             made = [_demo_extension(domain, *each) for each in _DEMO] if demo else []
         except DatabaseError as error:
             raise SystemExit(f"the database refuses: {str(error).strip()}") from error
-        if not environment.tls_cert:
-            listening = [bind for bind in environment.binds if bind not in WILDCARDS]
-            names = dict.fromkeys(
-                (environment.advertised_address, domain.name, "localhost", *listening)
-            )
-            (environment.data_dir / "tls").mkdir(mode=0o700, parents=True, exist_ok=True)
-            ensure_certificate(environment.data_dir / "tls", list(names))
-        facts = {"domain": domain.name, "admin_password": password, "demo": made}
+        kept = _keep_certificate(environment, domain)
+        facts = {
+            "domain": domain.name,
+            "admin_password": password,
+            "demo": made,
+            "new_authority": kept is Kept.AUTHORITY,
+        }
         sys.stdout.write(json.dumps(facts) + "\n")
+
+
+def _keep_certificate(environment: Environment, domain: Domain) -> Kept:
+    if environment.tls_cert:
+        return Kept.NOTHING
+    directory = environment.data_dir / "tls"
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    names = names_of(environment, domain.name)
+    return keep(directory, names, datetime.datetime.now(datetime.UTC))
 
 
 def _check_redis() -> None:
