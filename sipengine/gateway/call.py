@@ -10,7 +10,7 @@ from sipengine.gateway.leg import Leg
 from sipengine.gateway.path import Path
 from sipengine.gateway.rtp_leg import RtpLeg, family_of
 from sipengine.gateway.rtp_ports import NoPort
-from sipengine.gateway.sdp.choosing import answered_formats, offered_formats, routes
+from sipengine.gateway.sdp.choosing import answered_formats, numbered, offered_formats, routes
 from sipengine.gateway.sdp.description import BadSdp, Description, parse
 from sipengine.gateway.sdp.formats import Format, find, voice_of
 from sipengine.gateway.sdp.sides import Local, Remote, audio_index, read_remote
@@ -94,7 +94,9 @@ class Call:
         for leg in [leg for leg in self.legs if leg not in (offerer, answerer)]:
             leg.close(self._loop.time())
         self.legs = [offerer, answerer]
-        formats = offered_formats(remote.formats, list(wish.added))
+        for item in remote.formats:
+            offerer.numbers.setdefault(item.codec, item.number)
+        formats = numbered(offered_formats(remote.formats, list(wish.added)), answerer.numbers)
         local = answerer.local_offer(protocol, formats, remote)
         self._offered = Offered(description, index, remote, offerer, answerer, formats)
         return describe(description, index, local, None)

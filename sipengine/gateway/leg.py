@@ -9,7 +9,7 @@ import pylibsrtp
 
 from sipengine.gateway import rtcp
 from sipengine.gateway.path import Path
-from sipengine.gateway.sdp.formats import Format
+from sipengine.gateway.sdp.formats import Codec, Format
 from sipengine.gateway.sdp.sides import Local, Remote
 from sipengine.gateway.streams import Incoming, Outgoing
 from sipengine.gateway.surroundings import Surroundings
@@ -27,6 +27,7 @@ class Leg(ABC):
         self.tag = ""
         self.remote: Remote | None = None
         self.told: tuple[Format, ...] = ()
+        self.numbers: dict[Codec, int] = {}  # payload numbers in this session, whoever chose them
         self.mid = ""
         self.incoming = Incoming()
         self.outgoing = Outgoing()

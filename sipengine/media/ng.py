@@ -126,6 +126,13 @@ class NgClient:
                 return instance.number
         return ANY_INSTANCE
 
+    def near(self, instance: int) -> str:
+        """Ours on the way to it: no NAT lies between an engine and its gateways."""
+        known = 0 <= instance < len(self.instances)
+        transport = self.instances[instance].transport if known else None
+        name = None if transport is None else transport.get_extra_info("sockname")
+        return "" if name is None else str(name[0])
+
     def _choose(self, request: MediaRequest) -> Instance | None:
         number = request.instance if request.instance != ANY_INSTANCE else self.choose()
         return self.instances[number] if 0 <= number < len(self.instances) else None

@@ -18,6 +18,8 @@ MOST: Final = 100
 ATTEMPTS: Final = 50
 """Ports tried for one endpoint; others are the media gateway's, or another program's."""
 
+LOOPBACK: Final = ("127.0.0.1", "::1")
+
 PLAYLISTS: Final[dict[str, Playlist]] = {ECHO: (), TONE: ((440, 1),)}
 
 
@@ -69,6 +71,8 @@ class MediaServer:
         """A socket on which packets for `host` arrive; None if no port is free there."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         binds = [bind for bind in self._binds if (":" in bind) == (":" in host)]
+        if host in LOOPBACK:  # for a gateway beside us, whatever addresses phones use
+            binds = [host]
         if not binds:
             return None
         bind = host if host in binds else binds[0]

@@ -7,7 +7,7 @@ Times inside are monotonic; `offset` makes wall-clock time of them.
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from sipengine.api import (
     STATE_ENDED,
@@ -24,6 +24,9 @@ from sipengine.services.leg import Leg as Leg
 from sipengine.sip.flow import Flow
 from sipengine.sip.timers import TimerQueue
 
+if TYPE_CHECKING:
+    from sipengine.services.media.anchors import Anchor
+
 MAX_CALLS: Final = 50_000
 """Calls at once; more are refused with 503. About 4 kB each."""
 FORGOTTEN_AFTER: Final = 12 * 3600.0
@@ -36,7 +39,7 @@ class Call:
     """One logical call. `caller_flow` and `callee_flow` are where each side was last heard from."""
 
     __slots__ = (
-        "answered", "answered_by", "answered_device", "answered_leg", "call_id", "called", "callee_flow",
+        "anchor", "answered", "answered_by", "answered_device", "answered_leg", "call_id", "called", "callee_flow",
         "callee_tag", "caller", "caller_device", "caller_flow", "caller_name", "caller_tag", "decision",
         "domain", "ended", "hangup_by", "heard", "hidden", "id", "legs", "owner", "parts",
         "quality", "reason", "result", "revision", "ringing", "rule", "silent", "started", "state", "status",
@@ -64,6 +67,7 @@ class Call:
         self.answered_leg: Leg | None = None
         self.quality = ""  # what the media gateway measured, as JSON
         self.silent = ""  # caller or callee, while the other cannot hear it
+        self.anchor: Anchor | None = None  # the media gateway's part in it
         self.hidden = False  # the caller withheld its number (RFC 3323)
         self.heard = now  # when a request of its dialog last came
         self.whole: Call | None = None  # the call that this one continues (services.transfers)

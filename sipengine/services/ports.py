@@ -168,3 +168,7 @@ class MediaPlane(Protocol):
     def choose(self) -> int:
         """The instance for the next call, below 0 if none lives."""
         ...
+
+    def near(self, instance: int) -> str:
+        """The address of ours that this instance can send to, "" if that is not known."""
+        ...

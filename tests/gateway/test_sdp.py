@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sipengine.gateway.sdp.choosing import answered_formats, offered_formats, routes
+from sipengine.gateway.sdp.choosing import answered_formats, numbered, offered_formats, routes
 from sipengine.gateway.sdp.description import BadSdp, parse
 from sipengine.gateway.sdp.formats import Codec, Format, formats_of
 from sipengine.gateway.sdp.sides import Crypto, Local, Remote, audio_index, read_crypto, read_remote
@@ -278,3 +278,27 @@ def read_audio(text: str) -> Remote:
 def test_addresses_that_are_no_addresses(host: str, read: str) -> None:
     description = parse(PHONE.replace("c=IN IP4 10.0.0.5", f"c=IN IP4 {host}"))
     assert read_remote(description, description.media[0]).host == read
+
+
+def test_rfc3264_8_3_2_a_number_keeps_its_codec_while_the_session_lasts() -> None:
+    known = {OPUS: 111, Codec("TELEPHONE-EVENT", 8000): 126}
+    offered = (
+        Format(0, PCMU),
+        Format(126, Codec("TELEPHONE-EVENT", 48000)),
+        Format(111, Codec("SPEEX", 16000)),
+        Format(96, OPUS),
+        Format(101, Codec("TELEPHONE-EVENT", 8000), "0-15"),
+    )
+    told = numbered(offered, known)
+    assert [(item.codec.name, item.codec.clock, item.number) for item in told] == [
+        ("PCMU", 8000, 0),
+        ("TELEPHONE-EVENT", 48000, 127),
+        ("SPEEX", 16000, 125),
+        ("OPUS", 48000, 111),
+        ("TELEPHONE-EVENT", 8000, 126),
+    ]
+    assert told[4].parameters == "0-15"
+    again = numbered(offered, known)
+    assert again == told
+    twice = (Format(111, OPUS, "stereo=1"), Format(96, OPUS))
+    assert [item.number for item in numbered(twice, {OPUS: 111})] == [111, 96]

@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import threading
-
 import pytest
 
 from tests.interop.conftest import Phones
 from tests.support.cast import extension
+from tests.support.dialled import Dialled
 from tests.support.pbx_process import PbxProcess
 from tests.support.wait import until
 
 CONFIGURATION = {"extensions": [extension("3201"), extension("3202"), extension("3203")]}
-
-
-class Dialled:
-    """The command running beside the phones."""
-
-    def __init__(self, pbx: PbxProcess, caller: str, called: str) -> None:
-        self.output = ""
-        self._thread = threading.Thread(target=self._run, args=(pbx, caller, called))
-        self._thread.start()
-
-    def _run(self, pbx: PbxProcess, caller: str, called: str) -> None:
-        try:
-            self.output = pbx.run("dial", caller, called, check=False, timeout=60)
-        except subprocess.TimeoutExpired:
-            self.output = "no end"
-
-    def said(self) -> str:
-        self._thread.join(30)
-        assert not self._thread.is_alive()
-        return self.output
 
 
 @pytest.mark.parametrize(("ends", "transport"), [("caller", "udp"), ("callee", "tcp")])

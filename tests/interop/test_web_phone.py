@@ -11,19 +11,12 @@ from playwright.sync_api import Browser, expect
 
 from tests.interop.conftest import Phones
 from tests.support.cast import extension
-from tests.support.my_phone import MyPhone, chromium_with_tone
+from tests.support.my_phone import PASSWORD, MyPhone, chromium_with_tone, make_people
 from tests.support.pbx_process import PbxProcess
 from tests.support.wait import until
 
 CONFIGURATION = {"extensions": [extension(number) for number in ("1191", "1192", "1193")]}
 
-PASSWORD = "a page needs no phone password"
-_PEOPLE = """
-from pbx.directory.models import Extension, Person
-for number in ("1191", "1192"):
-    person = Person.objects.create_user(f"person{{number}}", password={password!r})
-    Extension.objects.filter(number=number).update(person=person)
-"""
 TONES = {"1191": 440.0, "1192": 660.0}
 
 Open = Callable[..., MyPhone]
@@ -31,7 +24,7 @@ Open = Callable[..., MyPhone]
 
 @pytest.fixture(scope="module")
 def people(pbx: PbxProcess) -> None:
-    pbx.run("shell", "-c", _PEOPLE.format(password=PASSWORD))
+    make_people(pbx, *TONES)
 
 
 @pytest.fixture

@@ -35,6 +35,9 @@ class Plane:
     def choose(self) -> int:
         return self.instance
 
+    def near(self, instance: int) -> str:
+        return "127.0.0.1"
+
     def ask(self, request: MediaRequest, waiter: MediaWaiter | None) -> None:
         self.asked.append((request, waiter))
 
@@ -52,7 +55,7 @@ class Anchored(Wire):
             self.config, self, secret=SECRET, instance=instance,
             listening=[(name, *SERVER) for name in ("UDP", "TCP", "WS")],
             advertised=OwnAddresses(SERVER, {"WS": SERVER[1]}),
-            now=self.now, wall=self.wall, gateways=self.plane,
+            now=self.now, wall=self.wall, gateways=self.plane, media=self.media,
         )  # fmt: skip
 
     def flow_to(self, transport: str, host: str, port: int) -> Flow:
@@ -68,15 +71,16 @@ class Anchored(Wire):
         status: int = 488,
         figures: str = "",
         silent: str = "",
+        sdp: str = "",
     ) -> MediaRequest:
-        """The gateway answers the oldest question, which must be that."""
+        """The gateway answers the oldest question, which must be that; with `sdp`, or a mark on what came."""
         assert self.plane is not None
         assert self.plane.asked, f"the gateway was not asked for {command}"
         request, waiter = self.plane.asked.pop(0)
         assert request.command == command, request
         self.plane.done.append(request)
         if waiter is not None:
-            sdp = f"v=0\r\no=gateway {command} {request.protocol}\r\n{request.sdp}"
+            sdp = sdp or f"v=0\r\no=gateway {command} {request.protocol}\r\n{request.sdp}"
             answer = MediaAnswer(
                 ok,
                 request.instance,

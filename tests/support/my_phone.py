@@ -10,9 +10,17 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Browser, Page, expect
 
+from tests.support.pbx_process import PbxProcess
 from tests.support.wait import until
 
 RATE = 48_000
+PASSWORD = "a page needs no phone password"
+_PEOPLE = """
+from pbx.directory.models import Extension, Person
+for number in {numbers!r}:
+    person = Person.objects.create_user(f"person{{number}}", password={password!r})
+    Extension.objects.filter(number=number).update(person=person)
+"""
 
 _LISTEN = """() => {
     const stream = document.getElementById("voice").srcObject;
@@ -30,6 +38,11 @@ _LISTEN = """() => {
     return strength[loudest] > -60 ? (loudest * context.sampleRate) / analyser.fftSize : 0;
 }"""
 """The strongest frequency that the page hears, in Hz; 0 for silence."""
+
+
+def make_people(pbx: PbxProcess, *numbers: str) -> None:
+    """Somebody who can log in for each of these extensions: person1191 for 1191."""
+    pbx.run("shell", "-c", _PEOPLE.format(numbers=numbers, password=PASSWORD))
 
 
 @contextmanager
@@ -95,8 +108,8 @@ class MyPhone:
     def says(self, text: str, timeout: float = 10_000) -> None:
         expect(self.window.locator("#call-state")).to_have_text(text, timeout=timeout)
 
-    def is_idle(self) -> None:
-        expect(self.window.locator("#call-now")).to_be_hidden()
+    def is_idle(self, timeout: float = 10_000) -> None:
+        expect(self.window.locator("#call-now")).to_be_hidden(timeout=timeout)
 
     def hears(self, frequency: float, *, within: float = 12.0, deadline: float = 15.0) -> None:
         heard: list[float] = []

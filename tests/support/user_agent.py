@@ -12,8 +12,9 @@ from collections.abc import Callable
 from sipengine.services.proxy.forwarding import top_via
 from sipengine.services.replies import reply
 from sipengine.services.reply_path import reply_path
-from sipengine.services.ua.agent import UserAgent, refusal
+from sipengine.services.ua.agent import UserAgent
 from sipengine.services.ua.names import Names
+from sipengine.services.ua.refusing import refusal
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message

@@ -69,6 +69,28 @@ def offered_formats(theirs: tuple[Format, ...], added: list[str]) -> tuple[Forma
     return tuple(formats)
 
 
+def numbered(formats: tuple[Format, ...], known: dict[Codec, int]) -> tuple[Format, ...]:
+    """The same for a peer that knows codecs by the numbers `known`, which gain those that are new.
+
+    A number never comes to mean another codec while a session lasts (RFC 3264 §8.3.2).
+    """
+    found: list[Format] = []
+    seen: set[Codec] = set()
+    for item in formats:
+        number = known.get(item.codec, -1) if item.codec not in seen else -1
+        if number < 0:
+            taken = {*known.values(), *(each.number for each in found)}
+            number = item.number
+            if number in taken:
+                number = next((free for free in _DYNAMIC if free not in taken), -1)
+            if number < 0:
+                continue
+            known.setdefault(item.codec, number)
+        seen.add(item.codec)
+        found.append(Format(number, item.codec, item.parameters))
+    return tuple(found)
+
+
 def answered_formats(
     offered: tuple[Format, ...], accepted: tuple[Format, ...]
 ) -> tuple[Format, ...]:

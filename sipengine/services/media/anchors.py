@@ -8,7 +8,7 @@ one test here. What a later request of the dialog needs is in the signed note of
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from sipengine.services.media.crossing import Crossing
 from sipengine.services.media.lost_gateway import end_call
@@ -49,12 +49,18 @@ _LETTERS: Final = {TO_WEB: "w", TO_RTP: "r", TO_SRTP: "s"}
 _PROTOCOLS: Final = {"w": TO_WEB, "r": TO_RTP, "s": TO_SRTP}
 
 
+class AnchorOwner(Protocol):
+    """A side of the dialog that is ours, and ends it itself."""
+
+    def media_lost(self, why: str, now: float) -> None: ...
+
+
 class Anchor:
     """One dialog, or what may become one, whose media a gateway carries."""
 
     __slots__ = (
         "awaiting", "call", "callee", "callee_flow", "caller", "caller_flow", "caller_tag", "instance",
-        "invite", "key", "lost", "name", "next_look", "success",
+        "invite", "key", "lost", "name", "next_look", "owner", "success",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +76,7 @@ class Anchor:
         self.awaiting = False  # the callee's offer in a provisional answer waits for the PRACK
         self.next_look = 0.0
         self.lost = 0
+        self.owner: AnchorOwner | None = None
         self.invite: Message | None = None  # both kept to end the call if the gateway is lost
         self.success = b""
         self.caller_flow: Flow | None = None
@@ -187,12 +194,17 @@ class Anchors:
             waiter,
         )  # fmt: skip
 
+    def near(self, anchor: Anchor) -> str:
+        """The address of ours at which the anchor's gateway reaches this machine, "" if unknown."""
+        return self._plane.near(anchor.instance)
+
     # -- the life of a call
 
     def answered(self, anchor: Anchor, call: Call, success: bytes, now: float) -> None:
         """The call talks: from now on its quality is looked at."""
         if anchor.call is None:
             anchor.call = call
+            call.anchor = call.anchor or anchor
             anchor.success = success
             anchor.next_look = now + FIRST_LOOK_S
             if not self.due:
@@ -213,7 +225,7 @@ class Anchors:
             call = anchor.call
             if call is None:
                 continue
-            if not call.going_on:
+            if not call.going_on and anchor.owner is None:
                 self.end(anchor, call)
             elif now >= anchor.next_look:
                 anchor.next_look = now + LOOK_S
@@ -230,6 +242,9 @@ class Anchors:
             return
         self.lost += 1
         del self._live[anchor.key]
+        if anchor.owner is not None:
+            anchor.owner.media_lost(why, now)
+            return
         end_call(anchor, self._layer, self._branches, now)
         call.finish("answered", 200, "system", now, f"the media gateway lost it: {why}")
 
@@ -258,5 +273,5 @@ class _Figures:
             if answer.silent and not call.silent:
                 self._anchors.one_way += 1
             call.quality_told(answer.figures, answer.silent)
-        elif call.going_on and self._anchor.call is call:
+        elif (call.going_on or self._anchor.owner is not None) and self._anchor.call is call:
             self._anchors.gone(self._anchor, call, answer.why, now)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sipengine.services.ua.alarm import Alarm
 from sipengine.services.ua.answering import Answering
 from sipengine.services.ua.composing import (
     EXTENSIONS,
-    METHODS,
-    SDP,
-    Headers,
-    answer,
     description_in,
     options,
     with_via,
@@ -20,8 +16,9 @@ from sipengine.services.ua.credentials import Credentials
 from sipengine.services.ua.names import Names
 from sipengine.services.ua.place import Place
 from sipengine.services.ua.receiving import receive_ack, receive_invite, receive_other
+from sipengine.services.ua.refusing import refusal
 from sipengine.services.ua.session import Session
-from sipengine.services.ua.session_timer import MIN_SE, answered
+from sipengine.services.ua.session_timer import answered
 from sipengine.services.ua.session_user import SessionUser
 from sipengine.sip.dialog import dialog_of_request
 from sipengine.sip.errors import RemoteProtocolError
@@ -34,6 +31,9 @@ from sipengine.sip.transaction.invite_server import InviteServer
 from sipengine.sip.transaction.layer import TransactionLayer
 from sipengine.sip.transaction.non_invite_server import NonInviteServer
 from sipengine.sip.transaction.own_request import OwnInvite, OwnRequest
+
+if TYPE_CHECKING:
+    from sipengine.services.media.anchors import Anchors
 
 MAX_SESSIONS: Final = 2000
 """Sessions at once, about 10 kB each; more are refused with 503."""
@@ -49,6 +49,7 @@ class UserAgent:
         self.place = place
         self.names = names
         self.interval = interval
+        self.anchors: Anchors | None = None  # media gateways, for peers that speak no RTP
         self.sessions: dict[str, Session] = {}  # by our tag
         self._mark = names.mark
 
@@ -195,25 +196,3 @@ class UserAgent:
             return None
         branch = self.names.branch()
         return branch.encode(), with_via(message, self.place.via(flow, branch)), flow
-
-
-def refusal(message: Message, error: RemoteProtocolError, to_tag: str = "") -> bytes:
-    """The answer that says what is wrong with a request."""
-    headers = refusal_headers(message, error.status)
-    return answer(message, error.status, headers, to_tag=to_tag, reason=error.reason)
-
-
-def refusal_headers(message: Message, status: int) -> Headers:
-    """The header that an answer with this status wants."""
-    if status == 405:
-        return [("Allow", METHODS)]
-    if status == 415:
-        return [("Accept", SDP)]
-    if status == 420:
-        unknown = [one for one in message.all("Require") if one.lower() not in EXTENSIONS]
-        return [("Unsupported", ", ".join(unknown))]
-    if status == 422:
-        return [("Min-SE", str(MIN_SE))]
-    if status == 488:
-        return [("Warning", '305 branchline "Incompatible media format"')]
-    return [("Retry-After", "5")] if status in (500, 503) else []

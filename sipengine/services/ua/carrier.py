@@ -14,6 +14,7 @@ from sipengine.sip.transaction.invite_client import CALLING, ClientUser, InviteC
 from sipengine.sip.transaction.non_invite_client import NonInviteClient
 
 if TYPE_CHECKING:
+    from sipengine.services.media.anchors import Anchor
     from sipengine.services.ua.agent import UserAgent
 
 
@@ -36,6 +37,11 @@ class Carrier(Protocol):
         ...
 
     @property
+    def anchor(self) -> Anchor | None:
+        """The gateway's part in the call that was answered, if one carries its media."""
+        ...
+
+    @property
     def knows_early_peers(self) -> bool:
         """Whether a request reaches who has answered provisionally only: a PRACK must."""
         ...
@@ -54,6 +60,10 @@ class DirectCarrier:
         self._wanted = False
         self._reason = ""
         self._alarm = Alarm(agent.layer.timers, self._no_answer)
+
+    @property
+    def anchor(self) -> Anchor | None:
+        return None
 
     @property
     def knows_early_peers(self) -> bool:

@@ -141,19 +141,11 @@ class Dial:
         """The called number is ours: the caller's offer is answered with its sound."""
         owner, session, call = self._owner, self._a, self._call
         leg = call.leg_started(feature.name, "", "", now)
-        service = ServiceCall(call, leg)
-        sound = None
-        if session.heard is not None:
-            host = owner.agent.place.host_for(session.heard)
-            program, signalling = feature.program, session.heard.remote[0]
-            sound = owner.sounds.open(program, host, signalling, service.stopped)
-        if sound is None:
-            session.refuse(503, now, "no RTP port is free")
-            return
+        service = ServiceCall(call, leg, owner.sounds, feature.program)
         try:
-            service.take_over(session, sound, offer, now)
+            service.take_over(session, offer, now)
         except RemoteProtocolError as error:
-            sound.close()
+            service.close()
             session.refuse(error.status, now, error.reason)
             return
         if self._attempt is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sipengine.services.ua.by_gateway import tell_answer, tell_offer
 from sipengine.services.ua.composing import description_in
 from sipengine.services.ua.ending import Ending
 from sipengine.services.ua.owed import BY_ACK, BY_PRACK
@@ -85,6 +86,7 @@ def invite_accepted(
             return  # a 2xx without a usable address: no ACK could reach its sender
         session.dialog = dialog
         session.tags.add(tag)
+        session.by_gateway = inviting.gateway_of(session)
         if session.negotiated_with not in ("", tag):
             _renegotiate(session, inviting)
         if cancelled or session.ended:
@@ -115,7 +117,10 @@ def _take_body(
         if asked and (negotiation.remote is None or not inviting.initial):
             negotiation.receive_offer(parse_description(body))
             session.owed = BY_ACK
-            session.user.on_offer(session, negotiation.offer, now)
+            if inviting.initial:  # the proxy has been by the gateway with it already
+                session.user.on_offer(session, negotiation.offer, now)
+            else:
+                tell_offer(session, negotiation.offer, now)
             return
         if negotiation.state == OFFERED:
             given = parse_description(body)
@@ -127,7 +132,10 @@ def _take_body(
     inviting.acknowledge(dialog, "")
     session.stand(now)
     if given is not None and not inviting.is_refresh and not session.ended:
-        session.user.on_answer(session, given, now)
+        if inviting.initial:
+            session.user.on_answer(session, given, now)
+        else:
+            tell_answer(session, given, now)
 
 
 def invite_failed(
@@ -157,7 +165,7 @@ def update_answered(session: Session, status: int, response: Message | None, now
     except RemoteProtocolError as error:
         session.end(now, f"its phone's session description is of no use: {error.reason}")
         return
-    session.user.on_answer(session, given, now)
+    tell_answer(session, given, now)
 
 
 def _offer_failed(session: Session, status: int, is_refresh: bool, now: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sipengine.services.proxy.branch import NOBODY
+from sipengine.services.ua.by_gateway import ByGateway
 from sipengine.services.ua.carrier import Carrier
 from sipengine.services.ua.composing import (
     CAPABILITIES,
@@ -86,6 +87,11 @@ class Inviting:
     @property
     def flow(self) -> Flow | None:
         return self._carrier.flow
+
+    def gateway_of(self, session: Session) -> ByGateway | None:
+        """The way of the session's media, if whoever answered speaks by a gateway."""
+        anchor, anchors = self._carrier.anchor, session.agent.anchors
+        return None if anchor is None or anchors is None else ByGateway(session, anchors, anchor)
 
     def send(self, now: float) -> None:
         session = self._session

@@ -34,6 +34,7 @@ class OwnAgent(UserAgent):
         names = Names(key, f"ua{mark}-")
         super().__init__(layer, OwnPlace(proxy, validation, addresses), names, INTERVAL)
         calls.own_mark = names.mark
+        self.anchors = proxy.anchors
         unseen = Calls(layer.timers, offset, key.hex()[:15])
         table = RoutingTable(ConfigSnapshot())
         self.click_to_call = ClickToCall(self, proxy, calls, unseen, table, media)

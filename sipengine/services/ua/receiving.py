@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sipengine.services.replies import reply
 from sipengine.services.ua.answering import Answering
+from sipengine.services.ua.by_gateway import tell_answer, tell_offer
 from sipengine.services.ua.composing import CAPABILITIES, SDP, Headers, answer, description_in
 from sipengine.services.ua.ending import Ending
 from sipengine.services.ua.owed import BY_INVITE, BY_UPDATE
@@ -55,7 +56,7 @@ def receive_invite(
     session.note_peer(message)
     session.answering = Answering(session, message, server, initial=False)
     session.owed = BY_INVITE
-    session.user.on_offer(session, session.offered, now)
+    tell_offer(session, session.offered, now)
     if session.owed:
         server.respond(100, reply(message, 100), now)
 
@@ -123,7 +124,7 @@ def _prack(session: Session, message: Message, server: NonInviteServer, now: flo
         given = parse_description(text)
         session.negotiation.receive_answer(given)
         server.respond(200, answer(message, 200, []), now)
-        session.user.on_answer(session, given, now)
+        tell_answer(session, given, now)
         return
     if text:
         session.negotiation.receive_offer(parse_description(text))
@@ -136,7 +137,7 @@ def _take_offer(
     if has_offer:
         session.owed = BY_UPDATE
         session.owed_update = server, message
-        session.user.on_offer(session, session.offered, now)
+        tell_offer(session, session.offered, now)
     else:
         answer_update(session, server, message, "", now)
 
@@ -173,4 +174,4 @@ def receive_ack(session: Session, message: Message, now: float) -> None:
         return
     session.acknowledged(now)
     if not session.ended:
-        session.user.on_answer(session, given, now)
+        tell_answer(session, given, now)

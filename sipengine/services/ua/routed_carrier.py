@@ -7,6 +7,7 @@ that neither calls into the other's half-done work.
 from __future__ import annotations
 
 from sipengine.services.calls import Call
+from sipengine.services.media.anchors import Anchor
 from sipengine.services.proxy.proxy import Proxy
 from sipengine.services.routing import Decision
 from sipengine.services.ua.agent import UserAgent
@@ -66,6 +67,10 @@ class RoutedCarrier:
     @property
     def flow(self) -> Flow | None:
         return self._call.callee_flow
+
+    @property
+    def anchor(self) -> Anchor | None:
+        return self._call.anchor
 
     @property
     def knows_early_peers(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sipengine.services.calls import Call, Leg
-from sipengine.services.ports import Sound
+from sipengine.services.ports import Media, Sound
 from sipengine.services.ua.ending import Ending
 from sipengine.services.ua.referrals import Referral
 from sipengine.services.ua.session import Session
@@ -16,41 +16,65 @@ from sipengine.sip.sdp.description import Description
 class ServiceCall:
     """The `SessionUser` of one such call. `call` is its row in the call log."""
 
-    def __init__(self, call: Call, leg: Leg) -> None:
+    def __init__(self, call: Call, leg: Leg, media: Media, program: str) -> None:
         self._call = call
         self._leg = leg
+        self._media = media
+        self._program = program
+        self._answered = False
         self._session: Session | None = None
         self._sound: Sound | None = None
 
-    def answer(self, session: Session, sound: Sound, now: float) -> None:
-        """Answer the INVITE. Raises `RemoteProtocolError` 488 if there is no common codec."""
-        self._session, self._sound = session, sound
-        description = self._description(session.offered)
-        session.accept(description, now)
-        self._call.leg_answered(self._leg, session.local_tag, None, now)
+    def take_over(self, session: Session, offer: Description, now: float) -> None:
+        """Answer the offer of a session that somebody else began.
 
-    def take_over(self, session: Session, sound: Sound, offer: Description, now: float) -> None:
-        """Answer the offer of a session that somebody else began. Raises as `answer`."""
-        self._session, self._sound = session, sound
-        description = self._description(offer)
+        Raises `RemoteProtocolError` 488 if there is no common codec, 503 without a free port.
+        """
+        description = self._description(session, offer)
         session.user = self
+        self._answer(session, now)
         session.answer(description, now)
+
+    def _answer(self, session: Session, now: float) -> None:
+        self._answered = True
         self._call.leg_answered(self._leg, session.local_tag, None, now)
+        if session.by_gateway is not None:
+            session.by_gateway.watched_for(self._call, now)
+
+    def close(self) -> None:
+        """Give the port back."""
+        if self._sound is not None:
+            self._sound.close()
+            self._sound = None
 
     def stopped(self, why: str, now: float) -> None:
         """The sound is over."""
         if self._session is not None:
             self._session.end(now, why)
 
-    def _description(self, offer: Description | None) -> Description:
-        sound = self._sound
-        assert sound is not None
+    def _description(self, session: Session, offer: Description | None) -> Description:
+        sound = self._sound or self._open(session)
         host, port = sound.address
         if offer is None:
             return answering.offer(host, port)
         ours, agreed = answering.answer(offer, host, port)
         sound.connect(agreed)
         return ours
+
+    def _open(self, session: Session) -> Sound:
+        """A port towards the phone, or towards the gateway that speaks with it."""
+        self._session = session
+        heard, way = session.heard, session.by_gateway
+        sound = None
+        if way is not None:
+            sound = self._media.open(self._program, way.near, way.near, self.stopped)
+        elif heard is not None:
+            host = session.agent.place.host_for(heard)
+            sound = self._media.open(self._program, host, heard.remote[0], self.stopped)
+        if sound is None:
+            raise RemoteProtocolError(503, "Service Unavailable: no RTP port is free")
+        self._sound = sound
+        return sound
 
     # -- SessionUser
 
@@ -60,11 +84,18 @@ class ServiceCall:
 
     def on_offer(self, session: Session, offer: Description | None, now: float) -> None:
         try:
-            description = self._description(offer)
+            description = self._description(session, offer)
         except RemoteProtocolError as error:
-            session.refuse(error.status, now, error.reason)
+            if self._answered:
+                session.refuse(error.status, now, error.reason)
+            else:
+                session.reject(error.status, now, error.reason)
             return
-        session.answer(description, now)
+        if self._answered:
+            session.answer(description, now)
+        else:
+            self._answer(session, now)
+            session.accept(description, now)
 
     def on_answer(self, session: Session, answer: Description, now: float) -> None:
         agreed = answering.agreed_from_answer(answer)
@@ -83,9 +114,7 @@ class ServiceCall:
     def on_referred(self, session: Session, referral: Referral, now: float) -> None: ...
 
     def on_ended(self, session: Session, ending: Ending, now: float) -> None:
-        if self._sound is not None:
-            self._sound.close()
-            self._sound = None
+        self.close()
         if ending.status != 200:
             self.failed(ending.status, ending.why, now)
             return

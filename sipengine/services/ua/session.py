@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sipengine.services.ua.answering import Answering
+from sipengine.services.ua.by_gateway import ByGateway
 from sipengine.services.ua.carrier import Carrier, DirectCarrier
 from sipengine.services.ua.composing import CAPABILITIES, SDP, Headers, answer, request
 from sipengine.services.ua.credentials import Credentials
@@ -20,6 +21,7 @@ from sipengine.services.ua.inviting import Invitation, Inviting
 from sipengine.services.ua.owed import BY_ACK, BY_INVITE, BY_PRACK, BY_UPDATE, NOTHING
 from sipengine.services.ua.receiving import answer_update
 from sipengine.services.ua.referrals import Referrals
+from sipengine.services.ua.refusing import refusal_headers
 from sipengine.services.ua.session_timer import SessionTimer, answered
 from sipengine.services.ua.session_user import SessionUser
 from sipengine.sip.dialog import CONFIRMED, EARLY, Dialog
@@ -72,6 +74,7 @@ class Session:
         self.owed_prack: tuple[Dialog, str] | None = None
         self.glare = Glare(self)
         self.end_wanted: str | None = None
+        self.by_gateway: ByGateway | None = None
 
     # ------------------------------------------------------------------ what an application does
 
@@ -113,6 +116,15 @@ class Session:
         answering = self.answering
         if answering is None or not answering.initial or answering.final:
             return
+        if self.by_gateway is not None and description is not None:
+            self.by_gateway.give_answer(description, self._accept)
+        else:
+            self._accept(description, now)
+
+    def _accept(self, description: Description | None, now: float) -> None:
+        answering = self.answering
+        if answering is None or answering.final:
+            return
         agreement, headers = answered(answering.request, self.agent.interval)
         body = ""
         if description is not None:
@@ -132,10 +144,12 @@ class Session:
     def reject(
         self, status: int, now: float, reason: str = "", headers: Headers | None = None
     ) -> None:
-        """Answer the peer's first INVITE with 300-699."""
+        """Answer the peer's first INVITE with 300-699; without `headers` with those that go with it."""
         answering = self.answering
         if answering is not None and answering.initial and not answering.final:
-            answering.refuse(status, headers or [], reason, now)
+            if headers is None:
+                headers = refusal_headers(answering.request, status)
+            answering.refuse(status, headers, reason, now)
             self.finish(Ending(status, False, reason), now)
 
     @property
@@ -143,6 +157,8 @@ class Session:
         """Whether we may offer now: nothing is on its way in either direction."""
         dialog, inviting, answering = self.dialog, self.inviting, self.answering
         if self.ended or dialog is None or self.negotiation.state != STABLE or self.glare.waiting:
+            return False
+        if self.by_gateway is not None and self.by_gateway.busy:
             return False
         if dialog.state == EARLY:  # RFC 3311 §5.1: an UPDATE may follow an answered offer
             return self.negotiation.remote is not None
@@ -156,6 +172,16 @@ class Session:
         if not self.free or self.dialog is None:
             raise LocalProtocolError("an offer at a time when none may be made")
         self.glare.watch(description if insist else None)
+        if self.by_gateway is not None and description is not None:
+            self.by_gateway.give_offer(description, self._offer)
+        else:
+            self._offer(description, now)
+
+    def _offer(self, description: Description | None, now: float) -> None:
+        if not self.free or self.dialog is None:  # the gateway took a moment, the peer was faster
+            if not self.glare.met(now):
+                self.user.on_offer_refused(self, 491, now)
+            return
         if description is not None:
             self.negotiation.send_offer(description)
         if self.dialog.state == CONFIRMED:
@@ -167,6 +193,15 @@ class Session:
 
     def answer(self, description: Description, now: float) -> None:
         """Answer what `SessionUser.on_offer` asked; our offer, if the peer asked for one."""
+        way = self.by_gateway
+        if way is None or self.ended or not self.owed:
+            self._answer(description, now)
+        elif self.negotiation.state == ASKED:
+            way.give_answer(description, self._answer)
+        else:
+            way.give_asked_offer(description, self._answer)
+
+    def _answer(self, description: Description, now: float) -> None:
         owed, self.owed = self.owed, NOTHING
         if self.ended or not owed:
             return
@@ -201,7 +236,7 @@ class Session:
             offer = self.negotiation.offer
             self.owed = owed
             if offer is not None:
-                self.answer(held_answer(offer), now)
+                self._answer(held_answer(offer), now)
             self.end(now, reason)
             return
         if self.negotiation.state == ASKED:
@@ -236,7 +271,7 @@ class Session:
                 self.end_wanted = why
                 return
         if self.owed == BY_ACK and self.negotiation.offer is not None:
-            self.answer(held_answer(self.negotiation.offer), now)
+            self._answer(held_answer(self.negotiation.offer), now)
         self.bye(reason, now)
         self.finish(Ending(200, False, why), now)
 
@@ -325,6 +360,8 @@ class Session:
             server, message = self.owed_update
             self.owed_update = None
             server.respond(481, answer(message, 481, []), now)
+        if self.by_gateway is not None:
+            self.by_gateway.end()
         self.agent.leave(self, now)
         self.user.on_ended(self, ending, now)
 
