@@ -10,7 +10,6 @@ messages, and the next process goes on with it.
 from __future__ import annotations
 
 import asyncio
-import gc
 import resource
 import secrets
 import signal
@@ -26,6 +25,8 @@ import structlog
 
 from sipengine.api import ConfigSnapshot
 from sipengine.commands import Commands
+from sipengine.interpreter import collect as collect_garbage
+from sipengine.interpreter import hold_collector, settle_interpreter
 from sipengine.link_port import LinkPort, Start
 from sipengine.media.ng import NgClient
 from sipengine.media.server import MediaServer
@@ -55,8 +56,8 @@ SHIP_S: Final = 5.0
 TICK_S: Final = 1.0
 
 COLLECT_S: Final = 30.0
-"""Between full garbage collections: 0.3 % of the time at 100,000 bindings, and what dies in cycles
-meanwhile (some 8 kB a call) stays below 40 MB at 150 calls a second."""
+"""Between full garbage collections: what dies in cycles meanwhile (some 8 kB a call) stays below
+40 MB at 150 calls a second."""
 
 DESCRIPTORS: Final = 65_536
 """File descriptors wanted: 20,000 connections with room to grow; the hard limit may be less."""
@@ -120,6 +121,7 @@ class Engine:
     def run(self) -> None:
         """Start, serve until SIGTERM or SIGINT, stop. Raises `EngineError`, or what the link raises."""
         raise_descriptor_limit()
+        hold_collector()
         start = self._link.start()
         try:
             loop = asyncio.new_event_loop()
@@ -245,13 +247,14 @@ class Engine:
         self._status_due = 0.0
         self._collect_due = monotonic() + COLLECT_S
         self._tick()
+        counters = self.core.counters()
         self._log.info(
             "engine ready",
             **{name.lower(): f"{','.join(settings.binds)}:{port}" for name, port in ports.items()},
             advertised=f"{settings.advertised}:{settings.port}",
-            bindings=len(restored.bindings),
+            bindings=counters["bindings_now"],
             calls=len(restored.calls),
-            bans=self.core.counters().get("guard_bans_now", 0),
+            bans=counters.get("guard_bans_now", 0),
             subscriptions=len(restored.subscriptions),
             messages_kept=len(restored.messages),
             generation=start.snapshot.generation,
@@ -292,8 +295,7 @@ class Engine:
             self._status_due = now + STATUS_S
             self._link.publish_status(self.counters(), self._generation)
         if now >= self._collect_due:
-            gc.collect()
-            self._pause = monotonic() - now
+            self._pause = collect_garbage()
             self._collect_due = now + COLLECT_S
 
     def _refresh_certificates(self) -> None:
@@ -365,21 +367,3 @@ def raise_descriptor_limit() -> None:
     most = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
     if soft != resource.RLIM_INFINITY and soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-
-
-def settle_interpreter() -> None:
-    """Keep the interpreter's own pauses short. Call once everything long-lived is made.
-
-    What lives until the end (modules, configuration, restored bindings) is taken out of the
-    collector's sight. Full collections do not come by themselves any more, for they cost 87 ms at
-    100,000 bindings and would come every few seconds under load; `Engine` runs one every
-    COLLECT_S. None of this changes the processor's time a call, as far as could be measured.
-
-    A thread that does the database's work may hold the interpreter for half a millisecond, not
-    for five, when a message waits: with a thread busy 8 ms in every 28, the slowest hundredth of
-    answers came after 5 ms instead of 12.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 50, 1_000_000)
-    sys.setswitchinterval(0.0005)

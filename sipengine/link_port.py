@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from sipengine.api import (
@@ -19,7 +19,7 @@ from sipengine.net.facts import JournalPort
 
 class Restored(Protocol):
     @property
-    def bindings(self) -> list[BindingRecord]: ...
+    def bindings(self) -> Iterable[BindingRecord]: ...
     @property
     def calls(self) -> list[CallRecord]: ...
     @property

@@ -19,8 +19,8 @@ three database threads (configuration, facts, commands), never on the caller's l
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +35,7 @@ from pbx.enginelink.restoring import Restored, restore
 from pbx.enginelink.status import Status
 from pbx.enginelink.taking import CommandTaker, OnCommand
 from pbx.environment import Environment
-from sipengine.api import ConfigSnapshot
+from sipengine.api import BindingRecord, ConfigSnapshot
 from sipengine.journal import Journal, JournalError
 
 RETRY_S: Final = 0.1
@@ -49,7 +49,10 @@ class LinkError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What the engine begins with: the configuration, and who was registered and talking."""
+    """What the engine begins with: the configuration, and who was registered and talking.
+
+    The bindings are read from the database while they are gone through; that may raise `LinkError`.
+    """
 
     snapshot: ConfigSnapshot
     restored: Restored
@@ -80,6 +83,7 @@ class Link:
         self._taker = CommandTaker(database_url)
         self._publisher = Publisher(redis_url)
         self._recorder: Recorder | None = None
+        self._restoring: psycopg.Connection | None = None
 
     @classmethod
     def of(cls, environment: Environment) -> Link:
@@ -104,6 +108,7 @@ class Link:
             started = self._read(patience_s)
         except (psycopg.Error, JournalError) as error:
             self._listener.close()
+            self._end_restoring()
             self.journal.close()
             raise LinkError(_why(error)) from error
         self._recorder = Recorder(self._database_url, self.journal, self._publisher)
@@ -115,13 +120,28 @@ class Link:
         give_up_at = time.monotonic() + patience_s
         while True:
             try:
-                with connect(self._database_url, "start") as connection:
-                    restored = restore(self.journal, connection)
-                return Start(self._listener.open(), restored)
+                self._restoring = connect(self._database_url, "start")
+                restored = restore(self.journal, self._restoring)
+                snapshot = self._listener.open()
+                return Start(snapshot, replace(restored, bindings=self._told(restored.bindings)))
             except psycopg.OperationalError:
+                self._end_restoring()
                 if time.monotonic() >= give_up_at:
                     raise
                 time.sleep(RETRY_S)
+
+    def _told(self, bindings: Iterator[BindingRecord]) -> Iterator[BindingRecord]:
+        try:
+            yield from bindings
+        except psycopg.Error as error:
+            raise LinkError(_why(error)) from error
+        finally:
+            self._end_restoring()
+
+    def _end_restoring(self) -> None:
+        if self._restoring is not None:
+            self._restoring.close()
+            self._restoring = None
 
     def watch(self, on_change: Callable[[ConfigSnapshot], None]) -> None:
         """Call `on_change` with each new snapshot, from the listener's thread, until `close`.
@@ -173,6 +193,7 @@ class Link:
         """
         self._listener.close()
         self._taker.close()
+        self._end_restoring()
         if self._recorder is not None:
             self._recorder.close(deadline_s)
             self._publisher.close()

@@ -1,7 +1,11 @@
-"""What the engine knew before it stopped: Postgres, plus the journal's lines not yet carried there."""
+"""What the engine knew before it stopped: Postgres, plus the journal's lines not yet carried there.
+
+Bindings come as a stream, for there may be a million: no more than a few thousand are here at once.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, LiteralString
 from uuid import UUID
@@ -32,9 +36,12 @@ logger = structlog.get_logger()
 @dataclass(frozen=True, slots=True)
 class Restored:
     """Every binding, subscription and kept message (expired ones too: the engine reports them gone),
-    every call not ended, every ban that goes on or ended less than a week ago."""
+    every call not ended, every ban that goes on or ended less than a week ago.
 
-    bindings: list[BindingRecord]
+    `bindings` can be gone through once, and raises `psycopg.Error`.
+    """
+
+    bindings: Iterator[BindingRecord]
     calls: list[CallRecord]
     bans: list[BanRecord] = field(default_factory=list)
     subscriptions: list[SubscriptionRecord] = field(default_factory=list)
@@ -48,6 +55,8 @@ SELECT aor, contact, params, q, extract(epoch FROM expires_at)::float8, call_id,
     extract(epoch FROM unreachable_since)::float8
 FROM registrations_binding
 """
+ROWS_AT_ONCE: Final = 5_000
+"""Of bindings, some 5 MB, 25 ms to fetch: the time limit of a statement holds for each such portion."""
 
 _CALLS: Final[LiteralString] = """
 SELECT id::text, revision, domain, call_ids, tags, state, caller, caller_name, caller_device,
@@ -76,22 +85,20 @@ FROM guard_ban WHERE until > now() - interval '7 days' ORDER BY until DESC LIMIT
 def restore(journal: Journal, connection: psycopg.Connection) -> Restored:
     """Return the state that all facts so far add up to. `connection` is in autocommit mode.
 
-    Nobody else may be carrying this journal meanwhile. Raises `psycopg.Error`, `JournalError`.
+    The bindings are read from `connection` while they are gone through, all as of now: lines that
+    are carried meanwhile change nothing. Until then nobody may carry this journal.
+    Raises `psycopg.Error`, `JournalError`.
     """
     position = claim_position(connection, journal)
     journal.move_past(position)
-    with connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        bindings = {}
-        for row in connection.execute(_BINDINGS):
-            record = BindingRecord(*row)
-            bindings[_flow_of(record)] = record
-        calls = {row[0]: CallRecord(*(*row, [])) for row in connection.execute(_CALLS)}
-        for call_id, *leg in connection.execute(_LEGS):
-            calls[call_id].legs.append(LegRecord(*leg))
-        bans = {row[0]: BanRecord(*row) for row in connection.execute(_BANS)}
-        subscriptions = stored_subscriptions(connection)
-        messages = stored_messages(connection)
+    connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    calls = {row[0]: CallRecord(*(*row, [])) for row in connection.execute(_CALLS)}
+    for call_id, *leg in connection.execute(_LEGS):
+        calls[call_id].legs.append(LegRecord(*leg))
+    bans = {row[0]: BanRecord(*row) for row in connection.execute(_BANS)}
+    subscriptions = stored_subscriptions(connection)
+    messages = stored_messages(connection)
+    tail = _Tail()
     unreadable = 0
     for line in journal.read(position):
         try:
@@ -102,10 +109,9 @@ def restore(journal: Journal, connection: psycopg.Connection) -> Restored:
             unreadable += 1
             continue
         if isinstance(fact, BindingRecord):
-            bindings[_flow_of(fact)] = fact
+            tail.flows[_flow_of(fact)] = fact
         elif isinstance(fact, BindingGone):
-            for flow in _flows_gone(fact, bindings):
-                bindings.pop(flow, None)
+            tail.take_away(fact)
         elif isinstance(fact, BanRecord):
             earlier = bans.get(fact.id)
             if earlier is None or earlier.revision < fact.revision:
@@ -128,7 +134,7 @@ def restore(journal: Journal, connection: psycopg.Connection) -> Restored:
     if unreadable:
         logger.error("journal lines not understood at start", lines=unreadable)
     return Restored(
-        list(bindings.values()),
+        _bindings(connection, tail),
         going_on,
         list(bans.values()),
         list(subscriptions.values()),
@@ -143,11 +149,37 @@ def _flow_of(record: BindingRecord) -> _Flow:
     return record.aor, record.contact, record.instance, record.reg_id
 
 
-def _flows_gone(gone: BindingGone, bindings: dict[_Flow, BindingRecord]) -> list[_Flow]:
-    """Which bindings a removal means; one of an older version's journal does not say it all."""
-    if gone.instance is not None:
-        return [(gone.aor, gone.contact, gone.instance, gone.reg_id)]
-    return [flow for flow in bindings if flow[:2] == (gone.aor, gone.contact)]
+class _Tail:
+    """What the journal's lines say of bindings beyond the table: the flows that they are about, each
+    with its latest record or None if it has gone."""
+
+    def __init__(self) -> None:
+        self.flows: dict[_Flow, BindingRecord | None] = {}
+        self.contacts: set[tuple[str, str]] = set()
+        """AOR and contact of removals by an older version, which did not tell the flow."""
+
+    def take_away(self, gone: BindingGone) -> None:
+        if gone.instance is not None:
+            self.flows[gone.aor, gone.contact, gone.instance, gone.reg_id] = None
+            return
+        self.contacts.add((gone.aor, gone.contact))
+        for flow in self.flows:
+            if flow[:2] == (gone.aor, gone.contact):
+                self.flows[flow] = None
+
+
+def _bindings(connection: psycopg.Connection, tail: _Tail) -> Iterator[BindingRecord]:
+    """The rows that the tail says nothing about, then what it says; ends the transaction."""
+    with connection.cursor("bindings") as rows:
+        rows.itersize = ROWS_AT_ONCE
+        for row in rows.execute(_BINDINGS):
+            record = BindingRecord(*row)
+            if _flow_of(record) not in tail.flows and row[:2] not in tail.contacts:
+                yield record
+    connection.execute("COMMIT")
+    for later in tail.flows.values():
+        if later is not None:
+            yield later
 
 
 def _ended(connection: psycopg.Connection, calls: list[CallRecord]) -> dict[str, int]:

@@ -20,6 +20,9 @@ MANY_KEYS: Final = 1_000
 """From so many changed extensions on, a full load costs less than looking them up one by one."""
 
 
+ROWS_AT_ONCE: Final = 2_000
+"""Extensions fetched at a time, some 2 MB: a million at once would be 500 MB and more."""
+
 YIELD_EVERY: Final = 200
 """Rows after which a load lets the engine's loop have the interpreter, about 1 ms: messages do not
 wait for the 5 ms that a busy thread would otherwise keep it."""
@@ -123,7 +126,9 @@ def load(connection: psycopg.Connection) -> ConfigSnapshot:
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         domains, default = _domains(connection)
-        extensions = _extensions(connection.execute(_ALL_EXTENSIONS), domains)
+        with connection.cursor("extensions") as rows:
+            rows.itersize = ROWS_AT_ONCE
+            extensions = _extensions(rows.execute(_ALL_EXTENSIONS), domains)
         return ConfigSnapshot(
             generation, default, domains, extensions, _rules(connection), _pardons(connection)
         )

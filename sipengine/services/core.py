@@ -15,6 +15,7 @@ The shell's side of the contract:
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Final
 
 from sipengine.api import (
@@ -266,13 +267,13 @@ class Core:
         self.events.set_config(snapshot, now)
 
     def restore(
-        self, bindings: list[BindingRecord], calls: list[CallRecord], now: float, wall: float,
+        self, bindings: Iterable[BindingRecord], calls: list[CallRecord], now: float, wall: float,
         bans: list[BanRecord] | None = None, subscriptions: list[SubscriptionRecord] | None = None,
         messages: list[KeptMessage] | None = None,
     ) -> None:  # fmt: skip
         """Take up what an earlier process left, before any message is received."""
         if self.guard is not None:
-            self.guard.restore(bans or [], bindings, now)
+            bindings = self.guard.restore(bans or [], bindings, now)
         self._location.restore(bindings, now, wall)
         self._calls.restore(calls, now)
         self.events.restore(subscriptions or [], now)
@@ -343,9 +344,8 @@ class Core:
         if server is not None and not (method == "ACK" and server.state == ACCEPTED):
             server.receive(method, now)
             return
-        if (
-            method == "ACK"
-        ):  # of a 2xx, also by old phones that keep the INVITE's branch (RFC 6026 §7.1)
+        if method == "ACK":
+            # of a 2xx, also by old phones that keep the INVITE's branch (RFC 6026 §7.1)
             if self.agent.owns(message.to_tag):
                 self.agent.receive_ack(message, now)
             else:

@@ -28,7 +28,7 @@ def test_from_start_to_close(
     link = Link(database_url, tmp_path / "journal")
     start = link.start()
     assert start.snapshot.default_domain == "pbx.example"
-    assert start.restored.bindings == start.restored.calls == []
+    assert list(start.restored.bindings) == start.restored.calls == []
 
     seen: list[ConfigSnapshot] = []
     news = threading.Event()
@@ -55,7 +55,7 @@ def test_from_start_to_close(
     assert link.counters()["ship_lines"] == 3
 
     again = Link(database_url, tmp_path / "journal")
-    assert again.start().restored.bindings == [binding(1)]
+    assert list(again.start().restored.bindings) == [binding(1)]
     again.close()
 
 

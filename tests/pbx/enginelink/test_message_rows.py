@@ -10,12 +10,12 @@ import psycopg
 import pytest
 
 from pbx.enginelink.message_rows import stored_messages
-from pbx.enginelink.restoring import restore
 from sipengine.api import KeptMessage, KeptMessageGone
 from sipengine.journal import START, Journal, decode, encode
 from sipengine.journal.lines import parse
 from tests.pbx.enginelink.facts import T0
 from tests.pbx.enginelink.test_subscription_rows import carry
+from tests.pbx.enginelink.whole import restored_whole
 
 
 def message(number: int, **changes: object) -> KeptMessage:
@@ -50,7 +50,7 @@ def test_rows_follow_the_facts_and_the_text_is_as_it_was(
     carry(database_url, journal)
     assert stored_messages(connection) == {m.id: m for m in (message(2), message(3))}
     journal.write([encode(fact) for fact in (gone(2), message(4))])
-    assert restore(journal, connection).messages == [message(3), message(4)]
+    assert restored_whole(journal, connection).messages == [message(3), message(4)]
     carry(database_url, journal)
-    assert restore(journal, connection).messages == [message(3), message(4)]
+    assert restored_whole(journal, connection).messages == [message(3), message(4)]
     journal.close()

@@ -18,6 +18,7 @@ from sipengine.api import Fact
 from sipengine.journal import Journal, Position, encode
 from tests.pbx.enginelink.facts import binding, call, flow_of, fold, gone
 from tests.pbx.enginelink.test_recorder import FACTS
+from tests.pbx.enginelink.whole import bindings_of
 
 
 def carry(url: str, journal: Journal) -> None:
@@ -53,9 +54,11 @@ def test_postgres_and_the_tail_add_up_to_all_facts(
         journal.close()
         journal = Journal.open(Path(home))
         restored = restore(journal, connection)
+        found = list(restored.bindings)
         journal.close()
     bindings, calls = fold(facts)
-    assert {flow_of(b): b for b in restored.bindings} == bindings
+    assert {flow_of(b): b for b in found} == bindings
+    assert len(found) == len(bindings)
     assert {c.id: c for c in restored.calls} == {
         key: value for key, value in calls.items() if value.state != "ended"
     }
@@ -67,7 +70,7 @@ def test_expired_bindings_are_restored_so_that_they_can_be_reported_gone(
     journal = Journal.open(tmp_path)
     journal.write([encode(binding(1, expires_at=1.0)), encode(binding(2)), encode(gone(2))])
     carry(database_url, journal)
-    assert restore(journal, connection).bindings == [binding(1, expires_at=1.0)]
+    assert bindings_of(journal, connection) == [binding(1, expires_at=1.0)]
     journal.close()
 
 
@@ -92,9 +95,9 @@ def test_a_journal_of_a_version_with_one_binding_a_contact_is_understood(
     journal.write(lines)
     left = [binding(1, cseq=9), binding(3)]
     by_aor = operator.attrgetter("aor")
-    assert sorted(restore(journal, connection).bindings, key=by_aor) == left
+    assert sorted(bindings_of(journal, connection), key=by_aor) == left
     carry(database_url, journal)
-    assert sorted(restore(journal, connection).bindings, key=by_aor) == left
+    assert sorted(bindings_of(journal, connection), key=by_aor) == left
     journal.close()
 
 
@@ -104,7 +107,7 @@ def test_a_line_of_another_form_does_not_keep_the_engine_from_starting(
     journal = Journal.open(tmp_path)
     body = b'B{"aor":"1@pbx.example","contact":"sip:1@h","colour":"red"}'
     journal.write([b"%08x%b\n" % (zlib.crc32(body), body), encode(binding(2))])
-    assert restore(journal, connection).bindings == [binding(2)]
+    assert bindings_of(journal, connection) == [binding(2)]
     journal.close()
 
 
@@ -115,10 +118,12 @@ def test_a_journal_older_than_the_database_goes_on_after_it(
     connection.execute(
         "INSERT INTO enginelink_journalposition VALUES (%s, 41, 12345)", (journal.id,)
     )
-    restore(journal, connection)
+    bindings_of(journal, connection)
     journal.write([encode(call(1, 1))])
     assert journal.end > Position(41, 12345)
-    assert restore(journal, connection).calls == [call(1, 1)]
+    restored = restore(journal, connection)
+    assert restored.calls == [call(1, 1)]
+    assert list(restored.bindings) == []
     carry(database_url, journal)
     assert connection.execute("SELECT count(*) FROM calls_call").fetchone() == (1,)
     journal.close()
@@ -133,9 +138,25 @@ def test_100_000_bindings_are_restored_in_a_few_seconds(
         if start == 79_000:
             carry(database_url, journal)
     began = time.monotonic()
-    restored = restore(journal, connection)
+    found = bindings_of(journal, connection)
     took = time.monotonic() - began
     print(f"restore of 80,000 rows and 20,000 journal lines: {took:.2f} s")
-    assert len(restored.bindings) == 100_000
+    assert len(found) == 100_000
     assert took < 5
+    journal.close()
+
+
+def test_what_is_carried_while_the_bindings_are_read_neither_doubles_nor_hides_one(
+    tmp_path: Path, database_url: str, connection: psycopg.Connection
+) -> None:
+    """The engine's recorder begins while its core still takes in the bindings."""
+    journal = Journal.open(tmp_path)
+    journal.write([encode(binding(number)) for number in range(1, 6)])
+    carry(database_url, journal)
+    journal.write([encode(binding(6)), encode(gone(1)), encode(binding(2, cseq=9))])
+    restored = restore(journal, connection)
+    journal.write([encode(gone(3)), encode(binding(7))])  # by the engine that is starting
+    carry(database_url, journal)
+    found = sorted(restored.bindings, key=operator.attrgetter("aor"))
+    assert found == [binding(2, cseq=9), *(binding(number) for number in (3, 4, 5, 6))]
     journal.close()

@@ -10,12 +10,12 @@ import pytest
 
 from pbx.enginelink.publisher import Publisher, nowhere
 from pbx.enginelink.recorder import Recorder
-from pbx.enginelink.restoring import restore
 from pbx.enginelink.subscription_rows import stored_subscriptions
 from sipengine.api import SubscriptionGone, SubscriptionRecord
 from sipengine.journal import START, Journal, decode, encode
 from sipengine.journal.lines import parse
 from tests.pbx.enginelink.facts import T0, binding, call
+from tests.pbx.enginelink.whole import restored_whole
 
 
 def subscription(number: int, **changes: object) -> SubscriptionRecord:
@@ -75,10 +75,10 @@ def test_rows_follow_the_facts_and_come_back(
     assert stored_subscriptions(connection) == {s.id: s for s in (subscription(1), subscription(3))}
     refreshed = subscription(1, cseq=64, expires_at=T0 + 9000, target="sip:1001@192.0.2.8")
     journal.write([encode(fact) for fact in (refreshed, gone(3), subscription(4))])
-    restored = restore(journal, connection)  # the tail is in the journal alone
+    restored = restored_whole(journal, connection)  # the tail is in the journal alone
     assert {s.id: s for s in restored.subscriptions} == {
         s.id: s for s in (refreshed, subscription(4))
     }
     carry(database_url, journal)
-    assert restore(journal, connection).subscriptions == [refreshed, subscription(4)]
+    assert restored_whole(journal, connection).subscriptions == [refreshed, subscription(4)]
     journal.close()

@@ -8,7 +8,8 @@ from ipaddress import ip_network
 import pytest
 
 from sipengine.api import BanRecord, Pardon
-from sipengine.services.guard.guard import MAX_TRUSTED, Guard
+from sipengine.services.guard import guard as guard_module
+from sipengine.services.guard.guard import Guard
 from sipengine.services.guard.sources import BURST, Allowed
 from sipengine.sip.flow import Flow
 from tests.services.conftest import person
@@ -314,11 +315,15 @@ def guess_without_beat(wire: Wire, number: str) -> None:
         wire.beat = beat  # type: ignore[method-assign]
 
 
-def test_trust_is_bounded() -> None:
+@pytest.mark.pure
+def test_trust_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the limit those go that proved themselves longest ago."""
+    monkeypatch.setattr(guard_module, "MAX_TRUSTED", 1024)
     guard = Guard(Allowed(()), [], 0.0, "x", 0.0)
-    for number in range(MAX_TRUSTED + 10):
-        flow = Flow(
-            "UDP", ("192.0.2.1", 5060), (f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 1)
-        )
+    for number in range(1024 + 10):
+        flow = Flow("UDP", ("192.0.2.1", 5060), (f"10.0.{number >> 8}.{number & 255}", 1))
         guard.passed(flow, "1001@pbx.test", 0.0)
-    assert len(guard._trusted) == MAX_TRUSTED
+        assert len(guard._trusted) <= 1024
+    assert len(guard._trusted) > 1000
+    assert f"10.0.{number >> 8}.{number & 255}" in guard._trusted
+    assert "10.0.0.1" not in guard._trusted
