@@ -37,6 +37,7 @@ class PartPlan:
     `is_ready` is asked again and again until true. With `tells_ready` the process gets the number
     of a pipe in READY_FD, writes a line to it when it is ready, and closes it.
     `fresh_environment` is asked before each start for variables that add to `environment`.
+    `niceness` is what the part's process gets; below 0 only where we may (as root).
     """
 
     name: str
@@ -52,6 +53,7 @@ class PartPlan:
     patience: float = 4.0  # seconds to stop in; with the servers' 3.5 it stays below ten
     before_start: Callable[[], None] | None = None
     fresh_environment: Callable[[], Mapping[str, str]] | None = None
+    niceness: int = 0
 
 
 class Part:
@@ -153,6 +155,9 @@ class Part:
                 preexec_fn=dies_with_parent(self.plan.dies_by),
                 **options,
             )
+            if self.plan.niceness:
+                with contextlib.suppress(OSError):  # not ours to give, or it has ended already
+                    os.setpriority(os.PRIO_PROCESS, process.pid, self.plan.niceness)
         except BaseException:
             os.close(log_reading)
             os.close(ready_reading)

@@ -30,6 +30,12 @@ NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Name of a part -> the embedded servers it needs. The order is that of starting."""
 
+VOICE: Final = -10
+"""Niceness of the media gateway where we may give it: a packet that waits 200 ms for a page to be made
+is lost for the ear. It takes little, but that little at once."""
+LATER: Final = 5
+"""Of what does what may wait."""
+
 
 class UnknownPart(Exception):
     """`--only` names something that is no part."""
@@ -130,7 +136,9 @@ def engine(environment: Environment, identity: Identity | None) -> PartPlan:
 
 
 def gateway(environment: Environment, identity: Identity | None) -> PartPlan:
-    return _python_part(environment, identity, "gateway", commands.GATEWAY, tells_ready=True)
+    return _python_part(
+        environment, identity, "gateway", commands.GATEWAY, tells_ready=True, niceness=VOICE
+    )
 
 
 def web(
@@ -158,7 +166,9 @@ def web(
 
 
 def worker(environment: Environment, identity: Identity | None) -> PartPlan:
-    return _python_part(environment, identity, "worker", commands.WORKER, tells_ready=True)
+    return _python_part(
+        environment, identity, "worker", commands.WORKER, tells_ready=True, niceness=LATER
+    )
 
 
 def beat(environment: Environment, identity: Identity | None) -> PartPlan:
@@ -175,6 +185,7 @@ def _python_part(
     tells_ready: bool = False,
     pass_fds: tuple[int, ...] = (),
     fresh_environment: Callable[[], Mapping[str, str]] | None = None,
+    niceness: int = 0,
 ) -> PartPlan:
     return PartPlan(
         name=name,
@@ -186,4 +197,5 @@ def _python_part(
         popen={"cwd": str(PROJECT), **popen_arguments(identity)},
         pass_fds=pass_fds,
         fresh_environment=fresh_environment,
+        niceness=niceness,
     )

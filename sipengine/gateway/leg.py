@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Final
 
 import pylibsrtp
 
@@ -13,6 +14,9 @@ from sipengine.gateway.sdp.formats import Codec, Format
 from sipengine.gateway.sdp.sides import Local, Remote
 from sipengine.gateway.streams import Incoming, Outgoing
 from sipengine.gateway.surroundings import Surroundings
+
+SENDING_FAILED: Final = (OSError, ValueError, pylibsrtp.Error)
+"""The network, a packet that is too long to be protected, a number that libsrtp takes for a replay."""
 
 
 class Leg(ABC):

@@ -19,6 +19,7 @@ from sipengine.gateway.ng_server import NgServer
 from sipengine.gateway.rtp_ports import RtpPorts
 from sipengine.gateway.shared_port import SharedPort
 from sipengine.gateway.surroundings import IP4, IP6, Place, Surroundings
+from sipengine.gateway.transcoding import prepare
 
 DESCRIPTORS: Final = 16_384
 MAX_CANDIDATES: Final = 8
@@ -63,6 +64,7 @@ class Process:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        prepare()
         shared, gateway, server = self.open(loop)
         try:
             gateway.start()

@@ -15,7 +15,8 @@ from typing import Any, Final
 import pylibsrtp
 
 from sipengine.gateway import srtp
-from sipengine.gateway.leg import Leg
+from sipengine.gateway.leg import SENDING_FAILED, Leg
+from sipengine.gateway.rtp_ports import LONGEST_PACKET
 from sipengine.gateway.sdp.description import BadSdp
 from sipengine.gateway.sdp.formats import Format
 from sipengine.gateway.sdp.sides import Crypto, Local, Remote
@@ -24,7 +25,9 @@ from sipengine.gateway.surroundings import Surroundings
 BURST: Final = 16
 """Packets of one phone taken in one go: a third of a second of speech."""
 
-MAX_PACKET: Final = 2048
+EAGER_S: Final = 0.005
+"""So soon after the last one a packet is late, and more of them wait behind it; else one is read a
+wake-up, for a second one that is not there costs a system call and an exception."""
 
 
 class RtpLeg(Leg):
@@ -60,6 +63,8 @@ class RtpLeg(Leg):
         self._answered: Crypto | None = None
         self._keys: tuple[Crypto, Crypto] | None = None
         self._send = self._rtp.sendto
+        self._receive = self._rtp.recvfrom
+        self._read_at = 0.0
         loop.add_reader(self._rtp.fileno(), self._on_rtp)
         loop.add_reader(self._rtcp.fileno(), self._on_rtcp)
 
@@ -159,11 +164,11 @@ class RtpLeg(Leg):
         if target is None:
             self.unsent += 1
             return
-        if self._protect is not None:
-            packet = self._protect(packet)
         try:
+            if self._protect is not None:
+                packet = self._protect(packet)
             self._send(packet, target)
-        except OSError:
+        except SENDING_FAILED:
             self.unsent += 1
 
     def send_rtcp(self, packet: bytes) -> None:
@@ -171,19 +176,21 @@ class RtpLeg(Leg):
         target = self._target if muxed else self._rtcp_target
         if target is None:
             return
-        if self._protect_rtcp is not None:
-            packet = self._protect_rtcp(packet)
         try:
+            if self._protect_rtcp is not None:
+                packet = self._protect_rtcp(packet)
             (self._rtp if muxed else self._rtcp).sendto(packet, target)
-        except OSError:
+        except SENDING_FAILED:
             self.unsent += 1
 
     def _on_rtp(self) -> None:
         now = monotonic()
-        receive = self._rtp.recvfrom
-        for _ in range(BURST):
+        receive = self._receive
+        batch = BURST if now - self._read_at < EAGER_S else 1
+        self._read_at = now
+        for _ in range(batch):
             try:
-                data, source = receive(MAX_PACKET)
+                data, source = receive(LONGEST_PACKET)
             except BlockingIOError:
                 return
             except OSError:  # an ICMP error of an earlier packet
@@ -229,7 +236,7 @@ class RtpLeg(Leg):
         now = monotonic()
         for _ in range(BURST):
             try:
-                data, source = self._rtcp.recvfrom(MAX_PACKET)
+                data, source = self._rtcp.recvfrom(LONGEST_PACKET)
             except BlockingIOError:
                 return
             except OSError:

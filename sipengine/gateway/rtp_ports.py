@@ -6,8 +6,19 @@ import secrets
 import socket
 from typing import Final
 
-RECEIVE_BUFFER: Final = 256 * 1024
-"""Octets the kernel keeps for a socket: a second of G.711 is 11 kB, a busy loop is late by less."""
+PHONE_BUFFER: Final = 24 * 1024
+"""Octets the kernel keeps for a phone's socket, of which it takes 768 for a packet of G.711 and grants
+twice what is asked: 64 packets, a bit more than a second. More would only be played too late."""
+
+SHARED_BUFFER: Final = 3 * 1024 * 1024
+"""The same for the port that all browsers share: a second of 160 calls. Without the right to exceed it
+the kernel's net.core.rmem_max is the limit (docs/operations.md)."""
+
+LONGEST_PACKET: Final = 1500
+"""Octets of one packet that is taken from a socket, as libsrtp's buffers are; what is longer is cut, and
+then proves no key."""
+
+_SO_RCVBUFFORCE: Final = 33  # Linux; the socket module has no name for it
 
 _TRIES: Final = 200
 """Pairs tried before giving up: the range is others' too."""
@@ -60,14 +71,14 @@ def _bound(host: str, port: int) -> tuple[socket.socket, socket.socket] | None:
     return rtp, rtcp
 
 
-def bind_udp(host: str, port: int) -> socket.socket | None:
+def bind_udp(host: str, port: int, room: int = PHONE_BUFFER) -> socket.socket | None:
     """A non-blocking UDP socket, None if the port is in use. Raises `OSError` for anything else."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     made = socket.socket(family, socket.SOCK_DGRAM)
     try:
         if family == socket.AF_INET6:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        _make_room(made, room)
         made.setblocking(False)
         made.bind((host, port))
     except OSError as error:
@@ -76,3 +87,10 @@ def bind_udp(host: str, port: int) -> socket.socket | None:
             return None
         raise
     return made
+
+
+def _make_room(made: socket.socket, octets: int) -> None:
+    try:
+        made.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, octets)
+    except OSError:  # not privileged: as much as everybody may have
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, octets)

@@ -13,12 +13,14 @@ from time import monotonic
 from typing import Final, Protocol
 
 from sipengine.gateway import stun
-from sipengine.gateway.rtp_ports import bind_udp
+from sipengine.gateway.rtp_ports import LONGEST_PACKET, SHARED_BUFFER, bind_udp
 
 BURST: Final = 64
 """Packets taken in one go before the others of the loop have their turn: about 2 ms."""
 
-MAX_PACKET: Final = 2048
+EAGER_S: Final = 0.0001
+"""Called again so soon, the loop did not sleep: more packets wait, and a batch is worth trying. Else one
+is read a wake-up, for a second one that is not there costs a system call and an exception."""
 
 Address = tuple[str, int]
 
@@ -40,12 +42,13 @@ class SharedPort:
         self._sockets: list[socket.socket] = []
         self._by_source: list[dict[Address, WebEnd]] = []
         self._by_ufrag: dict[str, WebEnd] = {}
+        self._read_at = 0.0
         self.port = 0
 
     def open(self, hosts: list[str], port: int) -> None:
         """Raises `OSError` if one of them is in use."""
         for host in hosts:
-            opened = bind_udp(host, port or self.port)
+            opened = bind_udp(host, port or self.port, SHARED_BUFFER)
             if opened is None:
                 self.close()
                 raise OSError(98, f"UDP port {port} of {host} is in use")
@@ -90,9 +93,11 @@ class SharedPort:
         now = monotonic()
         receive = here.recvfrom
         by_source = self._by_source[way]
-        for _ in range(BURST):
+        batch = BURST if now - self._read_at < EAGER_S else 1
+        self._read_at = now
+        for _ in range(batch):
             try:
-                data, raw = receive(MAX_PACKET)
+                data, raw = receive(LONGEST_PACKET)
             except BlockingIOError:
                 return
             except OSError:  # an ICMP error of an earlier packet

@@ -1,7 +1,4 @@
-"""Voice of one codec into voice of another, by PyAV (FFmpeg): G.711, G.722 and Opus.
-
-PyAV is loaded by the first call that needs it: most calls share a codec and never do.
-"""
+"""Voice of one codec into voice of another: G.711 by tables, Opus by libopus, G.722 by PyAV (FFmpeg)."""
 
 from __future__ import annotations
 
@@ -9,14 +6,17 @@ import importlib
 from functools import cache
 from typing import Any, Final
 
+from sipengine.gateway import libopus
+from sipengine.gateway.g711 import law, law_table
 from sipengine.gateway.sdp.formats import G722, OPUS, PCMA, PCMU, Codec
 
 _RATES: Final = {PCMU: 8000, PCMA: 8000, G722: 16000, OPUS: 48000}
 _NAMES: Final = {PCMU: "pcm_mulaw", PCMA: "pcm_alaw", G722: "g722", OPUS: "libopus"}
 _FRAME_S: Final = 0.02
 MAX_PAYLOAD: Final = 1500
-OPUS_BITS: Final = 24_000
-"""Bits a second: wide-band speech as RFC 7587 §3.1.1 recommends it (16 to 20 kbit/s), and some room."""
+G711: Final = (PCMU, PCMA)
+_G711_FRAME: Final = 160  # samples of 20 ms
+_OPUS_DURATION: Final = 960  # the same in Opus's clock
 
 
 class Transcoder:
@@ -29,7 +29,7 @@ class Transcoder:
         if source != OPUS:
             self._decoder.sample_rate = _RATES[source]
             self._decoder.layout = "mono"
-        rate = _RATES[target]
+        rate = _RATES[source] if target == OPUS else _RATES[target]
         self._frame_size = int(rate * _FRAME_S)
         self._duration = int(target.clock * _FRAME_S)
         self._resampler = av.AudioResampler("s16", "mono", rate)
@@ -38,11 +38,11 @@ class Transcoder:
         encoder.layout = "mono"
         encoder.format = "s16"
         if target == OPUS:
-            encoder.bit_rate = OPUS_BITS
+            encoder.bit_rate = libopus.BITS
             encoder.options = {
                 "application": "voip",
                 "frame_duration": "20",
-                "compression_level": "5",
+                "compression_level": str(libopus.COMPLEXITY),
             }
         self._fifo = av.AudioFifo()
         self._stamp = 0
@@ -86,35 +86,82 @@ class Table:
         return [(payload.translate(self._table), len(payload))]
 
 
-def make_transcoder(source: Codec, target: Codec) -> Transcoder | Table:
+class FromOpus:
+    """Opus into G.711. `waiting` samples are decoded and not yet sent: packets of 10 ms and the like."""
+
+    def __init__(self, target: Codec) -> None:
+        """Raises `RuntimeError` where there is no libopus."""
+        self._decoder = libopus.Decoder(8000)
+        self._encode = law(target == PCMU).encode
+        self._rest = b""
+
+    @property
+    def waiting(self) -> int:
+        return len(self._rest) // 2
+
+    def turn(self, payload: bytes) -> list[tuple[bytes, int]]:
+        """As `Transcoder.turn`."""
+        if not payload or len(payload) > MAX_PAYLOAD:
+            raise ValueError("no voice payload")
+        samples = self._decoder.decode(payload)
+        if len(samples) == 2 * _G711_FRAME and not self._rest:
+            return [(self._encode(samples), _G711_FRAME)]
+        frames, self._rest = _frames(self._rest + samples)
+        return [(self._encode(frame), _G711_FRAME) for frame in frames]
+
+
+class ToOpus:
+    """G.711 into Opus, whose clock is six times as fast."""
+
+    def __init__(self, source: Codec) -> None:
+        """Raises `RuntimeError` where there is no libopus."""
+        self._decode = law(source == PCMU).decode
+        self._encoder = libopus.Encoder(8000)
+        self._rest = b""
+
+    @property
+    def waiting(self) -> int:
+        return len(self._rest) // 2 * 6
+
+    def turn(self, payload: bytes) -> list[tuple[bytes, int]]:
+        """As `Transcoder.turn`."""
+        if not payload or len(payload) > MAX_PAYLOAD:
+            raise ValueError("no voice payload")
+        samples = self._decode(payload)
+        if len(samples) == 2 * _G711_FRAME and not self._rest:
+            return [(self._encoder.encode(samples), _OPUS_DURATION)]
+        frames, self._rest = _frames(self._rest + samples)
+        return [(self._encoder.encode(frame), _OPUS_DURATION) for frame in frames]
+
+
+def _frames(samples: bytes) -> tuple[list[bytes], bytes]:
+    """Whole frames of 20 ms at 8 kHz, and what is left."""
+    size = 2 * _G711_FRAME
+    whole = len(samples) // size * size
+    return [samples[at : at + size] for at in range(0, whole, size)], samples[whole:]
+
+
+AnyTranscoder = Transcoder | Table | FromOpus | ToOpus
+
+
+def make_transcoder(source: Codec, target: Codec) -> AnyTranscoder:
     if {source, target} == {PCMU, PCMA}:
-        return Table(_law_table(source == PCMU))
+        return Table(law_table(source == PCMU))
+    if libopus.load() is not None:
+        if source == OPUS and target in G711:
+            return FromOpus(target)
+        if source in G711 and target == OPUS:
+            return ToOpus(source)
     return Transcoder(source, target)
 
 
-@cache
-def _law_table(from_mu: bool) -> bytes:
-    """256 octets: decode each code of one law and find the nearest of the other."""
-    here, there = (_mu_value, _a_value) if from_mu else (_a_value, _mu_value)
-    values = [(there(code), code) for code in range(256)]
-    return bytes(
-        min(values, key=lambda pair: (abs(pair[0] - here(code)), pair[1]))[1] for code in range(256)
-    )
-
-
-def _mu_value(code: int) -> int:
-    code = ~code & 0xFF
-    value = (((code & 15) << 3) + 132 << (code >> 4 & 7)) - 132
-    return -value if code & 0x80 else value
-
-
-def _a_value(code: int) -> int:
-    code ^= 0x55
-    exponent = code >> 4 & 7
-    value = ((code & 15) << 4) + 8
-    if exponent:
-        value = value + 256 << exponent - 1
-    return value if code & 0x80 else -value
+def prepare() -> None:
+    """Load everything that a first transcoded call needs: it would stop all other calls meanwhile."""
+    for one in (PCMU, PCMA, G722):
+        make_transcoder(one, OPUS)
+        make_transcoder(OPUS, one)
+    law_table(True)
+    law_table(False)
 
 
 @cache

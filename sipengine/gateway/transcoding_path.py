@@ -12,7 +12,7 @@ from typing import Final
 from sipengine.gateway.path import Path, Receiver, bare
 from sipengine.gateway.sdp.choosing import Route
 from sipengine.gateway.streams import HEADER, Incoming
-from sipengine.gateway.transcoding import Table, Transcoder
+from sipengine.gateway.transcoding import AnyTranscoder
 
 _EVENT: Final = struct.Struct("!BBH")
 
@@ -25,7 +25,7 @@ class TranscodingPath(Path):
         incoming: Incoming,
         receiver: Receiver,
         routes: dict[int, Route],
-        transcoders: dict[int, Transcoder | Table],
+        transcoders: dict[int, AnyTranscoder],
     ) -> None:
         super().__init__(incoming, receiver, routes)
         self._transcoders = transcoders

@@ -6,7 +6,7 @@ import pylibsrtp
 
 from sipengine.gateway.dtls import Dtls
 from sipengine.gateway.ice import Address, IceLite
-from sipengine.gateway.leg import Leg
+from sipengine.gateway.leg import SENDING_FAILED, Leg
 from sipengine.gateway.sdp.description import BadSdp
 from sipengine.gateway.sdp.formats import Format
 from sipengine.gateway.sdp.sides import Local, Remote
@@ -184,7 +184,7 @@ class WebLeg(Leg):
             return
         try:
             self._send(protect(packet), self._source)  # type: ignore[arg-type]  # consent needs a source
-        except OSError:
+        except SENDING_FAILED:
             self.unsent += 1
 
     def send_rtcp(self, packet: bytes) -> None:
@@ -192,7 +192,7 @@ class WebLeg(Leg):
             return
         try:
             self._send(self._protect_rtcp(packet), self._source)
-        except OSError:
+        except SENDING_FAILED:
             self.unsent += 1
 
     def _send_record(self, data: bytes) -> None:

@@ -223,9 +223,9 @@ def header(packet: bytes) -> tuple[int, int, int, int]:
 
 def tone(frequency: float, count: int, start: int = 0) -> bytes:
     """`count` octets of A-law, a sine."""
-    from sipengine.gateway.transcoding import _a_value
+    from sipengine.gateway.g711 import a_value
 
-    values = sorted((_a_value(code), code) for code in range(256))
+    values = sorted((a_value(code), code) for code in range(256))
     out = bytearray()
     for position in range(start, start + count):
         wanted = 12000 * math.sin(2 * math.pi * frequency * position / 8000)

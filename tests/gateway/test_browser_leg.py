@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from sipengine.gateway import dtls
+from sipengine.gateway.g711 import a_value
 from sipengine.gateway.sdp.sides import Remote
-from sipengine.gateway.transcoding import _a_value
 from sipengine.gateway.web_leg import WebLeg
 from tests.gateway.browser import Browser
 from tests.gateway.served import (
@@ -53,7 +53,7 @@ async def hear_each_other(web: Browser, phone: Phone, where: Remote) -> None:
         await until(lambda: len(phone.received) >= 75 and web.seconds >= 1.5, 15)
     finally:
         playing.cancel()
-    values = [_a_value(code) / 32768 for packet in phone.received for code in packet[12:]]
+    values = [a_value(code) / 32768 for packet in phone.received for code in packet[12:]]
     assert Sound(np.array(values), 8000).last(0.5).holds(1000)
     assert web.sound().last(0.5).holds(440)
 

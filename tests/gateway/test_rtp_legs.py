@@ -10,8 +10,8 @@ import pylibsrtp
 import pytest
 
 from sipengine.gateway import srtp
+from sipengine.gateway.g711 import a_value
 from sipengine.gateway.sdp.sides import Crypto, Remote
-from sipengine.gateway.transcoding import _a_value
 from tests.gateway.served import (
     TO_PHONE,
     TO_SRTP_PHONE,
@@ -201,7 +201,7 @@ async def test_codecs_that_are_not_shared_are_transcoded(
         callee.rtp.sendto(head + packet[12:], (audio(to_callee).host, audio(to_callee).port))
         await asyncio.sleep(0.001)
     await until(lambda: len(caller.received) >= 55)
-    values = [_a_value(code) / 32768 for packet in caller.received for code in packet[12:]]
+    values = [a_value(code) / 32768 for packet in caller.received for code in packet[12:]]
     assert Sound(np.array(values), 8000).last(0.8).holds(440)
 
 
@@ -328,3 +328,23 @@ async def test_no_port_left_is_told(served: Served) -> None:
     assert b"no free pair of ports" in told["error-reason"]
     ports = served.gateway._surroundings.ports
     assert ports.taken == ports.pairs // 2 * 2  # the one that is left over is not lost
+
+
+async def test_a_packet_that_is_too_long_for_srtp_costs_itself(served: Served) -> None:
+    """Both ways: from a phone with a key, and of a phone without to one that has a key."""
+    caller, callee = served.phone(), served.phone()
+    key = Crypto(1, "AES_CM_128_HMAC_SHA1_80", bytes(range(30)))
+    offer = caller.sdp("8 101", key.line() + "\r\n", "RTP/SAVP")
+    to_callee = audio(await served.controller.offer("call", "a", offer, **TO_PHONE))
+    to_caller = audio(
+        await served.controller.answer("call", ("a", "b"), callee.sdp("8 101"), **TO_SRTP_PHONE)
+    )
+    protect = srtp.sending(key).protect
+    call = next(iter(served.gateway._calls.values()))
+    for size in (1480, 1600, 160):
+        packet = caller.packet(b"\xd5" * size)
+        where = (to_caller.host, to_caller.port)
+        caller.rtp.sendto(protect(packet) if size == 160 else packet, where)
+        callee.send(to_callee, b"\xd5" * size)
+    await until(lambda: len(callee.received) == 1 and len(caller.received) == 1)
+    assert call.legs[0].unsent == 2

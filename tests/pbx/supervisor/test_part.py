@@ -51,6 +51,15 @@ def is_alive(pid: int) -> bool:
     return state != "Z"
 
 
+async def test_a_part_that_may_wait_gives_way_to_the_others(tmp_path: Path) -> None:
+    part = Part(plan(tmp_path, TELLING + "exec sleep 60", tells_ready=True, niceness=5), print)
+    try:
+        pid = await started(part)
+        assert os.getpriority(os.PRIO_PROCESS, pid) == os.getpriority(os.PRIO_PROCESS, 0) + 5
+    finally:
+        await part.stop()
+
+
 async def test_a_part_that_tells_is_ready_when_it_told(tmp_path: Path) -> None:
     part = Part(plan(tmp_path, TELLING + "exec sleep 60", tells_ready=True), print)
     pid = await started(part)
