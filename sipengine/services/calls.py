@@ -41,7 +41,7 @@ class Call:
     __slots__ = (
         "anchor", "answered", "answered_by", "answered_device", "answered_leg", "call_id", "called", "callee_flow",
         "callee_tag", "caller", "caller_device", "caller_flow", "caller_name", "caller_tag", "decision",
-        "domain", "ended", "hangup_by", "heard", "hidden", "id", "legs", "owner", "parts",
+        "domain", "ended", "hangup_by", "heard", "hidden", "id", "left", "legs", "owner", "parts",
         "quality", "reason", "result", "revision", "ringing", "rule", "silent", "started", "state", "status",
         "transferred_by", "whole",
     )  # fmt: skip
@@ -59,6 +59,7 @@ class Call:
         self.domain = self.caller = self.caller_name = self.caller_device = self.called = ""
         self.answered_by = self.answered_device = self.result = self.hangup_by = ""
         self.rule = self.reason = ""
+        self.left = ""  # the callee's tag of an early dialog that the caller ended by BYE
         self.started = now
         self.ringing = self.answered = self.ended = 0.0
         self.status = 0
@@ -121,6 +122,16 @@ class Call:
         self.callee_tag = callee_tag
         self.owner.pressing = True
         self.owner.changed(self, leg, now)
+        if self.left and self.left == callee_tag:
+            self.finish("answered", 200, "caller", now)
+
+    def dialog_left(self, callee_tag: str, by_caller: bool, now: float) -> None:
+        """A BYE was answered. One of an early dialog ends the call if that is answered after all
+        (RFC 5407 §3.1.3); else the answer to the INVITE ends it, or another phone takes it."""
+        if self.answered:
+            self.finish("answered", 200, "caller" if by_caller else "callee", now)
+        elif by_caller:
+            self.left = callee_tag
 
     def quality_told(self, figures: str, silent: str) -> None:
         """The media gateway's figures; the last may come when the call has just ended."""

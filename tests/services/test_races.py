@@ -6,6 +6,8 @@ and the call's row must be right.
 
 from __future__ import annotations
 
+import pytest
+
 from tests.services.conftest import registered
 from tests.services.user_agents import Dialog, IncomingCall, OutgoingCall, Phone
 from tests.services.wire import Wire
@@ -28,9 +30,7 @@ def over(wire: Wire) -> None:
     assert wire.core.counters()["calls_now"] == 0
 
 
-def test_5407_3_1_1_the_200_and_the_ack_cross_a_repeated_200(
-    wire: Wire, alice: Phone, bob: Phone
-) -> None:
+def test_rfc6026_7_1_the_ack_crosses_a_repeated_200(wire: Wire, alice: Phone, bob: Phone) -> None:
     call = alice.call("1002")
     incoming = bob.incoming()
     there = incoming.answer()
@@ -45,7 +45,7 @@ def test_5407_3_1_1_the_200_and_the_ack_cross_a_repeated_200(
     over(wire)
 
 
-def test_5407_3_1_2_cancel_crosses_the_200(wire: Wire, alice: Phone, bob: Phone) -> None:
+def test_rfc5407_3_1_2_cancel_crosses_the_200(wire: Wire, alice: Phone, bob: Phone) -> None:
     """The CANCEL comes after the 200: it is answered, and the caller ends the call by BYE."""
     call = alice.call("1002")
     incoming = bob.incoming()
@@ -65,26 +65,74 @@ def test_5407_3_1_2_cancel_crosses_the_200(wire: Wire, alice: Phone, bob: Phone)
     over(wire)
 
 
-def test_5407_3_1_3_bye_in_the_early_dialog(wire: Wire, alice: Phone, bob: Phone) -> None:
-    """A caller may end an early dialog by BYE; the callee answers it and then the INVITE with 487."""
-    call = alice.call("1002")
-    incoming = bob.incoming()
-    incoming.ring()
+def early(alice: Phone, call: OutgoingCall) -> Dialog:
+    """The early dialog of the next 180."""
     ringing = alice.response(180)
-    early = Dialog(
+    return Dialog(
         alice, call.call_id, call.local, ringing["To"], uri_of(ringing["Contact"]),
         ringing.all("Record-Route")[::-1], call.cseq,
     )  # fmt: skip
-    early.request("BYE")
+
+
+def test_rfc5407_appendix_a_bye_ends_the_early_dialog(wire: Wire, alice: Phone, bob: Phone) -> None:
+    """The callee answers it and then the INVITE with 487: nobody has talked, the caller gave up."""
+    call = alice.call("1002")
+    incoming = bob.incoming()
+    incoming.ring()
+    early(alice, call).request("BYE")
     bob.reply(bob.request("BYE"), 200)
     alice.response(200)
+    assert wire.row.state != "ended", "the INVITE has no final answer yet"
     incoming.reject(487)
     call.fails(487)
-    assert wire.row.state == "ended"
+    row = wire.row
+    assert (row.state, row.result, row.hangup_by) == ("ended", "cancelled", "caller")
     over(wire)
 
 
-def test_5407_3_1_4_reinvite_before_the_ack(wire: Wire, alice: Phone, bob: Phone) -> None:
+@pytest.mark.parametrize("first", ["INVITE", "BYE"])
+def test_rfc5407_3_1_3_bye_of_the_early_dialog_crosses_the_200(
+    wire: Wire, alice: Phone, bob: Phone, first: str
+) -> None:
+    """The call is over once both are answered, whichever answer comes first."""
+    call = alice.call("1002")
+    incoming = bob.incoming()
+    incoming.ring()
+    early(alice, call).request("BYE")
+    bye = bob.request("BYE")
+    if first == "BYE":
+        bob.reply(bye, 200)
+        alice.response(200)
+    incoming.send_ok()
+    call.answered()
+    bob.request("ACK")
+    if first == "INVITE":
+        bob.reply(bye, 200)
+        alice.response(200)
+    row = wire.row
+    assert (row.state, row.result, row.hangup_by) == ("ended", "answered", "caller")
+    over(wire)
+
+
+def test_bye_of_one_early_dialog_of_a_fork_leaves_the_other_to_answer(
+    wire: Wire, alice: Phone
+) -> None:
+    one, two = (registered(wire, "1002", f"198.51.100.{at}") for at in (21, 22))
+    call = alice.call("1002")
+    ringing, answering = one.incoming(), two.incoming()
+    ringing.ring()
+    early(alice, call).request("BYE")
+    one.reply(one.request("BYE"), 200)
+    alice.response(200)
+    answering.send_ok()
+    call.answered()
+    two.request("ACK")
+    assert wire.row.state == "talking"
+
+
+def test_rfc5407_3_3_1_the_callees_reinvite_overtakes_the_ack(
+    wire: Wire, alice: Phone, bob: Phone
+) -> None:
     """The ACK is late; the called phone's re-INVITE overtakes it and is answered 491."""
     call = alice.call("1002")
     there = bob.incoming().answer()
@@ -100,7 +148,7 @@ def test_5407_3_1_4_reinvite_before_the_ack(wire: Wire, alice: Phone, bob: Phone
     assert wire.row.state == "talking"
 
 
-def test_5407_3_2_1_bye_crosses_bye(wire: Wire, alice: Phone, bob: Phone) -> None:
+def test_rfc5407_3_2_1_bye_crosses_bye(wire: Wire, alice: Phone, bob: Phone) -> None:
     _, here, there = talking(alice, bob)
     here.request("BYE")
     there.request("BYE")
@@ -113,7 +161,7 @@ def test_5407_3_2_1_bye_crosses_bye(wire: Wire, alice: Phone, bob: Phone) -> Non
     over(wire)
 
 
-def test_5407_3_2_2_reinvite_crosses_bye(wire: Wire, alice: Phone, bob: Phone) -> None:
+def test_rfc5407_3_2_2_reinvite_crosses_bye(wire: Wire, alice: Phone, bob: Phone) -> None:
     _, here, there = talking(alice, bob)
     here.request("INVITE")
     alice.response(100)
@@ -128,7 +176,7 @@ def test_5407_3_2_2_reinvite_crosses_bye(wire: Wire, alice: Phone, bob: Phone) -
     over(wire)
 
 
-def test_5407_3_2_3_reinvite_crosses_reinvite(wire: Wire, alice: Phone, bob: Phone) -> None:
+def test_rfc5407_3_3_1_reinvite_crosses_reinvite(wire: Wire, alice: Phone, bob: Phone) -> None:
     """Glare: both are answered 491 and both phones still talk."""
     _, here, there = talking(alice, bob)
     here.request("INVITE")
@@ -145,7 +193,7 @@ def test_5407_3_2_3_reinvite_crosses_reinvite(wire: Wire, alice: Phone, bob: Pho
     assert wire.row.state == "talking"
 
 
-def test_5407_3_2_4_update_crosses_reinvite(wire: Wire, alice: Phone, bob: Phone) -> None:
+def test_rfc5407_3_3_2_update_crosses_reinvite(wire: Wire, alice: Phone, bob: Phone) -> None:
     _, here, there = talking(alice, bob)
     here.request("INVITE")
     there.request("UPDATE")
@@ -159,7 +207,7 @@ def test_5407_3_2_4_update_crosses_reinvite(wire: Wire, alice: Phone, bob: Phone
     assert wire.row.state == "talking"
 
 
-def test_5407_3_2_5_refer_crosses_reinvite(wire: Wire, alice: Phone, bob: Phone) -> None:
+def test_rfc3515_2_4_refer_crosses_reinvite(wire: Wire, alice: Phone, bob: Phone) -> None:
     _, here, there = talking(alice, bob)
     here.request("INVITE")
     there.request("REFER", extra="Refer-To: <sip:1003@pbx.test>\n")
@@ -173,7 +221,7 @@ def test_5407_3_2_5_refer_crosses_reinvite(wire: Wire, alice: Phone, bob: Phone)
     bob.request("ACK")
 
 
-def test_5407_3_3_1_the_bye_is_overtaken_by_its_own_repeat(
+def test_rfc3261_17_2_2_the_bye_is_overtaken_by_its_own_repeat(
     wire: Wire, alice: Phone, bob: Phone
 ) -> None:
     _, here, _ = talking(alice, bob)

@@ -50,6 +50,7 @@ class Sipp:
         rows: Sequence[Sequence[str]] = (),
         hold_ms: int = 0,
         host: str = "127.0.0.1",
+        call_id: str = "",
     ) -> None:
         self.scenario, self.calls, self.limit_s = scenario, calls, limit_s
         self.port = free_port()
@@ -68,6 +69,8 @@ class Sipp:
             table = self.home / "rows.csv"
             table.write_text("SEQUENTIAL\n" + "".join(";".join(row) + "\n" for row in rows))
             self.command += ["-inf", str(table)]
+        if call_id:  # of its only call
+            self.command += ["-cid_str", call_id]
         if target:
             self.command += ["-r", str(rate), "-l", str(max(calls, 1)), target]
 

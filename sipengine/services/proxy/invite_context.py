@@ -384,7 +384,7 @@ class InviteContext:
                 result = "failed"
             if result == "redirected":
                 why = outcomes.new_addresses(data)
-            by = "caller" if self._cancelled else "system" if own else "callee"
+            by = "caller" if result == "cancelled" else "system" if own else "callee"
             self.call.finish(result, status, by, now, why)
         self._let_go()
 

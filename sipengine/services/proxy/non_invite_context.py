@@ -208,4 +208,4 @@ class NonInviteContext:
         call = self._call
         if call is not None and status not in (401, 407):
             self._call = None
-            call.finish("answered", 200, "caller" if self._by_caller else "callee", self._ended_at)
+            call.dialog_left(self._message.to_tag, self._by_caller, self._ended_at)
