@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
+from sipengine.gateway.keys import HeardKeys, PlayedKeys
 from sipengine.gateway.leg import Leg
 from sipengine.gateway.path import Path
 from sipengine.gateway.rtp_leg import RtpLeg, family_of
 from sipengine.gateway.rtp_ports import NoPort
-from sipengine.gateway.sdp.choosing import answered_formats, numbered, offered_formats, routes
+from sipengine.gateway.sdp.choosing import (
+    Route,
+    answered_formats,
+    numbered,
+    offered_formats,
+    routes,
+)
 from sipengine.gateway.sdp.description import BadSdp, Description, parse
-from sipengine.gateway.sdp.formats import Format, find, voice_of
+from sipengine.gateway.sdp.formats import EVENTS, Codec, Format, find, voice_of
 from sipengine.gateway.sdp.sides import Local, Remote, audio_index, read_remote
 from sipengine.gateway.sdp.writing import describe
 from sipengine.gateway.surroundings import Surroundings
@@ -37,12 +46,14 @@ class Wish:
 
     `protocol` and `family` are of the side that gets the rewritten description ("" for the
     sender's), `added` codecs to offer besides, `signalled_from` the host the sender signals from.
+    `keys_to` is who wants to be told of pressed keys that the other side cannot be sent.
     """
 
     protocol: str = ""
     family: str = ""
     added: tuple[str, ...] = ()
     signalled_from: str = ""
+    keys_to: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +79,8 @@ class Call:
         self._surroundings = surroundings
         self._loop = loop
         self._offered: Offered | None = None
+        self.keys_to: tuple[str, int] | None = None
+        self.told_keys: Callable[[Call, str, int, int], None] | None = None
 
     # -- offer and answer
 
@@ -96,7 +109,9 @@ class Call:
         self.legs = [offerer, answerer]
         for item in remote.formats:
             offerer.numbers.setdefault(item.codec, item.number)
-        formats = numbered(offered_formats(remote.formats, list(wish.added)), answerer.numbers)
+        self.keys_to = wish.keys_to or self.keys_to
+        wanted = offered_formats(remote.formats, list(wish.added), self.keys_to is not None)
+        formats = numbered(wanted, answerer.numbers)
         local = answerer.local_offer(protocol, formats, remote)
         self._offered = Offered(description, index, remote, offerer, answerer, formats)
         return describe(description, index, local, None)
@@ -120,7 +135,8 @@ class Call:
                 pending.remote.protocol, self._refused_host(offerer), 0, 0, (), remote.direction
             )
             return describe(description, pending.index, refusal, pending.description)
-        accepted = answered_formats(pending.remote.formats, remote.formats)
+        keys = self.keys_to is not None
+        accepted = answered_formats(pending.remote.formats, remote.formats, keys)
         if not accepted:
             raise BadSdp("the two sides share no codec, nor one that can be turned into another")
         local = offerer.local_answer(pending.remote, accepted, remote)
@@ -176,8 +192,44 @@ class Call:
     ) -> Path:
         """The way from `sender` to `receiver`; the present one if nothing changes for it."""
         table = routes(told, wanted)
-        if sender.path is not None and sender.path.serves(receiver, table):
-            return sender.path
+        events = [item for item in told if item.codec.name == EVENTS]
+        clocks = {item.number: item.codec.clock for item in events if item.number not in table}
+        path = sender.path
+        if path is not None and path.serves(receiver, table):
+            if clocks == (path.heard.clocks if path.heard is not None else {}):
+                return path
+        path = self._new_path(sender, receiver, told, wanted, table)
+        if clocks and self.told_keys is not None:
+            path.heard = HeardKeys(clocks, partial(self.told_keys, self, sender.tag))
+        return path
+
+    def play_key(self, tag: str, event: int, milliseconds: int) -> bool:
+        """Have the other side hear a key as if `tag` had pressed it (RFC 4733); False if it cannot."""
+        sender, receiver = self._sides(tag)
+        if sender is None or receiver is None or sender.tag != tag or receiver.remote is None:
+            return False
+        path = sender.path
+        if not isinstance(path, PlayedKeys):
+            voice = voice_of(receiver.remote.formats)
+            clock = voice[0].codec.clock if voice else 8000
+            found = find(receiver.remote.formats, Codec(EVENTS, clock))
+            if path is None or found is None:
+                return False
+
+            def restore(played: PlayedKeys) -> None:
+                played.outgoing.source = -1
+                if sender.path is played:
+                    sender.path = path
+
+            playing = PlayedKeys(path, found.number, clock, self._loop, restore)
+            sender.path = playing
+            return playing.play(event, milliseconds)
+        return path.play(event, milliseconds)
+
+    def _new_path(
+        self, sender: Leg, receiver: Leg, told: tuple[Format, ...], wanted: tuple[Format, ...],
+        table: dict[int, Route],
+    ) -> Path:  # fmt: skip
         voice = voice_of(told)
         sender.incoming.clock = voice[0].codec.clock if voice else 8000
         voice = voice_of(wanted)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import json
+import socket
 from collections.abc import Callable
+from time import time
 from typing import Final
 
 import structlog
 
 from sipengine.gateway.call import Call, Wish
+from sipengine.gateway.keys import KEYS
 from sipengine.gateway.quality import figures
 from sipengine.gateway.rtp_ports import NoPort
 from sipengine.gateway.sdp.description import BadSdp
@@ -20,6 +24,7 @@ MAX_CALLS: Final = 2000
 """More than a core can carry; each takes four sockets or two and some 60 kB."""
 
 MAX_NAME: Final = 512
+USUAL_KEY_MS: Final = 250
 TICK_S: Final = 1.0
 
 Request = dict[str, Value]
@@ -44,6 +49,7 @@ class Gateway:
             "query": self._query,
             "list": self._list,
             "statistics": self._statistics,
+            "play DTMF": self._play_key,
         }
         self.total = 0
 
@@ -85,6 +91,7 @@ class Gateway:
             if len(self._calls) >= MAX_CALLS:
                 raise Refused("this gateway has as many calls as it can carry")
             call = Call(name, self._surroundings, self._loop, self._loop.time())
+            call.told_keys = self._key_pressed
         try:
             sdp = call.offer(_tag(request, "from-tag"), text(request.get("sdp")), _wish(request))
         except (BadSdp, NoPort):
@@ -134,6 +141,40 @@ class Gateway:
             "port_pairs": ports.pairs,
         }
         return {"result": "ok", "statistics": figures_now}
+
+    def _play_key(self, request: Request) -> dict[str, Value]:
+        """rtpengine's "play DTMF": `from-tag` is who pressed the key."""
+        call = self._known(request)
+        code = request.get("code")
+        event = code if isinstance(code, int) else KEYS.find(text(code).upper() or "?")
+        if not 0 <= event < len(KEYS):
+            raise Refused("Out of range 'code' for a DTMF event")
+        duration = request.get("duration")
+        length = duration if isinstance(duration, int) else USUAL_KEY_MS
+        if not call.play_key(_tag(request, "from-tag"), event, length):
+            raise Refused("the other side takes no telephone events")
+        return {"result": "ok"}
+
+    def _key_pressed(self, call: Call, tag: str, event: int, milliseconds: int) -> None:
+        """Tell the controller, as rtpengine's DTMF log does."""
+        if call.keys_to is None:
+            return
+        told = {
+            "callid": call.name,
+            "source_tag": tag,
+            "type": "DTMF",
+            "timestamp": int(time()),
+            "event": event,
+            "duration": milliseconds,
+            "volume": 10,
+        }
+        family = socket.AF_INET6 if ":" in call.keys_to[0] else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as sending:
+            sending.setblocking(False)
+            try:
+                sending.sendto(json.dumps(told).encode(), call.keys_to)
+            except OSError:  # it does not listen any more
+                self._surroundings.counters["keys_not_told"] += 1
 
     def _told(self, call: Call) -> dict[str, Value]:
         """Figures of both sides; `totals` as rtpengine tells them, `quality` with what it has no word for."""
@@ -202,7 +243,17 @@ def _wish(request: Request) -> Wish:
         family=text(request.get("address-family")).upper(),
         added=tuple(names),
         signalled_from=host,
+        keys_to=_address(text(request.get("DTMF-log-dest"))),
     )
+
+
+def _address(written: str) -> tuple[str, int] | None:
+    host, _, port = written.rpartition(":")
+    try:
+        host = str(ipaddress.ip_address(host.strip("[]")))
+    except ValueError:
+        return None
+    return (host, int(port)) if port.isascii() and port.isdigit() and len(port) < 6 else None
 
 
 def _error(why: str) -> dict[str, Value]:

@@ -16,10 +16,18 @@ class Receiver(Protocol):
     def send_rtp(self, packet: bytes) -> None: ...
 
 
+class Listener(Protocol):
+    """Hears packets that the receiver cannot take; `clocks` are by payload number."""
+
+    @property
+    def clocks(self) -> dict[int, int]: ...
+    def take(self, data: bytes) -> None: ...
+
+
 class Path:
     """`routes` by payload number of the sender; packets with other numbers end here, counted."""
 
-    __slots__ = ("_receiver", "_routes", "incoming", "outgoing", "unwanted")
+    __slots__ = ("_routes", "heard", "incoming", "outgoing", "receiver", "unwanted")
 
     def __init__(
         self,
@@ -28,11 +36,12 @@ class Path:
         routes: dict[int, Route],
     ) -> None:
         self.incoming = incoming
-        self._receiver = receiver
+        self.receiver = receiver
         self.outgoing = receiver.outgoing
         self._routes: list[Route | None] = [routes.get(number) for number in range(128)]
         self.outgoing.source = -1  # whoever sends now continues the stream
         self.unwanted = 0
+        self.heard: Listener | None = None  # to numbers that have no route
 
     def forward(self, data: bytes, now: float) -> None:
         """Take one RTP packet of the sender, whose source and decryption were checked."""
@@ -42,7 +51,7 @@ class Path:
         first, second, sequence, stamp, ssrc = HEADER.unpack_from(data)
         route = self._routes[second & 0x7F]
         if route is None:
-            self.unwanted += 1
+            self._unrouted(data, now)
             return
         payload = data[12:]
         if first != 0x80:
@@ -52,12 +61,22 @@ class Path:
         if fresh or outgoing.source != ssrc:
             outgoing.follow(ssrc, sequence, stamp, now)
         second = second & 0x80 | route.number
-        self._receiver.send_rtp(outgoing.stamp(second, sequence, stamp, payload, now))
+        self.receiver.send_rtp(outgoing.stamp(second, sequence, stamp, payload, now))
+
+    def _unrouted(self, data: bytes, now: float) -> None:
+        heard = self.heard
+        if heard is None or data[1] & 0x7F not in heard.clocks:
+            self.unwanted += 1
+            return
+        _, _, sequence, stamp, ssrc = HEADER.unpack_from(data)
+        self.incoming.update(sequence, stamp, ssrc, len(data) - 12, now)
+        self.outgoing.source = -1  # the receiver shall miss no number
+        heard.take(data)
 
     def serves(self, receiver: Receiver, routes: dict[int, Route]) -> bool:
         """Whether this is the way to `receiver` by exactly these routes."""
         same = all(self._routes[number] == routes.get(number) for number in range(128))
-        return receiver is self._receiver and same
+        return receiver is self.receiver and same
 
     @property
     def transcodes(self) -> bool:

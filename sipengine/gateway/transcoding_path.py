@@ -44,7 +44,7 @@ class TranscodingPath(Path):
         first, second, sequence, stamp, ssrc = HEADER.unpack_from(data)
         route = self._routes[second & 0x7F]
         if route is None:
-            self.unwanted += 1
+            self._unrouted(data, now)
             return
         payload = data[12:] if first == 0x80 else bare(first, data[12:])
         fresh = self.incoming.update(sequence, stamp, ssrc, len(payload), now)
@@ -83,4 +83,4 @@ class TranscodingPath(Path):
 
     def _emit(self, route: Route, second: int, stamp: int, payload: bytes, now: float) -> None:
         second = second & 0x80 | route.number
-        self._receiver.send_rtp(self.outgoing.emit(second, stamp, payload, now))
+        self.receiver.send_rtp(self.outgoing.emit(second, stamp, payload, now))

@@ -42,8 +42,13 @@ class Route:
     is_event: bool = False
 
 
-def offered_formats(theirs: tuple[Format, ...], added: list[str]) -> tuple[Format, ...]:
-    """What the other side is offered: all that the offerer speaks and then the codecs `added`."""
+def offered_formats(
+    theirs: tuple[Format, ...], added: list[str], keys: bool = False
+) -> tuple[Format, ...]:
+    """What the other side is offered: all that the offerer speaks and then the codecs `added`.
+
+    `keys`: telephone events too, whatever the offerer speaks.
+    """
     formats = [item for item in theirs if item.codec.is_voice or item.codec.name == EVENTS]
     formats += [item for item in theirs if item.codec.name == COMFORT_NOISE]
     used = {item.number for item in formats}
@@ -60,7 +65,7 @@ def offered_formats(theirs: tuple[Format, ...], added: list[str]) -> tuple[Forma
         formats.append(Format(number, codec, "useinbandfec=1" if codec == OPUS else ""))
     events = [item.codec.clock for item in formats if item.codec.name == EVENTS]
     clocks = dict.fromkeys(item.codec.clock for item in formats if item.codec.is_voice)
-    if events:
+    if events or keys:
         for clock in clocks:
             if clock not in events and clock in (8000, 48000):
                 number = next(free for free in _DYNAMIC if free not in used)
@@ -92,9 +97,12 @@ def numbered(formats: tuple[Format, ...], known: dict[Codec, int]) -> tuple[Form
 
 
 def answered_formats(
-    offered: tuple[Format, ...], accepted: tuple[Format, ...]
+    offered: tuple[Format, ...], accepted: tuple[Format, ...], keys: bool = False
 ) -> tuple[Format, ...]:
-    """What the offerer is answered, its numbers kept; empty if nothing can be made to fit."""
+    """What the offerer is answered, its numbers kept; empty if nothing can be made to fit.
+
+    `keys`: its telephone events are wanted, whatever the other side speaks.
+    """
     chosen: list[Format] = []
     for theirs in voice_of(accepted):
         ours = find(offered, theirs.codec)
@@ -106,7 +114,7 @@ def answered_formats(
             return ()
         chosen = able[:1]
     clocks = {item.codec.clock for item in chosen}
-    if any(item.codec.name == EVENTS for item in accepted):
+    if keys or any(item.codec.name == EVENTS for item in accepted):
         chosen += [
             item for item in offered if item.codec.name == EVENTS and item.codec.clock in clocks
         ]

@@ -1,0 +1,145 @@
+"""Pressed keys where one side speaks no telephone events (RFC 4733): told to the controller, and played."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.gateway.served import HERE, TO_PHONE, Phone, Served, audio, header, until
+
+
+class Listener:
+    """The controller's ear for pressed keys."""
+
+    def __init__(self) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((HERE, 0))
+        self.socket.setblocking(False)
+        self.place = f"{HERE}:{self.socket.getsockname()[1]}"
+
+    async def key(self) -> dict[str, object]:
+        async with asyncio.timeout(5):
+            told = await asyncio.get_running_loop().sock_recv(self.socket, 2000)
+        heard: dict[str, object] = json.loads(told)
+        return heard
+
+
+@pytest.fixture
+async def listener() -> AsyncIterator[Listener]:
+    made = Listener()
+    yield made
+    made.socket.close()
+
+
+def event(code: int, duration: int, *, end: bool = False) -> bytes:
+    return struct.pack("!BBH", code, 10 | (0x80 if end else 0), duration)
+
+
+def press(phone: Phone, where: object, code: int, *, number: int = 101, ends: int = 3) -> None:
+    """As a phone does it: one timestamp, the end three times (RFC 4733 §2.5.1)."""
+    phone.stamp += 160
+    steps = [event(code, 160 * step) for step in range(1, 8)]
+    for payload in [*steps, *[event(code, 1280, end=True)] * ends]:
+        phone.rtp.sendto(phone.packet(payload, number, 0), (where.host, where.port))  # type: ignore[attr-defined]
+
+
+async def test_keys_that_the_other_side_cannot_be_sent_are_told_once_each(
+    served: Served, listener: Listener
+) -> None:
+    caller, old = served.phone(), served.phone()
+    wish = {**TO_PHONE, "DTMF-log-dest": listener.place}
+    to_old = await served.controller.offer("call", "a", caller.sdp("8 101"), **wish)
+    to_caller = await served.controller.answer("call", ("a", "b"), old.sdp("8"), **wish)
+    there = audio(to_caller)
+    assert [item.number for item in there.formats] == [8, 101]
+    await caller.talk(there, 2)
+    press(caller, there, 5)
+    heard = await listener.key()
+    assert (heard["callid"], heard["source_tag"], heard["type"]) == ("call", "a", "DTMF")
+    assert (heard["event"], heard["duration"]) == (5, 160)
+    press(caller, there, 11, ends=0)  # its end was lost: the next key tells
+    press(caller, there, 1)
+    assert [(await listener.key())["event"] for _ in range(2)] == [11, 1]
+    await caller.talk(there, 2)
+    await until(lambda: len(old.received) == 4)
+    numbers = [header(packet) for packet in old.received]
+    assert {number for number, _, _, _ in numbers} == {8}
+    assert [sequence - numbers[0][1] for _, sequence, _, _ in numbers] == [0, 1, 2, 3]
+    assert audio(to_old).formats
+
+
+async def test_an_offer_without_events_is_answered_for_by_us(
+    served: Served, listener: Listener
+) -> None:
+    old, callee = served.phone(), served.phone()
+    wish = {**TO_PHONE, "DTMF-log-dest": listener.place}
+    to_callee = await served.controller.offer("call", "a", old.sdp("8"), **wish)
+    offered = {item.codec.name: item.number for item in audio(to_callee).formats}
+    number = offered["TELEPHONE-EVENT"]
+    sdp = callee.sdp("8 101", event=number)
+    await served.controller.answer("call", ("a", "b"), sdp, **wish)
+    press(callee, audio(to_callee), 3, number=number)
+    heard = await listener.key()
+    assert (heard["source_tag"], heard["event"]) == ("b", 3)
+
+
+async def test_without_a_listener_nobody_is_offered_what_nobody_hears(served: Served) -> None:
+    old = served.phone()
+    to_callee = await served.controller.offer("call", "a", old.sdp("8"), **TO_PHONE)
+    assert [item.codec.name for item in audio(to_callee).formats] == ["PCMA"]
+
+
+async def test_a_key_is_played_as_events_and_the_voice_goes_on_behind_it(served: Served) -> None:
+    old, callee = served.phone(), served.phone()
+    wish = {**TO_PHONE, "DTMF-log-dest": f"{HERE}:9"}
+    await served.controller.offer("call", "a", old.sdp("8"), **wish)
+    to_caller = await served.controller.answer(
+        "call", ("a", "b"), callee.sdp("8 101", event=127), **wish
+    )
+    await old.talk(audio(to_caller), 3)
+    await until(lambda: len(callee.received) == 3)
+    for code in ("5", 11):
+        told = await served.controller.ask(
+            command="play DTMF", call_id="call", from_tag="a", code=code, duration=100
+        )
+        assert told["result"] == b"ok", told
+    await until(lambda: len(callee.received) == 3 + 2 * 7)
+    await old.talk(audio(to_caller), 2)
+    await until(lambda: len(callee.received) == 3 + 2 * 7 + 2)
+    numbers = [header(packet) for packet in callee.received]
+    assert [sequence - numbers[0][1] for _, sequence, _, _ in numbers] == list(range(19))
+    first, second = callee.received[3:10], callee.received[10:17]
+    assert {header(packet)[0] for packet in first + second} == {127}
+    assert [packet[1] >> 7 for packet in first] == [1, 0, 0, 0, 0, 0, 0]
+    assert len({header(packet)[2] for packet in first}) == 1
+    assert header(second[0])[2] - header(first[0])[2] >= 800
+    parts = [struct.unpack("!BBH", packet[12:]) for packet in first]
+    assert [(code, flags >> 7, length) for code, flags, length in parts] == [
+        (5, 0, 160), (5, 0, 320), (5, 0, 480), (5, 0, 640), (5, 1, 800), (5, 1, 800), (5, 1, 800),
+    ]  # fmt: skip
+    assert second[0][12] == 11
+    stamps = [stamp for _, _, stamp, _ in numbers]
+    assert stamps == sorted(stamps)
+
+
+@pytest.mark.parametrize(
+    ("tag", "code", "why"),
+    [
+        ("b", "5", "takes no telephone events"),
+        ("a", "x", "Out of range"),
+        ("a", 16, "Out of range"),
+    ],
+)
+async def test_what_cannot_be_played_is_said(
+    served: Served, tag: str, code: str | int, why: str
+) -> None:
+    old, callee = served.phone(), served.phone()
+    await served.controller.offer("call", "a", old.sdp("8"), **TO_PHONE)
+    await served.controller.answer("call", ("a", "b"), callee.sdp("8"), **TO_PHONE)
+    told = await served.controller.ask(command="play DTMF", call_id="call", from_tag=tag, code=code)
+    assert why in bytes(told["error-reason"]).decode()  # type: ignore[arg-type]
