@@ -195,9 +195,8 @@ class Call:
         events = [item for item in told if item.codec.name == EVENTS]
         clocks = {item.number: item.codec.clock for item in events if item.number not in table}
         path = sender.path
-        if path is not None and path.serves(receiver, table):
-            if clocks == (path.heard.clocks if path.heard is not None else {}):
-                return path
+        if path is not None and path.serves(receiver, table) and path.hears(clocks):
+            return path
         path = self._new_path(sender, receiver, told, wanted, table)
         if clocks and self.told_keys is not None:
             path.heard = HeardKeys(clocks, partial(self.told_keys, self, sender.tag))

@@ -78,6 +78,10 @@ class Path:
         same = all(self._routes[number] == routes.get(number) for number in range(128))
         return receiver is self.receiver and same
 
+    def hears(self, clocks: dict[int, int]) -> bool:
+        """Whether it listens to exactly these payload numbers."""
+        return clocks == ({} if self.heard is None else self.heard.clocks)
+
     @property
     def transcodes(self) -> bool:
         return False

@@ -6,17 +6,27 @@ import json
 from typing import Final
 
 from sipengine.media.bencode import Value, text
-from sipengine.services.ports import ANSWER, DELETE, OFFER, TO_WEB, MediaAnswer, MediaRequest
+from sipengine.services.ports import (
+    ANSWER,
+    DELETE,
+    OFFER,
+    PLAY_KEY,
+    TO_WEB,
+    MediaAnswer,
+    MediaRequest,
+)
 
 TRANSCODED: Final = ("PCMU", "PCMA", "G722", "opus")
 """Codecs a gateway may offer besides those of the caller, so that any two phones can talk."""
 SPEAKING: Final = 100
 """Packets of 20 ms: who has sent so many means it."""
+SHORTEST_MS: Final = 100
+"""Of a key that is played; rtpengine takes no shorter one."""
 _ITS_OWN_TROUBLES: Final = ("Unknown call-id", "no free pair of ports", "as many calls as it can")
 
 
-def command(request: MediaRequest) -> dict[str, Value]:
-    """The dictionary to send."""
+def command(request: MediaRequest, keys_to: str = "") -> dict[str, Value]:
+    """The dictionary to send; `keys_to` is the host and port that wants to hear of pressed keys."""
     made: dict[str, Value] = {
         "command": request.command,
         "call-id": request.name,
@@ -26,8 +36,12 @@ def command(request: MediaRequest) -> dict[str, Value]:
         made["to-tag"] = request.to_tag
     if request.command == DELETE:
         made["delete-delay"] = 0
+    if request.command == PLAY_KEY:
+        made |= {"code": request.code, "duration": max(request.duration, SHORTEST_MS)}
     if request.command not in (OFFER, ANSWER):
         return made
+    if keys_to:
+        made["DTMF-log-dest"] = keys_to
     made["sdp"] = request.sdp
     made["replace"] = ["origin", "session-connection"]
     if request.signalled_from:

@@ -7,6 +7,7 @@ by pings. A new call goes to the next that lives, a known one only to the gatewa
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 from collections.abc import Callable
 from time import monotonic
@@ -16,13 +17,23 @@ import structlog
 
 from sipengine.media import commands
 from sipengine.media.bencode import Value, decode, encode
-from sipengine.services.ports import ANY_INSTANCE, OFFER, MediaAnswer, MediaRequest, MediaWaiter
+from sipengine.services.media.pressed_keys import KEYS, LONGEST_MS
+from sipengine.services.ports import (
+    ANY_INSTANCE,
+    OFFER,
+    KeyListener,
+    MediaAnswer,
+    MediaRequest,
+    MediaWaiter,
+)
 
 RETRY_S: Final = (0.3, 0.6, 1.1)
 """Waiting after each sending; after the last the gateway counts as dead: 2 s, well before the
 caller's Timer B."""
 
 PING_S: Final = 2.0
+LAST_KEY: Final = len(KEYS) - 1
+
 MAX_WAITING: Final = 5000
 """Commands under way; at 300 calls a second none of them waits for longer than a dead gateway lets it."""
 
@@ -50,6 +61,7 @@ class Instance(asyncio.DatagramProtocol):
         self.address = address
         self.alive = True
         self.transport: asyncio.DatagramTransport | None = None
+        self.keys: Keys | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.DatagramTransport, transport)
@@ -63,6 +75,24 @@ class Instance(asyncio.DatagramProtocol):
     def send(self, data: bytes) -> None:
         if self.transport is not None and not self.transport.is_closing():
             self.transport.sendto(data)
+
+
+class Keys(asyncio.DatagramProtocol):
+    """Hears of keys that people press: JSON as rtpengine's DTMF log sends it, from its own host alone."""
+
+    def __init__(self, client: NgClient, host: str) -> None:
+        self._client = client
+        self._host = host
+        self.place = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.DatagramTransport, transport)
+        name = transport.get_extra_info("sockname")
+        self.place = f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
+
+    def datagram_received(self, data: bytes, source: tuple[str, int]) -> None:
+        if source[0] == self._host:
+            self._client.key_pressed(data)
 
 
 class NgClient:
@@ -83,6 +113,7 @@ class NgClient:
         self._next = 0
         self.instances = [Instance(self, at, each) for at, each in enumerate(addresses)]
         self._pinging: asyncio.TimerHandle | None = None
+        self._listener: KeyListener | None = None
         self.failures = 0
         self.total = 0
 
@@ -92,6 +123,14 @@ class NgClient:
                 lambda instance=instance: instance,  # type: ignore[misc]  # bound at once
                 remote_addr=instance.address,
             )
+            here = self.near(instance.number)
+            if here:
+                keys = Keys(self, instance.address[0])
+                await self._loop.create_datagram_endpoint(
+                    lambda keys=keys: keys,  # type: ignore[misc]
+                    local_addr=(here, 0),
+                )
+                instance.keys = keys
         self._ping()
 
     def close(self) -> None:
@@ -104,6 +143,8 @@ class NgClient:
         for instance in self.instances:
             if instance.transport is not None:
                 instance.transport.close()
+            if instance.keys is not None:
+                instance.keys.transport.close()
 
     # ------------------------------------------------------------------ MediaPlane
 
@@ -115,7 +156,28 @@ class NgClient:
             failed = MediaAnswer(False, request.instance, why=why, status=503)
             self._loop.call_soon(self._tell, waiter, failed)
             return
-        self._send(_Asked(request, waiter, instance), commands.command(request))
+        self._send(_Asked(request, waiter, instance), self._command(request, instance))
+
+    def _command(self, request: MediaRequest, instance: Instance) -> dict[str, Value]:
+        listens = self._listener is not None and instance.keys is not None
+        keys_to = instance.keys.place if listens and instance.keys is not None else ""
+        return commands.command(request, keys_to)
+
+    def listen(self, listener: KeyListener) -> None:
+        self._listener = listener
+
+    def key_pressed(self, data: bytes) -> None:
+        """A report of a gateway; what is none is dropped."""
+        try:
+            told = json.loads(data)
+            name, tag = str(told["callid"]), str(told["source_tag"])
+            code, duration = int(told["event"]), int(told["duration"])
+        except (ValueError, TypeError, KeyError):
+            return
+        if self._listener is not None and 0 <= code <= LAST_KEY:
+            now = monotonic()
+            self._listener.on_key(name, tag, code, max(0, min(duration, LONGEST_MS)), now)
+            self._after(now)
 
     def choose(self) -> int:
         """In turn, those that live."""
@@ -201,7 +263,7 @@ class NgClient:
         other = self.choose() if request.command == OFFER else ANY_INSTANCE
         if other >= 0:
             again = _Asked(request, asked.waiter, self.instances[other])
-            self._send(again, commands.command(request))
+            self._send(again, self._command(request, again.instance))
             return
         self.failures += 1
         self._tell(asked.waiter, MediaAnswer(False, asked.instance.number, why=why, status=503))

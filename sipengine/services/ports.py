@@ -111,6 +111,7 @@ OFFER: Final = "offer"
 ANSWER: Final = "answer"
 DELETE: Final = "delete"
 QUERY: Final = "query"
+PLAY_KEY: Final = "play DTMF"
 
 TO_RTP: Final = "RTP/AVP"
 TO_SRTP: Final = "RTP/SAVP"
@@ -123,7 +124,8 @@ class MediaRequest:
 
     `instance` is the one that has the call, `ANY_INSTANCE` for a call that none has yet.
     `protocol` is what the receiver of the rewritten description speaks, one of the three above;
-    `signalled_from` the host that the sender of `sdp` signals from.
+    `signalled_from` the host that the sender of `sdp` signals from. To play: the event `code` of a key
+    and its `duration` in milliseconds.
     """
 
     command: str
@@ -134,6 +136,8 @@ class MediaRequest:
     sdp: str = ""
     protocol: str = ""
     signalled_from: str = ""
+    code: int = 0
+    duration: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +162,12 @@ class MediaWaiter(Protocol):
     def on_media(self, answer: MediaAnswer, now: float) -> None: ...
 
 
+class KeyListener(Protocol):
+    def on_key(self, name: str, tag: str, code: int, duration: int, now: float) -> None:
+        """The side `tag` of the call `name` pressed a key that the gateway may not send on."""
+        ...
+
+
 class MediaPlane(Protocol):
     """The media gateways. `ask` never blocks; the answer comes by `waiter.on_media`, later and once,
     within a few seconds, also when no gateway lives.
@@ -167,6 +177,10 @@ class MediaPlane(Protocol):
 
     def choose(self) -> int:
         """The instance for the next call, below 0 if none lives."""
+        ...
+
+    def listen(self, listener: KeyListener) -> None:
+        """Tell this one of pressed keys from now on."""
         ...
 
     def near(self, instance: int) -> str:

@@ -10,6 +10,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from sipengine.media.ng import NgClient
+from sipengine.services.ports import (
+    ANSWER,
+    OFFER,
+    PLAY_KEY,
+    TO_RTP,
+    MediaAnswer,
+    MediaRequest,
+)
 from tests.gateway.served import HERE, TO_PHONE, Phone, Served, audio, header, until
 
 
@@ -143,3 +152,61 @@ async def test_what_cannot_be_played_is_said(
     await served.controller.answer("call", ("a", "b"), callee.sdp("8"), **TO_PHONE)
     told = await served.controller.ask(command="play DTMF", call_id="call", from_tag=tag, code=code)
     assert why in bytes(told["error-reason"]).decode()  # type: ignore[arg-type]
+
+
+class Told:
+    """A `KeyListener`, and who waits for the gateway's answers."""
+
+    def __init__(self) -> None:
+        self.keys: list[tuple[str, str, int, int]] = []
+        self.answers: list[MediaAnswer] = []
+
+    def on_key(self, name: str, tag: str, code: int, duration: int, now: float) -> None:
+        self.keys.append((name, tag, code, duration))
+
+    def on_media(self, answer: MediaAnswer, now: float) -> None:
+        self.answers.append(answer)
+
+
+async def test_the_engine_hears_of_keys_and_has_them_played(served: Served) -> None:
+    caller, old, told = served.phone(), served.phone(), Told()
+    client = NgClient(asyncio.get_running_loop(), [(HERE, served.server.port)], lambda now: None)
+    await client.open()
+    client.listen(told)
+
+    async def ask(request: MediaRequest) -> MediaAnswer:
+        count = len(told.answers)
+        client.ask(request, told)
+        await until(lambda: len(told.answers) > count)
+        return told.answers[-1]
+
+    await ask(MediaRequest(OFFER, 0, "call", "a", "", caller.sdp("8 101"), TO_RTP))
+    answer = await ask(MediaRequest(ANSWER, 0, "call", "a", "b", old.sdp("8"), TO_RTP))
+    press(caller, audio(answer.sdp), 9)
+    await until(lambda: bool(told.keys))
+    assert told.keys == [("call", "a", 9, 160)]
+    played = await ask(MediaRequest(PLAY_KEY, 0, "call", "b", code=4, duration=10))
+    assert played.ok
+    await until(lambda: len(caller.received) == 7)
+    assert {(header(packet)[0], packet[12]) for packet in caller.received} == {(101, 4)}
+    client.close()
+
+
+async def test_reports_of_strangers_and_broken_ones_are_dropped(served: Served) -> None:
+    told = Told()
+    client = NgClient(asyncio.get_running_loop(), [(HERE, served.server.port)], lambda now: None)
+    await client.open()
+    client.listen(told)
+    ear = client.instances[0].keys
+    assert ear is not None
+    host, _, port = ear.place.rpartition(":")
+    report = b'{"callid":"c","source_tag":"a","event":%d,"duration":100}'
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.bind(("127.0.0.2", 0))
+        stranger.sendto(report % 1, (host, int(port)))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gateway:
+        for data in (b"no", b"[]", b"{}", report % 99, report % 2):
+            gateway.sendto(data, (host, int(port)))
+    await until(lambda: bool(told.keys))
+    assert told.keys == [("c", "a", 2, 100)]
+    client.close()

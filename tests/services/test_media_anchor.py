@@ -6,7 +6,7 @@ import pytest
 
 from sipengine.services.core import Core
 from sipengine.services.own_addresses import OwnAddresses
-from sipengine.services.ports import MediaAnswer, MediaRequest, MediaWaiter
+from sipengine.services.ports import KeyListener, MediaAnswer, MediaRequest, MediaWaiter
 from sipengine.sip.flow import Flow
 from tests.services.conftest import person, registered
 from tests.services.user_agents import Phone
@@ -34,6 +34,9 @@ class Plane:
 
     def choose(self) -> int:
         return self.instance
+
+    def listen(self, listener: KeyListener) -> None:
+        self.listener = listener
 
     def near(self, instance: int) -> str:
         return "127.0.0.1"

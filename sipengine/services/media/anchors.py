@@ -11,11 +11,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from sipengine.services.media.crossing import Crossing
+from sipengine.services.media.in_dialog import send_in_dialog
 from sipengine.services.media.lost_gateway import end_call
+from sipengine.services.media.numbering import Numbering
+from sipengine.services.media.pressed_keys import info_of
 from sipengine.services.ports import (
     ANSWER,
     DELETE,
     OFFER,
+    PLAY_KEY,
     QUERY,
     TO_RTP,
     TO_SRTP,
@@ -59,7 +63,7 @@ class Anchor:
     """One dialog, or what may become one, whose media a gateway carries."""
 
     __slots__ = (
-        "awaiting", "call", "callee", "callee_flow", "caller", "caller_flow", "caller_tag", "instance",
+        "awaiting", "by_callee", "by_caller", "call", "callee", "callee_flow", "caller", "caller_flow", "caller_tag", "instance",
         "invite", "key", "lost", "name", "next_look", "owner", "success",
     )  # fmt: skip
 
@@ -77,6 +81,8 @@ class Anchor:
         self.next_look = 0.0
         self.lost = 0
         self.owner: AnchorOwner | None = None
+        self.by_caller = Numbering()
+        self.by_callee = Numbering()
         self.invite: Message | None = None  # both kept to end the call if the gateway is lost
         self.success = b""
         self.caller_flow: Flow | None = None
@@ -106,6 +112,8 @@ class Anchors:
         self.refused = 0
         self.lost = 0
         self.one_way = 0
+        self.keys_told = 0
+        plane.listen(self)
 
     def __len__(self) -> int:
         return len(self._live)
@@ -144,7 +152,9 @@ class Anchors:
             return None
         self._count += 1
         key = f"{self._unique}{self._count:x}"
-        return self._keep(Anchor(instance, key, message.call_id, message.from_tag, caller, callee))
+        anchor = Anchor(instance, key, message.call_id, message.from_tag, caller, callee)
+        anchor.by_caller.seen(message)
+        return self._keep(anchor)
 
     def of_note(self, note: str, call_id: str, caller_tag: str) -> Anchor | None:
         """The anchor that a verified note of ours names; of an earlier process's call it is made anew."""
@@ -187,12 +197,38 @@ class Anchors:
         host: str, waiter: MediaWaiter,
     ) -> None:  # fmt: skip
         protocol = anchor.callee if to_callee else anchor.caller
+        speaker = anchor.by_caller if to_callee else anchor.by_callee
+        speaker.events = b"telephone-event" in sdp
         self._plane.ask(
             MediaRequest(
                 command, anchor.instance, anchor.name, tag, other, sdp.decode("latin-1"), protocol, host
             ),
             waiter,
         )  # fmt: skip
+
+    def play_key(self, anchor: Anchor, tag: str, key: tuple[int, int], waiter: MediaWaiter) -> None:
+        """Have the other side hear a key of the side `tag`: its event code and its milliseconds."""
+        request = MediaRequest(
+            PLAY_KEY, anchor.instance, anchor.name, tag, code=key[0], duration=key[1]
+        )
+        self._plane.ask(request, waiter)
+
+    def on_key(self, name: str, tag: str, code: int, duration: int, now: float) -> None:
+        """A `KeyListener`: a side that takes no telephone events is told by INFO."""
+        anchor = self._live.get(name.partition("-")[0])
+        if anchor is None or anchor.name != name or anchor.owner is not None:
+            return
+        by_caller = tag == anchor.caller_tag
+        speaker, hearer = anchor.by_caller, anchor.by_callee
+        if not by_caller:
+            speaker, hearer = hearer, speaker
+        if hearer.events is not False or not speaker.may_press(now):
+            return
+        lines, body = info_of(code, duration)
+        if send_in_dialog(
+            anchor, by_caller, "INFO", speaker.next(), lines, body, self._layer, self._branches, now
+        ):
+            self.keys_told += 1
 
     def near(self, anchor: Anchor) -> str:
         """The address of ours at which the anchor's gateway reaches this machine, "" if unknown."""
@@ -255,6 +291,7 @@ class Anchors:
             "media_refused": self.refused,
             "media_lost_calls": self.lost,
             "media_one_way": self.one_way,
+            "media_keys_told": self.keys_told,
         }
 
 

@@ -11,6 +11,7 @@ from sipengine.sip.transaction.invite_client import header_line
 if TYPE_CHECKING:
     from sipengine.services.calls import Call
     from sipengine.services.media.anchors import Anchor, Anchors
+    from sipengine.services.media.numbering import Numbering
 
 
 class Crossing:
@@ -28,6 +29,17 @@ class Crossing:
         self.anchor = anchor
         self.from_caller = from_caller
         self.host = host
+
+    @property
+    def speaker(self) -> Numbering:
+        """The numbers of the side that sent the request."""
+        assert self.anchor is not None
+        return self.anchor.by_caller if self.from_caller else self.anchor.by_callee
+
+    @property
+    def hearer(self) -> Numbering:
+        assert self.anchor is not None
+        return self.anchor.by_callee if self.from_caller else self.anchor.by_caller
 
     def offer(self, onward: bool, tag: str, sdp: bytes, host: str, waiter: MediaWaiter) -> None:
         """An offer of the side `tag`; `onward`: it goes the way of the request, not of its answer."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from sipengine.services.calls import Call, Calls
 from sipengine.services.media.crossing import Crossing
+from sipengine.services.media.numbering import invite_server, other_server
+from sipengine.services.media.pressed_keys import PlayedKey, key_in
 from sipengine.services.own_answers import OwnAnswers
 from sipengine.services.proxy.forwarding import pop_own_routes
 from sipengine.services.proxy.identity import ASSERTED, PREFERRED, screen
@@ -22,7 +24,6 @@ from sipengine.sip.address import parse_address
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
-from sipengine.sip.transaction.invite_server import InviteServer
 from sipengine.sip.transaction.layer import TransactionLayer
 from sipengine.sip.transaction.non_invite_server import NonInviteServer
 
@@ -78,8 +79,9 @@ class Dialogs:
         crossing = None
         if self._proxy.anchors is not None:
             crossing = self._crossing(message, route, from_caller, flow)
+        speaker = None if crossing is None else crossing.speaker
         if message.method == "INVITE":
-            server = InviteServer(self._layer, key, reply_flow, now)
+            server = invite_server(self._layer, key, reply_flow, message, speaker, now)
             server.respond(100, reply(message, 100), now)
             self._proxy.relay_invite(
                 server, message, flow, target, hash_of_loop, now, call, session, crossing
@@ -94,10 +96,34 @@ class Dialogs:
             if crossing is not None:
                 crossing.end(call)
                 crossing = None
+        other = other_server(self._layer, key, reply_flow, message, speaker, now)
+        if crossing is not None and message.method in ("INFO", "NOTIFY"):
+            if message.method == "NOTIFY":
+                crossing.hearer.answers(message)
+            elif self._play_key(other, message, target, hash_of_loop, crossing):
+                return
         self._proxy.relay(
-            NonInviteServer(self._layer, key, reply_flow, now), message, target, hash_of_loop, ending, from_caller, now,
-            session, call, crossing,
-        )  # fmt: skip
+            other, message, target, hash_of_loop, ending, from_caller, now, session, call, crossing
+        )
+
+    def _play_key(
+        self, server: NonInviteServer, message: Message, target: Target, hash_of_loop: int,
+        crossing: Crossing,
+    ) -> bool:  # fmt: skip
+        """Have the gateway play the key that an INFO tells; False if it is to go on as it is."""
+        key = key_in(message)
+        anchor = crossing.anchor
+        if key is None or anchor is None or not crossing.hearer.events:
+            return False
+
+        def onward(now: float) -> None:
+            self._proxy.relay(
+                server, message, target, hash_of_loop, None, crossing.from_caller, now
+            )
+
+        waiter = PlayedKey(server, message, onward)
+        crossing.anchors.play_key(anchor, message.from_tag, key, waiter)
+        return True
 
     def _crossing(
         self, message: Message, route: str | None, from_caller: bool, flow: Flow | None
@@ -130,8 +156,10 @@ class Dialogs:
         hash_of_loop = self._validation.check(message)
         target: Target = self._proxy.in_dialog_target(message, ends, heard, from_caller, now)
         crossing = None
-        if message.body and self._proxy.anchors is not None:
+        if self._proxy.anchors is not None:
             crossing = self._crossing(message, route, from_caller, None)
+            if crossing is not None:
+                crossing.speaker.seen(message)
         self._proxy.forward_ack(message, target, hash_of_loop, crossing)
 
     def _find(
