@@ -56,6 +56,8 @@ def command(request: MediaRequest, keys_to: str = "") -> dict[str, Value]:
     else:
         made |= {"ICE": "remove", "DTLS": "off", "rtcp-mux": ["demux"]}
     if request.command == OFFER:
+        # Else rtpengine shakes hands with the offerer as a client before that has an answer.
+        made["DTLS-reverse"] = "passive"
         made["codec"] = {"transcode": [*TRANSCODED]}
     return made
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 from collections.abc import AsyncIterator
 
 import pytest
@@ -23,8 +22,7 @@ from sipengine.services.ports import (
     MediaRequest,
 )
 from tests.gateway.served import HERE, Controller, Phone, audio, until
-from tests.support.free_ports import free_block
-from tests.support.programs import program
+from tests.support.rtpengine import Rtpengine as Process
 
 
 class Rtpengine:
@@ -43,30 +41,12 @@ class Rtpengine:
 
 @pytest.fixture
 async def rtpengine() -> AsyncIterator[Rtpengine]:
-    first = free_block(42)
-    process = subprocess.Popen(
-        [
-            program("rtpengine", "rtpengine-daemon"),
-            *("--config-file=none", "-f", "-E", "-t", "-1", "-i", HERE, "-n", f"{HERE}:{first}"),
-            *("-m", str(first + 2), "-M", str(first + 41), "--num-threads=1", "--log-level=3"),
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    controller = Controller((HERE, first))
-    try:
-        async with asyncio.timeout(15):
-            while True:
-                try:
-                    if b"pong" in await controller.exchange(b"p d7:command4:pinge", 0.3):
-                        break
-                except (OSError, TimeoutError):
-                    await asyncio.sleep(0.05)
-        yield Rtpengine(controller)
-    finally:
-        controller.close()
-        process.terminate()
-        process.wait(10)
+    with Process() as process:
+        controller = Controller((HERE, process.control))
+        try:
+            yield Rtpengine(controller)
+        finally:
+            controller.close()
 
 
 async def test_srtp_meets_rtp_through_rtpengine(rtpengine: Rtpengine) -> None:

@@ -63,6 +63,7 @@ class Baresip:
     header); otherwise the server's address is the account's domain. `tone` is in Hz. `contacts` are
     lines of its address book, `mwi` has it subscribe to its mailbox. `authority` is the PEM file whose
     certificates it takes from a server over TLS.
+    `codecs` are what it speaks, in its own words (`G722/16000/1`); G.711 by default.
     `flows` are the transports of as many connections to the server (RFC 5626), not one by `transport`.
     """
 
@@ -78,6 +79,7 @@ class Baresip:
     expires: int = 300
     max_calls: int = 4
     flows: tuple[str, ...] = ()
+    codecs: tuple[str, ...] = ("pcmu", "pcma")
     name: str = ""
     contacts: list[str] = field(default_factory=list)
     mwi: bool = False
@@ -121,6 +123,9 @@ class Baresip:
             (self.home / "contacts").write_text("\n".join(self.contacts) + "\n")
         if self.mwi:
             config += "module_app mwi.so\n"
+        config += "".join(
+            f"module {name}.so\n" for name in ("g722", "opus") if name in str(self.codecs).lower()
+        )
         (self.home / "config").write_text(config)
         (self.home / "accounts").write_text("# given by uanew, so that no event is missed\n")
         self._process = child.start(
@@ -212,7 +217,7 @@ class Baresip:
         words = [
             f"<sip:{self.number}@{host};transport={self.transport}>",
             f"answermode={self.answer}",
-            "audio_codecs=pcmu,pcma",
+            f"audio_codecs={','.join(self.codecs)}",
             f"mwi={'yes' if self.mwi else 'no'}",
             f"auth_user={self.number}",
         ]

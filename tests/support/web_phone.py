@@ -213,7 +213,7 @@ class WebPhone:
             self._in_dialog("INVITE", body=browser.peer.localDescription.sdp)
         cseq = self.cseq
         response = self.receive(200)
-        assert "a=ice-lite" in response.body
+        assert "a=ice-ufrag" in response.body
         self._in_dialog("ACK", cseq=cseq)
         if isinstance(browser, ChromiumMedia):
             self._await(browser.accept(response.body))
