@@ -48,6 +48,7 @@ VARIABLES: Final = (
     "PBX_GUARD_ALLOW",
     "PBX_COMPILE",
     "PBX_DNS",
+    "PBX_TRACE_MB",
 )
 
 
@@ -93,6 +94,7 @@ class Environment:
     guard_allow: tuple[Network, ...]
     compile: bool
     name_servers: tuple[tuple[str, int], ...] = ()
+    trace_mb: int = 32
 
     @classmethod
     def load(cls, variables: Mapping[str, str]) -> Environment:
@@ -131,6 +133,7 @@ class Environment:
             guard_allow=read.networks("PBX_GUARD_ALLOW", default="loopback"),
             compile=read.switch("PBX_COMPILE", default=True),
             name_servers=read.name_servers("PBX_DNS"),
+            trace_mb=read.megabytes("PBX_TRACE_MB", 32, 4096),
         )
         read.check_pair("PBX_TLS_CERT", environment.tls_cert, "PBX_TLS_KEY", environment.tls_key)
         read.check_distinct(

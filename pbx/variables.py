@@ -141,6 +141,15 @@ class Reader:
             return default
         return port
 
+    def megabytes(self, name: str, default: int, most: int) -> int:
+        value = self.text(name)
+        if not value:
+            return default
+        if not (value.isascii() and value.isdigit() and len(value) < 9 and int(value) <= most):
+            self.wrong(name, value, f"not a number of megabytes; give 0-{most}")
+            return default
+        return int(value)
+
     def port_range(self, name: str, default: tuple[int, int]) -> tuple[int, int]:
         value = self.text(name)
         if not value:

@@ -54,6 +54,7 @@ def settings_of(environment: Environment) -> Settings:
         page_ports=(environment.http_port, environment.https_port),
         origins=environment.ws_origins,
         name_servers=environment.name_servers,
+        trace_bytes=environment.trace_mb * 1024 * 1024,
         rtp_ports=(
             environment.rtp_ports[0] + 2,
             environment.rtp_ports[1],

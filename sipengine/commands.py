@@ -1,15 +1,19 @@
-"""Commands from outside (`./run dial`), carried out on the engine's loop."""
+"""Commands from outside (`./run dial`, `./run trace`), carried out on the engine's loop."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from time import monotonic
-from typing import Protocol
+from time import monotonic, time
+from typing import Final, Protocol
 
+from sipengine.observe.trace import of_call, told
 from sipengine.services.core import Core
 
-DIAL = "dial"
+DIAL: Final = "dial"
+TRACE: Final = "trace"
+MOST_CALL_IDS: Final = 16
+"""A call that was transferred so often is no call any more."""
 
 
 class CommandPort(Protocol):
@@ -38,6 +42,7 @@ class Commands:
         self._core = core
         self._drain = drain
         self._link = link
+        self._since = time()
 
     def start(self) -> None:
         self._link.take_commands(self._given)
@@ -52,10 +57,25 @@ class Commands:
         def news(words: str, last: bool, well: bool) -> None:
             self._link.say(number, words, well if last else None)
 
-        if kind != DIAL:
+        if kind == DIAL:
+            now = monotonic()
+            dial = self._core.agent.click_to_call.dial
+            dial(str(arguments.get("from", "")), str(arguments.get("to", "")), news, now)
+            self._drain(now)
+        elif kind == TRACE:
+            self._tell_messages(number, str(arguments.get("call_ids", "")).split("\n"))
+        else:
             news(f"This engine knows no command {kind}.", True, False)
-            return
-        now = monotonic()
-        dial = self._core.agent.click_to_call.dial
-        dial(str(arguments.get("from", "")), str(arguments.get("to", "")), news, now)
-        self._drain(now)
+
+    def _tell_messages(self, number: int, call_ids: list[str]) -> None:
+        """What is kept of these Call-IDs. To make text of it takes milliseconds: on a thread."""
+        gathered = [
+            (of_call(trace.messages(), trace.call_id), trace.missing, trace.gap)
+            for trace in self._core.traces.of(call_ids[:MOST_CALL_IDS])
+        ]
+        offset = time() - monotonic()
+
+        def tell() -> None:
+            self._link.say(number, told(gathered, self._since, offset), True)
+
+        self._loop.run_in_executor(None, tell)

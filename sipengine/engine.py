@@ -43,6 +43,7 @@ from sipengine.page_credentials import page_key
 from sipengine.relay_note import relay_key
 from sipengine.services.core import Core
 from sipengine.services.guard.sources import Allowed
+from sipengine.services.traces import MOST_BYTES
 
 STATUS_S: Final = 5.0
 """Between two heartbeats in the status row; health calls an engine late after three."""
@@ -103,6 +104,8 @@ class Settings:
     name_servers: tuple[tuple[str, int], ...] = ()
     """(address, port) of name servers to ask instead of those of /etc/resolv.conf."""
     rtp_ports: tuple[int, int] = (20000, 29999)
+    trace_bytes: int = MOST_BYTES
+    """Of SIP messages kept for who asks what happened to a call; 0: none."""
 
 
 class Engine:
@@ -152,7 +155,7 @@ class Engine:
             admission=self._admission,
             name_servers=settings.name_servers,
         )
-        self._gateways = NgClient(loop, list(settings.media), self.endpoint.drain)
+        self._gateways = NgClient(loop, list(settings.media), self.endpoint.settle)
         try:
             self._bind()
             await self._gateways.open()
@@ -215,7 +218,7 @@ class Engine:
         )  # fmt: skip
         self._hosts = answered_hosts(settings.binds, addresses)
         self._admission.set_hosts([*self._hosts, "localhost", *start.snapshot.domains])
-        self._media = MediaServer(loop, settings.binds, settings.rtp_ports, self.endpoint.drain)
+        self._media = MediaServer(loop, settings.binds, settings.rtp_ports, self.endpoint.settle)
         self.core = Core(
             start.snapshot,
             self.endpoint,
@@ -229,6 +232,7 @@ class Engine:
             allowed=Allowed(settings.guard_allow) if settings.guard else None,
             media=self._media,
             gateways=self._gateways,
+            trace_bytes=settings.trace_bytes,
         )
         self._facts = FactsBeat(
             loop, self.endpoint, self._link.journal, self._link.notify_written, self._not_durable
@@ -240,7 +244,7 @@ class Engine:
             restored.subscriptions, restored.messages,
         )  # fmt: skip
         self._generation = start.snapshot.generation
-        Commands(loop, self.core, self.endpoint.drain, self._link).start()
+        Commands(loop, self.core, self.endpoint.settle, self._link).start()
         self._link.watch(lambda snapshot: call_from_thread(loop, self._configure, snapshot))
         settle_interpreter()
         self.endpoint.serve()
@@ -293,6 +297,7 @@ class Engine:
         now = monotonic()
         if now >= self._status_due:
             self._status_due = now + STATUS_S
+            self.core.traces.sweep(now)
             self._link.publish_status(self.counters(), self._generation)
         if now >= self._collect_due:
             self._pause = collect_garbage()

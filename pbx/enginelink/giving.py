@@ -77,7 +77,7 @@ def follow(
                 raise NotGiven("The engine said no more about it.")
             raise NotGiven(
                 "The engine did not take the command: it is not running, or too busy."
-                " Nobody's phone rings. See ./run and the file log/engine.log."
+                " See ./run and the file log/engine.log."
             )
         for _ in connection.notifies(timeout=min(left, 1.0), stop_after=1):
             pass

@@ -39,7 +39,7 @@ WHERE id = %s AND state <> 'over'
 """
 _LATE: Final = """
 UPDATE enginelink_command SET state = 'over', succeeded = false,
-    said = said || '["It was asked for too long ago, so nobody was called."]'
+    said = said || '["It was asked for too long ago, so nothing was done."]'
 WHERE state = 'waiting' AND given_at <= now() - make_interval(secs => %s)
 """
 _LEFT_OVER: Final = """
@@ -47,6 +47,12 @@ UPDATE enginelink_command SET state = 'over', succeeded = false,
     said = said || '["The telephone system was restarted meanwhile."]'
 WHERE state = 'taken'
 """
+
+
+_TOLD: Final = """
+DELETE FROM enginelink_command WHERE kind = 'trace' AND given_at < now() - interval '1 minute'
+"""
+"""What was told of a call's messages is not for keeping; who asked takes it out, unless he died."""
 
 
 class CommandTaker:
@@ -117,6 +123,7 @@ class CommandTaker:
             connection.execute("SELECT pg_notify(%s, %s)", (ANSWERS, str(number)))
 
     def _take(self, connection: psycopg.Connection) -> None:
+        connection.execute(_TOLD)
         connection.execute(_LATE, (TOO_OLD_S,))
         for number, kind, arguments in connection.execute(_TAKE, (TOO_OLD_S, MOST_AT_ONCE)):
             self.taken += 1

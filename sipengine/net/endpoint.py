@@ -28,6 +28,7 @@ from sipengine.net.udp_sockets import UdpSockets
 from sipengine.net.unreachable import UnreachableFlow
 from sipengine.net.ws_admission import WsAdmission
 from sipengine.services.ports import Asker
+from sipengine.services.traces import Traces
 from sipengine.sip.flow import Flow
 from sipengine.sip.next_hop import NextHop, Place
 from sipengine.sip.via import DEFAULT_PORTS
@@ -55,6 +56,7 @@ class CorePort(Protocol):
     def answers_waiting(self) -> bool: ...
 
     pressure: int
+    traces: Traces
 
     @property
     def facts_pressing(self) -> bool: ...
@@ -93,7 +95,7 @@ class Endpoint:
         hosts = both_families(binds)
         self._udp_sockets = tuple(UdpSocket(loop, self, host) for host in hosts)
         self._udp = UdpSockets(self._udp_sockets)
-        self._resolver = resolver(loop, self._udp.families, self.drain, name_servers)
+        self._resolver = resolver(loop, self._udp.families, self.settle, name_servers)
         self.connections = Connections(
             loop, self, self._resolver, hosts, limits, note, certificates, admission
         )
@@ -219,6 +221,11 @@ class Endpoint:
             self._arm(due)
         if core.facts_waiting:
             self._facts.wanted(now)
+
+    def settle(self, now: float) -> None:
+        """Drain what came of no message and no timer: of the answer to a question, of a command."""
+        self.core.traces.sent_otherwise(0, now)
+        self.drain(now)
 
     def send(self, held: list[tuple[Flow, bytes]]) -> None:
         """Send answers that waited for the disk; the drain that follows flushes them."""

@@ -38,11 +38,14 @@ _SECRET_FIELDS: Final = frozenset(
 # password within a URL.
 _CREDENTIALS: Final = re.compile(r"((?:proxy-)?authorization[ \t]*:)[^\r\n]*", re.IGNORECASE)
 _SECRET_TEXT: Final = re.compile(
-    r"""(\b(?:response|nonce|cnonce|ha1)\s*=\s*|\binline:|\bice-pwd:|://[^\s/:@]*:)"""
+    r"""(\b(?:response|nonce|cnonce|nextnonce|rspauth|ha1)\s*=\s*|\binline:|\bice-pwd:|://[^\s/:@]*:)"""
     r"""(?:"[^"]*"|[^\s,;@"]+)""",
     re.IGNORECASE,
 )
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_URI_PASSWORD: Final = re.compile(r"""(\bsips?:[^\s:@;<>"]*:)[^\s@<>"]+(?=@)""", re.IGNORECASE)
+_URI_HEADER: Final = re.compile(r"(\b(?:proxy-)?authorization=)[^&\s<>]*", re.IGNORECASE)
+# Also what makes a reader see a text in another order than it has, or as several lines.
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def redact(
@@ -63,6 +66,7 @@ def redact_text(text: str) -> str:
     """Hide what looks secret, and write control characters so that a terminal does not obey them."""
     text = _CREDENTIALS.sub(rf"\1 {HIDDEN}", text)
     text = _SECRET_TEXT.sub(rf"\1{HIDDEN}", text)
+    text = _URI_HEADER.sub(rf"\1{HIDDEN}", _URI_PASSWORD.sub(rf"\1{HIDDEN}", text))
     return _CONTROL.sub(lambda match: repr(match[0])[1:-1], text)
 
 

@@ -21,6 +21,7 @@ from sipengine.api import (
 from sipengine.services.call_row import row_of
 from sipengine.services.explanation import explain
 from sipengine.services.leg import Leg as Leg
+from sipengine.services.traces import Traces
 from sipengine.sip.flow import Flow
 from sipengine.sip.timers import TimerQueue
 
@@ -206,6 +207,7 @@ class Calls:
         "own_mark",
         "pressing",
         "total",
+        "traces",
         "watcher",
     )
 
@@ -224,6 +226,7 @@ class Calls:
         self.pressing = False  # a call was answered or ended since records were last taken
         self.total = 0
         self.watcher: CallWatcher | None = None  # set while somebody watches a party
+        self.traces: Traces | None = None  # told which Call-IDs are calls of the log
 
     def begin(self, call_id: str, caller_tag: str, now: float) -> Call:
         """A new call, with a UUID of version 7 (RFC 9562 §5.7): time, a count, and this process."""
@@ -235,6 +238,8 @@ class Calls:
         )
         if not self.due:
             self._timers.start(SWEEP_INTERVAL, now, self)
+        if self.traces is not None:
+            self.traces.admitted(call_id, now)
         return self._add(uuid, call_id, caller_tag, now)
 
     def _add(self, uuid: str, call_id: str, caller_tag: str, now: float) -> Call:
@@ -273,6 +278,8 @@ class Calls:
         if self.watcher is not None:
             self.watcher.call_changed(call, None, now)
         self._open.discard(call)
+        if self.traces is not None:
+            self.traces.ended(call.call_id)
         key = f"{call.call_id}|{call.caller_tag}"
         if self.by_dialog.get(key) is call:
             del self.by_dialog[key]

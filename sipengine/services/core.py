@@ -10,6 +10,7 @@ The shell's side of the contract:
   `handle_timers(now)` then; `out` may be full afterwards.
 - Keep `pressure` at the level of `services.overload` that the load has: new requests are refused by it.
 - `flow_failed(flow, now)` when a connection closed or could not be made, or a datagram bounced.
+- `traces.sent_otherwise(0, now)` before sending what a callback, and none of these calls, caused.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from sipengine.api import (
 from sipengine.services.authentication import Authenticator
 from sipengine.services.calls import MAX_CALLS, Calls
 from sipengine.services.challenger import Challenger
+from sipengine.services.derived_key import derived_key
 from sipengine.services.events.event_server import METHODS, EventServer
 from sipengine.services.guard.guard import Guard
 from sipengine.services.guard.sources import Allowed
@@ -43,6 +45,7 @@ from sipengine.services.own_answers import OwnAnswers
 from sipengine.services.own_requests import Held, OwnRequests
 from sipengine.services.page_phones import PagePhones
 from sipengine.services.ports import Flows, Media, MediaPlane, NoMedia
+from sipengine.services.proxy.cancelling import receive_cancel
 from sipengine.services.proxy.dialogs import Dialogs
 from sipengine.services.proxy.forwarding import (
     Branches,
@@ -55,18 +58,19 @@ from sipengine.services.proxy.proxy import Proxy
 from sipengine.services.proxy.record_route import RecordRoute
 from sipengine.services.proxy.session_timer import SessionTimers
 from sipengine.services.proxy.validation import Validation
-from sipengine.services.quick_refusal import is_acknowledgement, quick_refusal
+from sipengine.services.quick_refusal import is_acknowledgement
 from sipengine.services.registrar import Registrar
 from sipengine.services.replies import reply
 from sipengine.services.reply_path import reply_path
 from sipengine.services.responsibility import Responsibility
+from sipengine.services.traces import MOST_BYTES, Traces
 from sipengine.services.ua.own_agent import OwnAgent
 from sipengine.services.way_back import WayBack
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
 from sipengine.sip.parser import parse
-from sipengine.sip.transaction.invite_server import ACCEPTED, InviteServer
+from sipengine.sip.transaction.invite_server import ACCEPTED
 from sipengine.sip.transaction.layer import TransactionLayer, old_style_branch, server_key
 from sipengine.sip.transaction.own_request import OwnInvite, OwnRequest
 from sipengine.sip.uri import parse_uri
@@ -74,7 +78,6 @@ from sipengine.sip.via import MAGIC_COOKIE
 
 MAX_TRANSACTIONS: Final = 200_000
 """Server transactions at once (about 1.5 kB each); more new requests are answered 503."""
-
 
 _OVERLOADED: Final = RemoteProtocolError(503, "Service Unavailable: overloaded")
 
@@ -105,6 +108,7 @@ class Core:
         media: Media | None = None,
         gateways: MediaPlane | None = None,
         page_key: bytes = b"",
+        trace_bytes: int = MOST_BYTES,
     ) -> None:
         unique = hashlib.blake2s(instance.encode()).hexdigest()
         tag_prefix = f"{unique[:8]}-"
@@ -120,14 +124,15 @@ class Core:
         self._responsibility = responsibility = Responsibility(listening, addresses.default)
         self._location = location = Location(flows, self._facts)
         self._calls = calls = Calls(layer.timers, offset, unique[:15])
+        self.traces = calls.traces = Traces(layer, trace_bytes)
         guard = Guard(allowed, self._facts, offset, f"{unique} {wall}", now) if allowed else None
         self.guard = guard
-        authenticator = Authenticator(_derived(secret, f"nonce {instance} {wall}"))
+        authenticator = Authenticator(derived_key(secret, f"nonce {instance} {wall}"))
         authenticator.pages = PagePhones(page_key, offset)
         self._challenger = challenger = Challenger(authenticator, answers, guard)
-        registrar = Registrar(location, responsibility, _derived(secret, "gruu"))
+        registrar = Registrar(location, responsibility, derived_key(secret, "gruu"))
         self._own = own = OwnRequests(answers, challenger, registrar, self.out, offset, guard)
-        record_route = RecordRoute(_derived(secret, "route"), addresses)
+        record_route = RecordRoute(derived_key(secret, "route"), addresses)
         branches = Branches(unique[:6], addresses)
         self._validation = validation = Validation(branches, record_route, responsibility)
         self._proxy = proxy = Proxy(
@@ -143,7 +148,7 @@ class Core:
         )
         self.agent = agent = OwnAgent(
             layer, proxy, validation, addresses, calls, media or NoMedia(), offset,
-            _derived(secret, f"names {instance} {wall}"), _derived(secret, "tags").hex()[:8],
+            derived_key(secret, f"names {instance} {wall}"), derived_key(secret, "tags").hex()[:8],
         )  # fmt: skip
         self._new_requests = NewRequests(
             layer, calls, proxy, location, responsibility, challenger, answers, sessions, messaging,
@@ -160,27 +165,31 @@ class Core:
 
     def receive(self, data: bytes, flow: Flow, now: float) -> None:
         """Take one message. See the contract at the top of this file."""
+        before = len(self.out)
+        self._take(data, flow, now)
+        if self._layer.trace is not None:
+            self.traces.sent(before, self._calls.watcher is not None, now)
+
+    def _take(self, data: bytes, flow: Flow, now: float) -> None:
         if data.startswith(b"SIP/2.0 "):
             self._receive_response(data, flow, now)
             return
         if is_acknowledgement(data, self._answers.stateless_tag):
+            self.traces.other(data, flow, now)
             return
-        if self.pressure:
-            servers = self._layer.servers
-            refusal = quick_refusal(data, flow, self.pressure, self._answers.busy_tag, servers)
-            if refusal is not None:
-                self.out.append((flow, refusal))
-                self._answers.count("requests_shed")
-                return
+        if self.pressure and self._answers.sheds(data, flow, self.pressure, self._layer.servers):
+            return
         try:
             message = parse(data, flow.stream)
         except RemoteProtocolError as error:
+            self.traces.other(data, flow, now)
             told = self.guard is None or self.guard.may_refuse(flow, error.status, now)
             self._answers.refuse_broken(data, flow, error, told)
             return
         if message.status:
             self._receive_response(b"SIP/2.0" + data.lstrip(b"\r\n")[7:], flow, now)
             return
+        self.traces.request(message, data, flow, now)
         reply_flow = flow
         try:
             reply_flow, branch, sent_by = reply_path(message, flow, self._flows)
@@ -190,9 +199,11 @@ class Core:
                 self._answers.refuse(message, reply_flow, error)
 
     def flow_failed(self, flow: Flow, now: float) -> None:
+        before = len(self.out)
         self._location.flow_closed(flow, now)
         for client in list(flow.clients):  # §17.1.4
             client.fail(now)
+        self.traces.sent_otherwise(before, now)
 
     def next_timer(self) -> float | None:
         due = self._layer.timers.next_due()
@@ -202,8 +213,10 @@ class Core:
         return due
 
     def handle_timers(self, now: float) -> None:
+        before = len(self.out)
         self._layer.timers.expire(now)
         self._location.expire(now, now + self._offset)
+        self.traces.sent_otherwise(before, now)
 
     @property
     def facts_waiting(self) -> bool:
@@ -285,6 +298,7 @@ class Core:
             **self._answers.counts,
             **({} if self.guard is None else self.guard.counters()),
             **self._proxy.media_counters(),
+            **self.traces.counters(),
             "calls_now": self._calls.count,
             "calls": self._calls.total,
             "bindings_now": len(self._location),
@@ -320,11 +334,13 @@ class Core:
             # §16.7 step 1 with RFC 6026 §7.3: not forwarded
             self._drop("stray response", flow, data, now)
             return
+        self.traces.answer(client, data, flow, now)
         client.receive(status, rest, now)
 
     def _drop(self, reason: str, flow: Flow, data: bytes, now: float) -> None:
         if self.guard is not None:
             self.guard.stray(flow, now)
+        self.traces.other(data, flow, now)
         self._answers.drop(reason, flow, data)
 
     def _receive_request(
@@ -352,7 +368,8 @@ class Core:
                 self._dialogs.receive_ack(message, now)
             return
         if method == "CANCEL":
-            self._receive_cancel(message, branch, sent_by, reply_flow, now)
+            receive_cancel(self._layer, message, branch, sent_by, now)
+            self._answers.send(message, reply_flow, 200)
             return
         if self.pressure and not message.to_tag and not admits(message, self.pressure):
             self._answers.count("requests_shed")
@@ -381,20 +398,3 @@ class Core:
             return
         hash_of_loop = self._validation.check(message)
         self._new_requests.receive(message, flow, reply_flow, key, hash_of_loop, now)
-
-    def _receive_cancel(
-        self, message: Message, branch: str, sent_by: str, reply_flow: Flow, now: float
-    ) -> None:
-        """CANCEL (§9.2, §16.10): 200 to itself, and the INVITE's branches are cancelled."""
-        invite = self._layer.servers.get(server_key(branch, sent_by, "INVITE"))
-        if not isinstance(invite, InviteServer):
-            raise RemoteProtocolError(481, "Call/Transaction Does Not Exist")
-        if invite.user is not None:
-            reasons = message.whole_lines("Reason")  # RFC 3326 §2: as many as there are protocols
-            invite.user.on_cancel("\r\n".join(f"Reason: {text}" for text in reasons), now)
-        self._answers.send(message, reply_flow, 200)
-
-
-def _derived(secret: bytes, purpose: str) -> bytes:
-    """A key of its own for each purpose, so that one is no help against the other."""
-    return hashlib.blake2s(purpose.encode(), key=secret[:32]).digest()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Final
 
 from sipengine.services.overload import retry_after
 from sipengine.services.own_bodies import ACCEPTED
+from sipengine.services.quick_refusal import quick_refusal
 from sipengine.services.replies import reply, reply_to_broken
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
@@ -78,6 +80,15 @@ class OwnAnswers:
         elif error.status == 503:
             extra.append(retry_after(message.call_id))
         self.send(message, flow, error.status, error.reason, extra)
+
+    def sheds(self, data: bytes, flow: Flow, level: int, running: Container[str]) -> bool:
+        """Refuse an unread request because of the load, if that is to be; see `quick_refusal`."""
+        refusal = quick_refusal(data, flow, level, self.busy_tag, running)
+        if refusal is None:
+            return False
+        self._out.append((flow, refusal))
+        self.count("requests_shed")
+        return True
 
     def refuse_broken(
         self, data: bytes, flow: Flow, error: RemoteProtocolError, told: bool = True

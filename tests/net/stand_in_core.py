@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from sipengine.api import BindingGone, Fact
+from sipengine.services.traces import Traces
 from sipengine.sip.flow import Flow
+from sipengine.sip.transaction.layer import TransactionLayer
 
 Out = tuple[Flow, bytes]
 
@@ -22,6 +24,7 @@ class StandInCore:
         self.silent = False
         self.pressing = False
         self.pressures: list[int] = [0]
+        self.traces = Traces(TransactionLayer(), 0)
 
     @property
     def pressure(self) -> int:

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from sipengine.sip.flow import Flow
 from sipengine.sip.timers import T1, TIMER_B, TIMER_D, next_interval
+from sipengine.sip.trace import Trace
 from sipengine.sip.transaction.layer import TransactionLayer
 
 CALLING: Final = 0
@@ -83,6 +84,7 @@ class InviteClient:
         "flow",
         "request",
         "state",
+        "trace",
         "user",
     )
 
@@ -105,6 +107,7 @@ class InviteClient:
         self.state = CALLING
         self.cancelling = False  # a CANCEL is out: a response may be the CANCEL's
         self.due = 0.0
+        self.trace: Trace | None = None
         self._ack = b""
         self._until = now + patience
         layer.begin(self)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sipengine.sip.flow import Flow
 from sipengine.sip.timers import TimerQueue
+from sipengine.sip.trace import Trace
 
 if TYPE_CHECKING:
     from sipengine.sip.transaction.invite_client import InviteClient
@@ -30,9 +31,10 @@ class TransactionLayer:
     """`clients` by our own branch (bytes, as it stands in a response), `servers` by `server_key`.
 
     A CANCEL has the branch of its INVITE (§9.1), so its client is kept under branch + b"|CANCEL".
+    `trace` is that of the message which is being handled, and client transactions keep it.
     """
 
-    __slots__ = ("clients", "out", "servers", "timers", "way_back")
+    __slots__ = ("clients", "out", "servers", "timers", "trace", "way_back")
 
     def __init__(self) -> None:
         self.clients: dict[bytes, InviteClient | NonInviteClient] = {}
@@ -40,10 +42,12 @@ class TransactionLayer:
         self.timers = TimerQueue()
         self.out: list[tuple[Flow, bytes]] = []
         self.way_back: WayBackPort | None = None
+        self.trace: Trace | None = None
 
     def begin(self, client: InviteClient | NonInviteClient) -> None:
         """Take a client transaction in and send its request."""
         self.clients[client.branch] = client
+        client.trace = self.trace
         client.flow.clients.add(client)
         self.out.append((client.flow, client.request))
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from sipengine.sip.flow import Flow
 from sipengine.sip.timers import T1, T2, TIMER_B, TIMER_K, next_interval
+from sipengine.sip.trace import Trace
 from sipengine.sip.transaction.invite_client import ClientUser
 from sipengine.sip.transaction.layer import TransactionLayer
 
@@ -49,6 +50,7 @@ class NonInviteClient:
         "flow",
         "request",
         "state",
+        "trace",
         "user",
     )
 
@@ -70,6 +72,7 @@ class NonInviteClient:
         self.flow = flow
         self.state = TRYING
         self.due = 0.0
+        self.trace: Trace | None = None
         self._until = now + patience
         layer.begin(self)
         self._interval = TIMER_B if flow.reliable else T1

@@ -48,7 +48,7 @@ class Command(DatabaseCommand):
         else:
             if limit is None and self._since is None:
                 limit = _SHOWN
-            heads = ("STARTED", "FROM", "TO", "RESULT", "SECONDS", "WHY")
+            heads = ("ID", "STARTED", "FROM", "TO", "RESULT", "SECONDS", "WHY")
             lines = table(heads, _rows(self._since, limit))
         for line in lines:
             self.stdout.write(line, ending="")
@@ -58,6 +58,7 @@ def _rows(since: datetime | None, limit: int | None) -> Iterator[tuple[str, ...]
     for call in newest_first(since, limit):
         seconds = duration(call)
         yield (
+            str(call.pk),
             f"{call.started.astimezone():%Y-%m-%d %H:%M:%S}",
             call.caller,
             call.called,

@@ -34,4 +34,4 @@ class Command(DatabaseCommand):
                     if succeeded is False:
                         raise SystemExit(1)
             except NotGiven as trouble:
-                raise Refused(str(trouble)) from None
+                raise Refused(f"{trouble} Nobody's phone rings any more.") from None
