@@ -43,6 +43,7 @@ class Commands:
         self._drain = drain
         self._link = link
         self._since = time()
+        self._offset = self._since - monotonic()
 
     def start(self) -> None:
         self._link.take_commands(self._given)
@@ -73,9 +74,8 @@ class Commands:
             (of_call(trace.messages(), trace.call_id), trace.missing, trace.gap)
             for trace in self._core.traces.of(call_ids[:MOST_CALL_IDS])
         ]
-        offset = time() - monotonic()
 
         def tell() -> None:
-            self._link.say(number, told(gathered, self._since, offset), True)
+            self._link.say(number, told(gathered, self._since, self._offset), True)
 
         self._loop.run_in_executor(None, tell)
