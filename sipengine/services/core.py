@@ -168,7 +168,7 @@ class Core:
         before = len(self.out)
         self._take(data, flow, now)
         if self._layer.trace is not None:
-            self.traces.sent(before, self._calls.watcher is not None, now)
+            self.traces.sent(before, self._calls.watcher is not None, len(data), now)
 
     def _take(self, data: bytes, flow: Flow, now: float) -> None:
         if data.startswith(b"SIP/2.0 "):

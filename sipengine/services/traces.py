@@ -97,32 +97,29 @@ class Traces:
         entries.append(now)
         entries.append(flow)
         entries.append(data)
-        size = len(data)
-        trace.size += size
-        self.size += size
 
-    def sent(self, before: int, mixed: bool, now: float) -> None:
-        """All after the first `before` to be sent came of the message just handled.
-
-        `mixed`: among it may be what belongs to no call, or to another.
+    def sent(self, before: int, mixed: bool, received: int, now: float) -> None:
+        """All after the first `before` to be sent came of the message just handled, which has
+        `received` bytes. `mixed`: among it may be what belongs to no call, or to another.
         """
-        out = self._layer.out
-        trace = self._layer.trace
+        layer = self._layer
+        trace = layer.trace
         if trace is None:
             return
-        self._layer.trace = None
+        layer.trace = None
+        size = trace.size + received
         if mixed:
             self.sent_otherwise(before, now)
+            size = trace.size + received
         else:
-            entries, size = trace.entries, 0
-            for place in range(before, len(out)):
-                flow, data = out[place]
+            entries, out = trace.entries, layer.out
+            for flow, data in out[before:] if before else out:
                 entries.append(flow)
                 entries.append(data)
                 size += len(data)
-            trace.size += size
-            self.size += size
-        if trace.size > STRANGER_BYTES or self.size > self._most:
+        self.size += size - trace.size
+        trace.size = size
+        if size > STRANGER_BYTES or self.size > self._most:
             self._bound(trace)
 
     def sent_otherwise(self, before: int, now: float) -> None:

@@ -6,6 +6,7 @@ At the end every table is as at the beginning: nothing that any of them left beh
 from __future__ import annotations
 
 import gc
+import math
 import random
 import tracemalloc
 
@@ -185,6 +186,7 @@ def test_a_day_leaves_nothing_behind() -> None:
         for at in range(OPERATIONS):
             office.step()
             if at == OPERATIONS // 2:
+                office.core().traces.sweep(math.inf)
                 gc.collect()
                 middle = tracemalloc.get_traced_memory()[0]
         office.wire.advance(13 * 3600)  # forgotten calls are closed
@@ -193,12 +195,14 @@ def test_a_day_leaves_nothing_behind() -> None:
         office.quiet()
         office.wire.advance(700)
         office.quiet()
+        office.core().traces.sweep(math.inf)
         gc.collect()
         growth = tracemalloc.get_traced_memory()[0] - middle
     finally:
         tracemalloc.stop()
     assert office.wire.now >= DAY
     assert tables(office.wire) == empty
+    assert (len(office.core().traces), office.core().traces.size) == (0, 0)
     assert office.core().counters()["calls"] > OPERATIONS / 3
     assert growth < MOST_GROWTH, f"{growth} bytes more than at noon"
     office.wire.advance(2 * 3600)  # nobody registers any more
