@@ -23,13 +23,14 @@ for number in {numbers!r}:
 """
 
 _LISTEN = """() => {
-    const stream = document.getElementById("voice").srcObject;
-    if (!stream) return 0;
-    if (window.listening?.stream !== stream) {
+    const [track] = document.getElementById("voice").srcObject?.getAudioTracks() ?? [];
+    if (!track) return 0;
+    if (window.listening?.track !== track) {
+        window.listening?.context.close();
         const context = new AudioContext();
         const analyser = new AnalyserNode(context, { fftSize: 16384, smoothingTimeConstant: 0 });
-        context.createMediaStreamSource(stream).connect(analyser);
-        window.listening = { stream, context, analyser };
+        context.createMediaStreamSource(new MediaStream([track])).connect(analyser);
+        window.listening = { track, context, analyser };
     }
     const { context, analyser } = window.listening;
     const strength = new Float32Array(analyser.frequencyBinCount);
@@ -43,6 +44,18 @@ _LISTEN = """() => {
 def make_people(pbx: PbxProcess, *numbers: str) -> None:
     """Somebody who can log in for each of these extensions: person1191 for 1191."""
     pbx.run("shell", "-c", _PEOPLE.format(numbers=numbers, password=PASSWORD))
+
+
+_STRENGTHS = """(wanted) => {
+    const { context, analyser } = window.listening;
+    const strength = new Float32Array(analyser.frequencyBinCount);
+    analyser.getFloatFrequencyData(strength);
+    return wanted.map((hertz) => {
+        const at = Math.round((hertz * analyser.fftSize) / context.sampleRate);
+        return Math.max(...strength.slice(at - 3, at + 4));
+    });
+}"""
+"""How strong each of these frequencies is that the page hears, in dB."""
 
 
 @contextmanager
@@ -83,7 +96,7 @@ class MyPhone:
     def __init__(self, window: Page, user: str, password: str) -> None:
         self.window = window
         self.trouble: list[str] = []
-        window.set_default_timeout(10_000)
+        window.set_default_timeout(20_000)
         window.on("pageerror", lambda error: self.trouble.append(f"script: {error}"))
         window.on(
             "console",
@@ -105,8 +118,20 @@ class MyPhone:
     def press(self, button: str) -> None:
         self.window.get_by_role("button", name=button, exact=True).click()
 
+    def key(self, key: str) -> None:
+        """Press a key of the pad."""
+        self.window.get_by_role("group", name="Dial pad").get_by_role(
+            "button", name=key, exact=True
+        ).click()
+
     def says(self, text: str, timeout: float = 10_000) -> None:
         expect(self.window.locator("#call-state")).to_have_text(text, timeout=timeout)
+
+    def seen(self) -> str:
+        """What the phone shows, and what went wrong in the page."""
+        return "\n".join(
+            [self.window.locator("#phone > section").first.inner_text(), *self.trouble]
+        )
 
     def is_idle(self, timeout: float = 10_000) -> None:
         expect(self.window.locator("#call-now")).to_be_hidden(timeout=timeout)
@@ -118,4 +143,21 @@ class MyPhone:
             heard.append(self.window.evaluate(_LISTEN))
             return abs(heard[-1] - frequency) <= within
 
-        until(right, f"{frequency} Hz", deadline=deadline, pause=0.2, explain=lambda: str(heard))
+        until(
+            right,
+            f"{frequency} Hz",
+            deadline=deadline,
+            pause=0.2,
+            explain=lambda: f"{heard[-20:]}\n{self.seen()}",
+        )
+
+    def hears_both(self, *frequencies: float, deadline: float = 10.0) -> None:
+        """Wait until all of these sound at once, as a key's tones do."""
+        self.window.evaluate(_LISTEN)
+        heard: list[list[float]] = []
+
+        def right() -> bool:
+            heard.append(self.window.evaluate(_STRENGTHS, list(frequencies)))
+            return min(heard[-1]) > -45
+
+        until(right, f"{frequencies} Hz", deadline=deadline, pause=0.02, explain=lambda: str(heard))

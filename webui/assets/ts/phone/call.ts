@@ -1,24 +1,47 @@
-import type { UA } from "jssip";
-import type { RTCSession } from "jssip/lib/RTCSession";
+import type { UA, URI } from "jssip";
+import type { ReferEvent, RTCSession } from "jssip/lib/RTCSession";
 
+import { dialogOf, type StoredDialog } from "./dialog";
+import { Mending } from "./mending";
 import { closeMicrophone } from "./microphone";
+import { restoredSession } from "./restored-session";
+import { askForTransfer, replacesUri } from "./transfer";
 import { wordsForEnd } from "./words";
 
 export type CallMode = "incoming" | "calling" | "talking";
 
+/** What is left of a call when its page goes: enough for another one to go on with it. */
+export interface KeptCall {
+  dialog: StoredDialog;
+  who: string;
+  detail: string;
+  since: number;
+  muted: boolean;
+  held: boolean;
+}
+
 export interface CallView {
-  /** Show the call as it is now. */
-  show(call: Call): void;
-  /** Play what the other side says. */
-  hear(voice: MediaStream): void;
+  /** Something about the call is other than before. */
+  changed(call: Call): void;
   /** The call is over; `words` say why if it did not just end. */
   gone(call: Call, words: string): void;
+  /** The other side asks this one to call somebody else instead (RFC 3515). */
+  referred(call: Call, event: ReferEvent): void;
+  /** Somebody else takes the other side's place in this call (RFC 3891). */
+  replaced(call: Call, event: ReferEvent): void;
+  /** The connection to the server broke at a moment that ended the call here, but not there. */
+  interrupted(call: Call, kept: KeptCall): void;
+  /** Whether the server can be reached now. */
+  isConnected(): boolean;
+  /** Find out at once whether the connection to the server still lives. */
+  probe(): void;
 }
 
 /** No servers for ICE: the addresses of this machine and of the telephone system are enough. */
 const PEER: RTCConfiguration = { iceServers: [] };
 
 interface EndOfCall {
+  originator: string;
   cause: string;
   message?: { status_code?: number } | null;
 }
@@ -31,9 +54,21 @@ export class Call {
   muted = false;
   held = false;
   heldThere = false;
+  /** What is being done about the call at the moment, "" for nothing. */
+  note = "";
+  voice: MediaStream | null = null;
+  microphone: MediaStream | null = null;
   private session: RTCSession | null = null;
-  private microphone: MediaStream | null = null;
+  private wantsHold = false;
   private over = false;
+  private kept: KeptCall | null = null;
+  private readonly mending = new Mending({
+    isConnected: () => this.view.isConnected(),
+    probe: () => this.view.probe(),
+    restart: () => this.restart(),
+    changed: () => this.view.changed(this),
+    giveUp: () => this.giveUp(),
+  });
 
   private constructor(
     readonly who: string,
@@ -47,7 +82,6 @@ export class Call {
   static out(ua: UA, target: string, microphone: MediaStream, view: CallView): Call {
     const call = new Call(target, "", "calling", view);
     call.microphone = microphone;
-    view.show(call);
     const session = ua.call(target, {
       mediaStream: microphone,
       pcConfig: PEER,
@@ -62,12 +96,58 @@ export class Call {
     const call = new Call(name || uri.user, name ? uri.user : "", "incoming", view);
     session.on("peerconnection", (event) => call.listen(event.peerconnection));
     call.watch(session);
-    view.show(call);
     return call;
   }
 
+  /** Call whom the other side of `call` named. */
+  static referred(call: Call, event: ReferEvent, microphone: MediaStream, view: CallView): Call {
+    const { refer_to: target } = event.request as unknown as { refer_to: { uri: URI } };
+    const next = new Call(target.uri.user, "", "calling", view);
+    next.microphone = microphone;
+    next.note = `Transferred by ${call.who}`;
+    event.accept((session: RTCSession) => next.watch(session), {
+      mediaStream: microphone,
+      pcConfig: PEER,
+      eventHandlers: {
+        peerconnection: (made: { peerconnection: RTCPeerConnection }) =>
+          next.listen(made.peerconnection),
+      },
+    });
+    return next;
+  }
+
+  /** Go on with the call of a page that is gone, by an offer within its dialog. */
+  static resumed(ua: UA, kept: KeptCall, microphone: MediaStream, view: CallView): Call {
+    const call = new Call(kept.who, kept.detail, "talking", view);
+    call.microphone = microphone;
+    call.since = kept.since;
+    const session = restoredSession(ua, kept.dialog, microphone, PEER, kept.held, (connection) =>
+      call.listen(connection),
+    );
+    call.held = call.wantsHold = kept.held;
+    call.watch(session);
+    if (kept.muted) call.toggleMute();
+    session.renegotiate();
+    return call;
+  }
+
+  /** End the call of a page that is gone. */
+  static farewell(ua: UA, kept: KeptCall): void {
+    restoredSession(ua, kept.dialog, null, PEER, kept.held, () => {}).terminate();
+  }
+
+  /** Whether nothing can be heard at the moment, and it is being mended. */
+  get broken(): boolean {
+    return this.mending.broken;
+  }
+
+  /** Whether the call can be held, transferred and so on. */
+  get settled(): boolean {
+    return this.mode === "talking" && !this.broken && this.view.isConnected();
+  }
+
   answer(microphone: MediaStream): void {
-    if (this.over) {
+    if (this.over || this.microphone) {
       closeMicrophone(microphone);
       return;
     }
@@ -89,13 +169,29 @@ export class Call {
     this.muted = !this.muted;
     if (this.muted) this.session?.mute({ audio: true });
     else this.session?.unmute({ audio: true });
-    this.view.show(this);
+    this.view.changed(this);
   }
 
-  toggleHold(): void {
-    // Told by an event; nothing happens while an earlier change is on its way to the other side.
-    if (this.held) this.session?.unhold();
-    else this.session?.hold();
+  /** Hold or take back; while another change is on its way to the other side it is done after it. */
+  hold(wanted: boolean): void {
+    this.wantsHold = wanted;
+    this.settle();
+  }
+
+  /** Do what could not be done yet. To be called now and then. */
+  settle(): void {
+    const session = this.session;
+    if (this.over || !session?.isEstablished()) return;
+    this.kept = this.keep();
+    this.mending.tick();
+    if (!this.view.isConnected() || this.wantsHold === session.isOnHold().local) return;
+    if (this.wantsHold) session.hold();
+    else session.unhold();
+  }
+
+  /** The server can be reached again, perhaps by another network: the sound may need another way. */
+  reconnected(): void {
+    if (this.mode === "talking") this.mending.restartNow();
   }
 
   /** Send a key's tone: as RFC 4733 events where the other side takes them, else by INFO. */
@@ -107,9 +203,50 @@ export class Call {
     else session.sendDTMF(key);
   }
 
+  /** Ask the other side to call `target` instead; `target` may be another call, to be replaced. */
+  transfer(target: string | Call): void {
+    const session = this.session;
+    if (!session?.isEstablished()) return;
+    const uri = target instanceof Call ? target.session && replacesUri(target.session) : target;
+    if (!uri) return;
+    this.note = "Transferring …";
+    this.view.changed(this);
+    askForTransfer(session, uri, (done, words) => {
+      this.note = words;
+      if (done) this.hangUp();
+      else this.view.changed(this);
+    });
+  }
+
+  /** What another page needs to go on with this call; null if it is not established. */
+  keep(): KeptCall | null {
+    const dialog = this.session && this.mode === "talking" ? dialogOf(this.session) : null;
+    const { who, detail, since, muted, held } = this;
+    return dialog && { dialog, who, detail, since, muted, held };
+  }
+
+  /** Let go of the call without a word to the other side. */
+  leave(): void {
+    this.over = true;
+    this.mending.stop();
+    closeMicrophone(this.microphone);
+    this.session?.connection?.close();
+  }
+
+  private restart(): boolean {
+    return this.session?.renegotiate({ rtcOfferConstraints: { iceRestart: true } }) ?? false;
+  }
+
+  private giveUp(): void {
+    this.session?.terminate({ status_code: 408, reason_phrase: "No sound any more" });
+    this.end("The connection was lost.");
+  }
+
   private listen(connection: RTCPeerConnection): void {
+    this.mending.watch(connection);
     connection.addEventListener("track", (event) => {
-      this.view.hear(event.streams[0] ?? new MediaStream([event.track]));
+      this.voice = event.streams[0] ?? new MediaStream([event.track]);
+      this.view.changed(this);
     });
   }
 
@@ -117,7 +254,7 @@ export class Call {
     this.session = session;
     session.on("progress", () => {
       this.rings = true;
-      this.view.show(this);
+      this.view.changed(this);
     });
     session.on("accepted", () => this.talk());
     session.on("confirmed", () => this.talk());
@@ -126,26 +263,36 @@ export class Call {
         const { local, remote } = session.isOnHold();
         this.held = local;
         this.heldThere = remote;
-        this.view.show(this);
+        this.view.changed(this);
       });
     }
-    session.on("ended", () => this.end(""));
-    session.on("failed", (event) => {
-      const { cause, message } = event as unknown as EndOfCall;
-      this.end(wordsForEnd(cause, message?.status_code ?? 0));
-    });
+    session.on("refer", (event) => this.view.referred(this, event));
+    session.on("replaces", (event) => this.view.replaced(this, event));
+    session.on("ended", (event) => this.endOf(event as unknown as EndOfCall, true));
+    session.on("failed", (event) => this.endOf(event as unknown as EndOfCall, false));
   }
 
   private talk(): void {
     if (this.over || this.mode === "talking") return;
     this.mode = "talking";
+    this.note = "";
     this.since = Date.now();
-    this.view.show(this);
+    this.view.changed(this);
+  }
+
+  private endOf({ originator, cause, message }: EndOfCall, established: boolean): void {
+    if (cause === "Connection Error" && this.kept && !this.over) {
+      const kept = this.kept;
+      this.leave();
+      this.view.interrupted(this, kept);
+    } else if (established && (originator === "remote" || cause === "Terminated")) this.end("");
+    else this.end(wordsForEnd(cause, message?.status_code ?? 0));
   }
 
   private end(words: string): void {
     if (this.over) return;
     this.over = true;
+    this.mending.stop();
     closeMicrophone(this.microphone);
     this.view.gone(this, words);
   }

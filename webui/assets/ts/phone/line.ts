@@ -1,31 +1,51 @@
-import { UA, WebSocketInterface } from "jssip";
+import { UA } from "jssip";
 
 import { type Credential, fetchCredential, NotAllowed } from "./credential";
+import { type Device } from "./device";
+import { LiveSocket } from "./live-socket";
 
 export type LineState = "connecting" | "ready" | "away" | "refused";
+
+export interface LineView {
+  state(state: LineState): void;
+  /** The log-in is over. */
+  out(): void;
+  began(ua: UA): void;
+}
 
 const REGISTERED_S = 300;
 /** How long before a credential ends the next one is asked for: a registration's life and some. */
 const AHEAD_S = 240;
 const FIRST_WAIT_S = 2;
 const LONGEST_WAIT_S = 30;
+/** Between tries to connect again: a call waits for it no longer than 30 seconds. */
+const LONGEST_RECOVERY_S = 8;
 
 /**
  * The page's registration: kept up while the page is open, through lost connections and with a new
- * credential every few minutes. `onState` hears of changes, `onOut` that the log-in is over.
+ * credential every few minutes.
  */
 export class Line {
   ua: UA | null = null;
   private renewal = 0;
   private wait = FIRST_WAIT_S;
+  private socket: LiveSocket | null = null;
   private over = false;
 
   constructor(
     private readonly address: string,
-    private readonly onState: (state: LineState) => void,
-    private readonly onOut: () => void,
-    private readonly onNewUa: (ua: UA) => void,
+    private readonly device: Device,
+    private readonly view: LineView,
   ) {}
+
+  get isConnected(): boolean {
+    return !this.over && (this.ua?.isConnected() ?? false);
+  }
+
+  /** Find out at once whether the connection still lives. */
+  probe(): void {
+    this.socket?.probe();
+  }
 
   /** Get a credential and register; again later if that fails. */
   async renew(): Promise<void> {
@@ -42,10 +62,10 @@ export class Line {
     } catch (error) {
       if (error instanceof NotAllowed) {
         this.stop();
-        this.onOut();
+        this.view.out();
         return;
       }
-      if (!this.ua?.isRegistered()) this.onState("away");
+      if (!this.ua?.isRegistered()) this.view.state("away");
       this.renewLater();
     }
   }
@@ -55,6 +75,13 @@ export class Line {
     this.over = true;
     clearTimeout(this.renewal);
     this.ua?.stop();
+  }
+
+  /** Let go of everything without a word to anybody: another page goes on with it. */
+  leave(): void {
+    this.over = true;
+    clearTimeout(this.renewal);
+    (this.ua as unknown as { transport: { disconnect(): void } } | null)?.transport.disconnect();
   }
 
   private renewLater(): void {
@@ -71,32 +98,40 @@ export class Line {
       return;
     }
     const scheme = location.protocol === "https:" ? "wss" : "ws";
+    this.socket = new LiveSocket(
+      `${scheme}://${location.host}/sip`,
+      `sip:${location.host};transport=ws`,
+    );
     const ua = new UA({
-      sockets: [new WebSocketInterface(`${scheme}://${location.host}/sip`)],
+      sockets: [this.socket],
       uri: credential.uri,
       display_name: credential.name,
       authorization_user: credential.username,
       realm: credential.realm,
       ha1: credential.ha1,
+      contact_uri: this.device.contact,
+      instance_id: this.device.instance,
       register_expires: REGISTERED_S,
       connection_recovery_min_interval: FIRST_WAIT_S,
-      connection_recovery_max_interval: LONGEST_WAIT_S,
+      connection_recovery_max_interval: LONGEST_RECOVERY_S,
       session_timers: false,
       user_agent: "Branchline web phone",
     });
     this.ua = ua;
-    ua.on("connecting", () => this.onState("connecting"));
-    ua.on("disconnected", () => this.onState("away"));
+    ua.on("connecting", () => this.view.state("connecting"));
+    ua.on("disconnected", () => {
+      if (!this.over) this.view.state("away");
+    });
     ua.on("registered", () => {
       this.wait = FIRST_WAIT_S;
-      this.onState("ready");
+      this.view.state("ready");
     });
     ua.on("registrationFailed", () => {
       if (this.over || !ua.isConnected()) return;
-      this.onState("refused");
+      this.view.state("refused");
       this.renewLater();
     });
-    this.onNewUa(ua);
+    this.view.began(ua);
     ua.start();
   }
 }

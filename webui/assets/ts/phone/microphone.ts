@@ -30,3 +30,10 @@ export async function openMicrophone(httpsPort: string): Promise<MediaStream> {
 export function closeMicrophone(stream: MediaStream | null): void {
   for (const track of stream?.getTracks() ?? []) track.stop();
 }
+
+/** The same microphone once more, to be held and muted by itself. */
+export function anotherMicrophone(stream: MediaStream): MediaStream {
+  const other = stream.clone();
+  for (const track of other.getTracks()) track.enabled = true;
+  return other;
+}

@@ -1,159 +1,260 @@
 import type { UA } from "jssip";
 import type { RTCSession } from "jssip/lib/RTCSession";
 
-import { clockText } from "../durations";
 import { LOGGED_OUT, onLogOut } from "../log-out";
-import { Call, type CallView } from "./call";
-import { Line } from "./line";
+import { Call, type KeptCall } from "./call";
+import { CallPanel, type OtherAct } from "./call-panel";
+import { Calls, type CallsView } from "./calls";
+import { deviceOf, newDevice } from "./device";
+import { DialForm, type DialFormView } from "./dial-form";
+import { element } from "./element";
+import { KEPT_MS, KeptCalls } from "./kept-calls";
+import { Line, type LineState, type LineView } from "./line";
 import { closeMicrophone, NoMicrophone, openMicrophone } from "./microphone";
-import { Sounds } from "./sounds";
-import { Suggestions } from "./suggestions";
-
-const element = <T extends HTMLElement>(id: string): T => {
-  const found = document.getElementById(id);
-  if (!found) throw new Error(`no element ${id}`);
-  return found as T;
-};
+import { Notice } from "./notice";
+import { NotCallable, targetOf } from "./number";
+import { ResumeOffer } from "./resume-offer";
+import { type Sound, Sounds } from "./sounds";
+import { Tabs, type TabsView } from "./tabs";
 
 /** Till the server has noted a call that has just ended, or a log-out. */
 const NOTED_MS = 1500;
+const TICK_MS = 500;
 
-class Page implements CallView {
+class Page implements CallsView, DialFormView, LineView, TabsView {
   private readonly root = element("phone");
-  private readonly field = element<HTMLInputElement>("number");
-  private readonly voice = element<HTMLAudioElement>("voice");
   private readonly sounds = new Sounds();
-  private readonly suggestions: Suggestions;
-  private readonly line: Line;
+  private readonly calls = new Calls(this);
+  private readonly panel = new CallPanel(this.calls, (call, act) => this.actOn(call, act));
+  private readonly notice = new Notice(element("ask-notice"));
+  private readonly form = new DialForm(this);
+  private readonly kept: KeptCalls;
+  private readonly tabs: Tabs;
+  private readonly offer = new ResumeOffer(
+    (calls) => void this.resume(calls),
+    (calls) => this.sayFarewell(calls),
+  );
+  private readonly name: string;
   private readonly title = document.title;
-  private call: Call | null = null;
+  private line: Line | null = null;
   private opening = false;
+  /** Calls to go on with, or to end, as soon as the server can be reached. */
+  private waiting: { calls: KeptCall[]; until: number } = { calls: [], until: 0 };
+  private farewells: KeptCall[] = [];
 
   constructor() {
-    const { credential, people, logIn } = this.root.dataset;
-    this.suggestions = new Suggestions(this.field, element("found"), people ?? "");
-    this.line = new Line(
-      credential ?? "",
-      (state) => {
-        this.root.dataset.state = state;
-      },
-      () => location.assign(`${logIn}?next=${encodeURIComponent(location.pathname)}`),
-      (ua) => this.take(ua),
-    );
+    this.name = this.root.dataset.name ?? "";
+    this.kept = new KeptCalls(this.name);
+    this.tabs = new Tabs(this.name, this);
   }
 
   start(): void {
-    element("dial").addEventListener("submit", (event) => {
-      event.preventDefault();
-      void this.dial(this.field.value);
+    this.listen();
+    setInterval(() => this.tick(), TICK_MS);
+    window.addEventListener("pagehide", () => this.hide());
+    window.addEventListener("pageshow", (event) => {
+      if (event.persisted) location.reload(); // it was stopped when it was left
     });
-    element("answer").addEventListener("click", () => void this.answer());
-    element("decline").addEventListener("click", () => this.call?.decline());
-    element("hang-up").addEventListener("click", () => this.call?.hangUp());
-    element("mute").addEventListener("click", () => this.call?.toggleMute());
-    element("hold").addEventListener("click", () => this.call?.toggleHold());
-    this.root.addEventListener("click", (event) => {
-      const target = event.target as Element;
-      const key = target.closest<HTMLElement>("[data-key]")?.dataset.key;
-      if (key) this.press(key);
-      const number = target.closest<HTMLElement>("[data-dial]")?.dataset.dial;
+    window.addEventListener("online", () => this.line?.probe());
+    onLogOut((how) => {
+      this.kept.forget();
+      this.line?.stop();
+      // The other window's request is still on its way to the server.
+      if (how === LOGGED_OUT.ELSEWHERE) setTimeout(() => location.reload(), NOTED_MS);
+    });
+    this.tabs.start();
+  }
+
+  private listen(): void {
+    const on = (id: string, then: (event: Event) => void): void =>
+      element(id).addEventListener("click", then);
+    on("answer", () => this.calls.active && void this.answer(this.calls.active));
+    on("decline", () => this.calls.active?.decline());
+    on("hang-up", () => this.hangUp());
+    on("mute", () => this.calls.active?.toggleMute());
+    on("hold", () => this.calls.active?.hold(!this.calls.active.held));
+    on("join", () => this.calls.join());
+    on("use-here", () => void this.tabs.takeOver());
+    on("history", (event) => {
+      const number = (event.target as Element).closest<HTMLElement>("[data-dial]")?.dataset.dial;
       if (number) void this.dial(number);
     });
     element("phone-trouble")
       .querySelector("[data-close]")
       ?.addEventListener("click", () => this.tell(""));
-    setInterval(() => this.tick(), 500);
-    window.addEventListener("pagehide", () => this.line.stop());
-    window.addEventListener("pageshow", (event) => {
-      if (event.persisted) location.reload(); // it was stopped when it was left
-    });
-    onLogOut((how) => {
-      this.line.stop();
-      // The other window's request is still on its way to the server.
-      if (how === LOGGED_OUT.ELSEWHERE) setTimeout(() => location.reload(), NOTED_MS);
-    });
+  }
+
+  // ---------------------------------------------------------------- which tab is the phone
+
+  own(asked: boolean): void {
+    const device = Tabs.canAgree ? deviceOf(this.name) : newDevice();
+    this.line = new Line(this.root.dataset.credential ?? "", device, this);
+    this.state("connecting");
+    const { calls, until } = this.kept.read();
+    if (asked) {
+      this.waiting = { calls, until };
+      void this.resume(calls);
+    } else if (calls.length) this.offer.open(calls, until);
     void this.line.renew();
   }
 
-  // ---------------------------------------------------------------- what the call tells
+  other(): void {
+    this.line?.leave();
+    this.line = null;
+    this.root.dataset.state = "elsewhere";
+    this.form.setPurpose("");
+    this.changed();
+  }
 
-  show(call: Call): void {
-    const now = element("call-now");
-    const came = now.hidden;
-    now.hidden = false;
-    this.root.dataset.mode = call.mode;
-    element("call-state").textContent = stateOf(call);
-    element("call-who").textContent = call.who;
-    element("call-detail").textContent = call.detail;
-    element("call-time").hidden = call.mode !== "talking";
-    element("mute").setAttribute("aria-pressed", String(call.muted));
-    element("hold").setAttribute("aria-pressed", String(call.held));
-    const acts = now.querySelectorAll<HTMLElement>("[data-in]");
-    for (const act of acts) act.hidden = !act.dataset.in?.split(" ").includes(call.mode);
-    document.title = call.mode === "incoming" ? `${call.who} is calling` : this.title;
-    if (call.mode === "incoming") {
-      if (came) {
-        this.sounds.ring();
-        element("answer").focus();
-      }
-    } else if (call.mode === "calling") {
-      if (came) element("hang-up").focus();
-      if (call.rings) this.sounds.ringsThere();
-    } else {
-      this.sounds.stop();
+  leave(): void {
+    if (!this.offer.isOpen) this.kept.keep(this.calls.keep());
+    this.calls.leave();
+    this.line?.leave();
+    this.line = null;
+    this.changed();
+  }
+
+  private hide(): void {
+    if (this.offer.isOpen || this.calls.keep().length) this.leave();
+    else this.line?.stop();
+  }
+
+  // ---------------------------------------------------------------- what the line tells
+
+  state(state: LineState): void {
+    this.root.dataset.state = state;
+    if (state === "ready") {
+      this.goOn();
+      this.calls.reconnected();
     }
-    this.tick();
+    this.changed();
   }
 
-  hear(voice: MediaStream): void {
-    this.voice.srcObject = voice;
+  out(): void {
+    const { logIn } = this.root.dataset;
+    location.assign(`${logIn}?next=${encodeURIComponent(location.pathname)}`);
   }
 
-  gone(call: Call, words: string): void {
-    if (call !== this.call && this.call !== null) return;
-    this.call = null;
-    this.sounds.stop();
-    this.voice.srcObject = null;
-    this.root.dataset.mode = "idle";
-    element("call-now").hidden = true;
-    document.title = this.title;
-    this.field.value = "";
-    this.field.focus();
+  began(ua: UA): void {
+    ua.on("newRTCSession", (event: { originator: string; session: RTCSession }) => {
+      if (event.originator !== "remote") return;
+      this.calls.take(event.session);
+      const { all } = this.calls;
+      const latest = all[all.length - 1];
+      if (latest?.mode !== "incoming" || latest.microphone) return;
+      this.tell("");
+      this.notice.tell(latest.who);
+    });
+  }
+
+  // ---------------------------------------------------------------- what the calls tell
+
+  changed(): void {
+    this.panel.show();
+    this.sounds.play(this.sound());
+    const { active, all } = this.calls;
+    const ringing = all.find((call) => call.mode === "incoming");
+    document.title = ringing ? `${ringing.who} is calling` : this.title;
+    if (!ringing) this.notice.clear();
+    if (active?.mode !== "talking") this.form.setPurpose("");
+  }
+
+  gone(_call: Call, words: string): void {
+    this.changed();
+    this.remember();
+    if (!this.calls.active) {
+      this.form.clear();
+      this.notice.offer();
+    }
     this.tell(words);
     setTimeout(() => void this.refreshHistory(), NOTED_MS);
   }
 
+  interrupted(kept: KeptCall): void {
+    this.waiting = { calls: [...this.waiting.calls, kept], until: Date.now() + KEPT_MS };
+    this.changed();
+  }
+
+  isConnected(): boolean {
+    return this.line?.isConnected ?? false;
+  }
+
+  probe(): void {
+    this.line?.probe();
+  }
+
+  private sound(): Sound {
+    const { active, all } = this.calls;
+    if (all.some((call) => call.mode === "incoming" && !call.microphone)) {
+      return all.some((call) => call.mode === "talking") ? "waiting" : "ring";
+    }
+    return active?.mode === "calling" && active.rings && !active.voice ? "rings-there" : "";
+  }
+
   // ---------------------------------------------------------------- what the person does
 
-  private async dial(text: string): Promise<void> {
-    const number = text.trim();
-    this.suggestions.hide();
-    if (!number) return this.field.focus();
-    if (this.call || this.opening) return;
-    if (/\s/.test(number) && !/^[+\d\s()/.-]+$/.test(number)) {
-      return this.tell("That is no number. Choose somebody from the list, or type a number.");
-    }
-    const target = /^[+\d]/.test(number) ? number.replace(/[\s()/]/g, "") : number;
-    const ua = this.line.ua;
-    if (!ua?.isRegistered()) return this.tell("The phone is not connected yet. Try again soon.");
-    const microphone = await this.microphone();
-    if (!microphone) return;
-    if (this.call) return closeMicrophone(microphone); // somebody called meanwhile
+  async dial(text: string): Promise<void> {
+    if (this.opening || (this.calls.active && !this.calls.hasRoom)) return;
     try {
-      this.call = Call.out(ua, target, microphone, this);
-    } catch {
-      closeMicrophone(microphone);
-      this.root.dataset.mode = "idle";
-      element("call-now").hidden = true;
-      this.tell(`“${number}” cannot be called. Type a number, or an address such as 1001@example.com.`);
+      const target = targetOf(text);
+      const ua = this.line?.ua;
+      if (!ua?.isRegistered()) return this.tell("The phone is not connected yet. Try again soon.");
+      const microphone = await this.microphone();
+      if (!microphone) return;
+      if (this.calls.active && !this.calls.hasRoom) return closeMicrophone(microphone);
+      this.call(ua, target, microphone);
+    } catch (error) {
+      if (!(error instanceof NotCallable)) throw error;
+      this.tell(error.message);
     }
   }
 
-  private async answer(): Promise<void> {
-    const call = this.call;
-    if (!call || this.opening) return;
+  private call(ua: UA, target: string, microphone: MediaStream): void {
+    try {
+      this.calls.dial(ua, target, microphone);
+      this.form.setPurpose("");
+    } catch {
+      closeMicrophone(microphone);
+      throw new NotCallable(target);
+    }
+  }
+
+  private async answer(call: Call): Promise<void> {
+    if (this.opening) return;
     const microphone = await this.microphone();
-    if (microphone) call.answer(microphone);
+    if (microphone) this.calls.answer(call, microphone);
+  }
+
+  private actOn(call: Call, act: OtherAct): void {
+    if (act === "swap") this.calls.swapTo(call);
+    else if (act === "decline") call.decline();
+    else void this.answer(call);
+  }
+
+  private hangUp(): void {
+    const call = this.calls.active;
+    if (!call) return;
+    const kept = call.keep();
+    if (kept && !this.isConnected()) this.farewells.push(kept); // nobody there hears it now
+    call.hangUp();
+  }
+
+  transfer(text: string): void {
+    try {
+      this.calls.active?.transfer(targetOf(text));
+      this.form.setPurpose("");
+    } catch (error) {
+      if (!(error instanceof NotCallable)) throw error;
+      this.tell(error.message);
+    }
+  }
+
+  tone(key: string): void {
+    this.calls.active?.press(key);
+  }
+
+  get partner(): string {
+    return this.calls.active?.who ?? "";
   }
 
   private async microphone(): Promise<MediaStream | null> {
@@ -171,28 +272,52 @@ class Page implements CallView {
     }
   }
 
-  private press(key: string): void {
-    if (this.call?.mode === "talking") {
-      this.call.press(key);
-      return;
+  // ---------------------------------------------------------------- calls of an earlier page
+
+  private async resume(calls: KeptCall[]): Promise<void> {
+    if (!calls.length) return;
+    this.waiting = { calls, until: Date.now() + KEPT_MS };
+    this.goOn();
+  }
+
+  private sayFarewell(calls: KeptCall[]): void {
+    this.kept.forget();
+    this.farewells.push(...calls);
+    this.goOn();
+  }
+
+  /** Do what waited for the server. */
+  private goOn(): void {
+    const ua = this.line?.ua;
+    if (!ua?.isRegistered()) return;
+    for (const kept of this.farewells.splice(0)) Call.farewell(ua, kept);
+    const { calls, until } = this.waiting;
+    this.waiting = { calls: [], until: 0 };
+    if (Date.now() < until) void this.resumeNow(ua, calls);
+  }
+
+  private async resumeNow(ua: UA, calls: KeptCall[]): Promise<void> {
+    for (const kept of calls) {
+      const microphone = await this.microphone();
+      if (microphone) this.calls.resume(ua, kept, microphone);
+      else this.sayFarewell([kept]);
     }
-    const { selectionStart: from, selectionEnd: to, value } = this.field;
-    this.field.setRangeText(key, from ?? value.length, to ?? value.length, "end");
-    this.field.dispatchEvent(new Event("input"));
+    this.kept.forget();
+  }
+
+  /** Keep the calls for the page that comes after this one, be it after a crash. */
+  private remember(): void {
+    if (this.offer.isOpen || this.waiting.calls.length || !this.line) return;
+    this.kept.keep(this.calls.keep());
   }
 
   // ---------------------------------------------------------------- the rest
 
-  private take(ua: UA): void {
-    ua.on("newRTCSession", (event: { originator: string; session: RTCSession }) => {
-      if (event.originator !== "remote") return;
-      if (this.call || this.opening) {
-        event.session.terminate({ status_code: 486, reason_phrase: "Busy Here" });
-        return;
-      }
-      this.tell("");
-      this.call = Call.incoming(event.session, this);
-    });
+  private tick(): void {
+    this.calls.settle();
+    this.remember();
+    this.panel.tick();
+    if (this.offer.tick()) this.tell("The call could not wait any longer and was ended.");
   }
 
   private tell(words: string): void {
@@ -200,12 +325,6 @@ class Page implements CallView {
     const text = banner.querySelector("p");
     if (text) text.textContent = words;
     banner.hidden = !words;
-  }
-
-  private tick(): void {
-    if (this.call?.mode !== "talking") return;
-    const text = clockText((Date.now() - this.call.since) / 1000);
-    element("call-time").textContent = text;
   }
 
   private async refreshHistory(): Promise<void> {
@@ -216,14 +335,6 @@ class Page implements CallView {
       return; // the list stays as it was; the line's own state says that the server is away
     }
   }
-}
-
-function stateOf(call: Call): string {
-  if (call.mode === "incoming") return "Incoming call";
-  if (call.mode === "calling") return call.rings ? "Ringing …" : "Calling …";
-  if (call.held) return "On hold";
-  if (call.heldThere) return "Put on hold by the other side";
-  return call.muted ? "Talking, microphone off" : "Talking";
 }
 
 new Page().start();

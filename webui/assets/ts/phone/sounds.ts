@@ -7,23 +7,29 @@ interface Cadence {
 }
 
 const RINGING: Cadence = { hertz: [480, 620], on: 1, every: 3, loudness: 0.2 };
+const WAITING: Cadence = { hertz: [440], on: 0.25, every: 4, loudness: 0.08 };
 const RINGS_THERE: Cadence = { hertz: [425], on: 1, every: 5, loudness: 0.06 };
 
-/** Ring tone and ringback, made by the browser: one at a time. */
+const CADENCES = { ring: RINGING, waiting: WAITING, "rings-there": RINGS_THERE };
+export type Sound = keyof typeof CADENCES | "";
+
+/** Ring tone, call waiting and ringback, made by the browser: one at a time. */
 export class Sounds {
   private context: AudioContext | null = null;
   private timer = 0;
   private playing: OscillatorNode[] = [];
 
-  ring(): void {
-    this.repeat(RINGING);
+  private sound: Sound = "";
+
+  /** From now on let this be heard, "" for nothing. */
+  play(sound: Sound): void {
+    if (sound === this.sound) return;
+    this.sound = sound;
+    if (sound) this.repeat(CADENCES[sound]);
+    else this.stop();
   }
 
-  ringsThere(): void {
-    this.repeat(RINGS_THERE);
-  }
-
-  stop(): void {
+  private stop(): void {
     clearInterval(this.timer);
     for (const oscillator of this.playing) oscillator.stop();
     this.playing = [];
