@@ -28,9 +28,11 @@ net_interface 127.0.0.1
 call_local_timeout 120
 call_max_calls {max_calls}
 audio_path /nonexistent
-audio_source {source}
+audio_source ausine,{tone}
 audio_player aubridge,{name}
 audio_alert aubridge,{name}-alert
+ausrc_srate 48000
+ausrc_channels 2
 audio_level no
 rtp_ports {rtp_first}-{rtp_last}
 {tls}module_path /usr/lib/baresip/modules
@@ -48,11 +50,6 @@ menu_bell no
 redial_attempts 0
 """
 
-SINE = """\
-ausine,{tone}
-ausrc_srate 48000
-ausrc_channels 2"""
-
 RTP_PORTS = 12
 """Two a call, and a few to spare for calls that begin while others end."""
 
@@ -63,8 +60,7 @@ class Baresip:
 
     `server` is host:port of the SIP server, "" for a phone that calls peers directly. With
     `by_route` the account names the domain and reaches the server as outbound proxy (a Route
-    header); otherwise the server's address is the account's domain. `tone` is in Hz; with `echo` the
-    phone says what it hears instead, for it records nothing after a hold. `contacts` are
+    header); otherwise the server's address is the account's domain. `tone` is in Hz. `contacts` are
     lines of its address book, `mwi` has it subscribe to its mailbox. `authority` is the PEM file whose
     certificates it takes from a server over TLS.
     `codecs` are what it speaks, in its own words (`G722/16000/1`); G.711 by default.
@@ -78,7 +74,6 @@ class Baresip:
     password: str = ""
     transport: str = "udp"
     tone: int = 440
-    echo: bool = False
     answer: str = "manual"
     by_route: bool = True
     expires: int = 300
@@ -115,7 +110,7 @@ class Baresip:
         config = CONFIG.format(
             sip_port=self.sip_port,
             control_port=control_port,
-            source=f"aubridge,{self.name}" if self.echo else SINE.format(tone=self.tone),
+            tone=self.tone,
             name=self.name,
             max_calls=self.max_calls,
             rtp_first=rtp,
