@@ -119,7 +119,7 @@ def test_two_calls_and_swapping_between_them(web: WebPeople, phones: Phones) -> 
     page.hears(880)
 
     third.dial("4101")
-    page.press("Hold and answer: Phone 4105")
+    page.press("Hold and answer: 4105")
     third.wait_for("CALL_ESTABLISHED")
     page.hears(700)
     third.hears(TONE["4101"], deadline=15)
