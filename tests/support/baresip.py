@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.support import child
 from tests.support.free_ports import free_block, free_port
+from tests.support.namespaces import inside
 from tests.support.programs import program
 from tests.support.tone import Sound, read_wav
 from tests.support.wait import until
@@ -23,8 +24,8 @@ Event = dict[str, Any]
 
 CONFIG = """\
 poll_method epoll
-sip_listen 127.0.0.1:{sip_port}
-net_interface 127.0.0.1
+sip_listen {host}:{sip_port}
+net_interface {host}
 call_local_timeout 120
 call_max_calls {max_calls}
 audio_path /nonexistent
@@ -65,6 +66,7 @@ class Baresip:
     certificates it takes from a server over TLS.
     `codecs` are what it speaks, in its own words (`G722/16000/1`); G.711 by default.
     `flows` are the transports of as many connections to the server (RFC 5626), not one by `transport`.
+    `namespace` is the network that the phone runs in, where it has the address `host`.
     """
 
     number: str
@@ -83,6 +85,8 @@ class Baresip:
     name: str = ""
     contacts: list[str] = field(default_factory=list)
     mwi: bool = False
+    host: str = "127.0.0.1"
+    namespace: str = ""
     authority: Path | None = None
     sip_port: int = field(default_factory=lambda: free_block(2))
     events: list[Event] = field(default_factory=list)
@@ -108,6 +112,7 @@ class Baresip:
         control_port = free_port()
         rtp = free_block(RTP_PORTS)
         config = CONFIG.format(
+            host=self.host,
             sip_port=self.sip_port,
             control_port=control_port,
             tone=self.tone,
@@ -128,9 +133,9 @@ class Baresip:
         )
         (self.home / "config").write_text(config)
         (self.home / "accounts").write_text("# given by uanew, so that no event is missed\n")
-        self._process = child.start(
-            [program("baresip", "baresip-core"), "-4", "-s", "-f", self.home], self.log
-        )
+        command = [program("baresip", "baresip-core"), "-4", "-s", "-f", self.home]
+        with inside(self.namespace):
+            self._process = child.start(command, self.log)
         self._control = until(
             lambda: self._connect(control_port),
             f"{self.name} to open its control port",
@@ -236,7 +241,8 @@ class Baresip:
     def _connect(self, port: int) -> socket.socket | None:
         assert self._process.poll() is None, f"{self.name} ended\n{child.tail(self.log)}"
         try:
-            return socket.create_connection(("127.0.0.1", port), timeout=5)
+            with inside(self.namespace):
+                return socket.create_connection(("127.0.0.1", port), timeout=5)
         except ConnectionRefusedError:
             return None
 

@@ -1,7 +1,7 @@
 """Which calls go through a media gateway, and what is asked of it about each.
 
 A branch of a call is anchored where its two sides do not understand each other's media: one is a
-browser and the other is not, or one insists on SRTP. Everybody else's voice flows straight and costs
+browser and the other is not, one insists on SRTP, or NAT keeps them apart (`reach.py`). Everybody else's voice flows straight and costs
 one test here. What a later request of the dialog needs is in the signed note of our Record-Route:
 `g0wr1f`: gateway 0, the caller a browser (w), the callee by RTP (r), and a name no other call has.
 """
@@ -15,6 +15,7 @@ from sipengine.services.media.in_dialog import send_in_dialog
 from sipengine.services.media.lost_gateway import end_call
 from sipengine.services.media.numbering import Numbering
 from sipengine.services.media.pressed_keys import info_of
+from sipengine.services.media.reach import apart
 from sipengine.services.ports import (
     ANSWER,
     DELETE,
@@ -113,6 +114,7 @@ class Anchors:
         self.lost = 0
         self.one_way = 0
         self.keys_told = 0
+        self.around_nat = 0
         plane.listen(self)
 
     def __len__(self) -> int:
@@ -120,9 +122,12 @@ class Anchors:
 
     # -- which calls
 
-    def crossing(self, message: Message, source: Flow, target: Flow | None) -> Crossing | None:
+    def crossing(
+        self, message: Message, source: Flow, target: Flow | None, uri: str = ""
+    ) -> Crossing | None:
         """The way by a gateway for a new branch of which one side is a browser and the other is not
-        (RFC 7118, RFC 8834); None where the media flows straight.
+        (RFC 7118, RFC 8834), or between whose sides there is NAT; None where the media flows straight.
+        `uri` is the phone that the branch is for, "" for a call to ourselves.
 
         Its anchor is None if there is no gateway, or no room.
         """
@@ -131,10 +136,22 @@ class Anchors:
         # A host whose address is not known yet is no browser: those have no names.
         to_web = target is not None and target.transport in WEB
         if from_web == to_web:
-            return None
+            if from_web or target is None or not uri:
+                return None
+            why = apart(message, source, target, uri)
+            return self._around_nat(message, source, why) if why else None
         caller = TO_WEB if from_web else TO_SRTP if "RTP/SAVP" in body else TO_RTP
         anchor = self._begin(message, caller, TO_WEB if to_web else TO_RTP)
         return Crossing(self, anchor, True, source.remote[0])
+
+    def _around_nat(self, message: Message, source: Flow, why: str) -> Crossing | None:
+        """None without a gateway: the phones may know better ways than can be seen from here."""
+        kind = TO_SRTP if "RTP/SAVP" in message.body else TO_RTP
+        anchor = self._begin(message, kind, kind)
+        if anchor is None:
+            return None
+        self.around_nat += 1
+        return Crossing(self, anchor, True, source.remote[0], why)
 
     def other_crossing(self, message: Message, source: Flow) -> Crossing | None:
         """For a phone that refused the offer as it was: SRTP where it was RTP, RTP where it was SRTP."""
@@ -292,6 +309,7 @@ class Anchors:
             "media_lost_calls": self.lost,
             "media_one_way": self.one_way,
             "media_keys_told": self.keys_told,
+            "media_around_nat": self.around_nat,
         }
 
 

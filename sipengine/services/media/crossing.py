@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 class Crossing:
     """One request of a dialog: its anchor and who sent it. `host` is where its sender signals from.
 
-    `anchor` is None for a new call that no gateway can take.
+    `anchor` is None for a new call that no gateway can take. `why` is a clause for people: what keeps
+    sides apart that speak the same, "" where they do not.
     """
 
-    __slots__ = ("anchor", "anchors", "from_caller", "host")
+    __slots__ = ("anchor", "anchors", "from_caller", "host", "why")
 
     def __init__(
-        self, anchors: Anchors, anchor: Anchor | None, from_caller: bool, host: str
+        self, anchors: Anchors, anchor: Anchor | None, from_caller: bool, host: str, why: str = ""
     ) -> None:
+        self.why = why
         self.anchors = anchors
         self.anchor = anchor
         self.from_caller = from_caller

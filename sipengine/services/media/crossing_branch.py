@@ -51,11 +51,13 @@ class CrossingBranch(Branch):
 
     @property
     def crosses(self) -> bool:
-        return True
+        return not self._crossing.why
 
     def start(self, now: float) -> None:
         """Ask for the offer, or send the INVITE if it has none."""
-        crossing = self._crossing
+        crossing, call = self._crossing, self._context.call
+        if crossing.why and call is not None:
+            call.decision += (f"Its media goes by the media gateway, because {crossing.why}.",)
         if crossing.anchor is None:
             self._refuse(503, "no media gateway answers", now)
         elif self._sdp:

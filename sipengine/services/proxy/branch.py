@@ -126,7 +126,7 @@ class Branch:
 
     @property
     def crosses(self) -> bool:
-        """Whether its media goes by way of a gateway (services/media/crossing_branch.py)."""
+        """Whether a gateway makes its media another kind (services/media/crossing_branch.py)."""
         return False
 
     def answered(self, call: Call, success: bytes, now: float) -> None:

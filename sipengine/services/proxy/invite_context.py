@@ -171,7 +171,7 @@ class InviteContext:
         if anchors is not None and self._request is not None:
             crossing = self.crossing
             if call is not None:
-                crossing = anchors.crossing(self._request[0], self._source, target.flow)
+                crossing = anchors.crossing(self._request[0], self._source, target.flow, target.uri)
             if crossing is not None:
                 self._cross(target, leg, crossing, now)
                 return
