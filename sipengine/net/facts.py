@@ -158,9 +158,11 @@ class FactsBeat:
             self.lost += count
             self._failed(why)
             self._endpoint.core.facts_lost(held, monotonic())
-        elif count:
-            self.commits += 1
+            return
+        if held:  # maybe without a fact: a contact was taken back that was not there
             self._endpoint.send(held)
+        if count:
+            self.commits += 1
             self._written()
 
     async def finish(self) -> None:

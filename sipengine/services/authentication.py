@@ -26,12 +26,15 @@ _NO_SECRET: Final = {digest.MD5: "0" * 32, digest.SHA_256: "0" * 64}
 _COUNT: Final = re.compile(r"[0-9a-fA-F]{1,8}")
 
 _MD5_FIRST: Final = (digest.MD5, digest.SHA_256)
-"""Interop: against RFC 8760 §2.4 (the preferred one first), because SIPp 3.6, pjsip before 2.11,
-Twinkle and old desk phones look at the first challenge only and know no SHA-256."""
+"""Interop: against RFC 8760 §2.4 (the preferred one first), because SIPp 3.6, pjsip before 2.11
+and old desk phones look at the first challenge only and know no SHA-256."""
 
 _SHA_256_FIRST: Final = (digest.SHA_256, digest.MD5)
 _LINPHONE: Final = re.compile(r"Linphone[A-Za-z ]*/(?:[4-9]|[1-9][0-9])\.")
 """Interop: Linphone 5.1 knows SHA-256 and takes whatever stands first."""
+
+_TWINKLE: Final = "Twinkle/"
+"""Interop: Twinkle 1.10 knows no SHA-256 and takes whatever stands last."""
 
 _MD5_ALONE: Final = (digest.MD5,)
 _OLD_BARESIP: Final = re.compile(r"baresip v(?:[0-2]\.|3\.(?:[0-9]|10)\.)")
@@ -204,7 +207,7 @@ class Authenticator:
             return (digest.SHA_256,)
         if user_agent.startswith("baresip ") and _OLD_BARESIP.match(user_agent):
             return _MD5_ALONE
-        if transport in _OF_BROWSERS:
+        if transport in _OF_BROWSERS or user_agent.startswith(_TWINKLE):
             return _SHA_256_FIRST
         if user_agent.startswith("Linphone") and _LINPHONE.match(user_agent):
             return _SHA_256_FIRST

@@ -16,6 +16,7 @@ import pytest
 from tests.support.baresip import Baresip
 from tests.support.cast import PASSWORD, merged
 from tests.support.pbx_process import DOMAIN, PbxProcess
+from tests.support.wait import until
 from tests.support.wire import Address
 from tests.support.wire_phone import WirePhone
 
@@ -25,8 +26,22 @@ def pbx(request: pytest.FixtureRequest) -> Iterator[PbxProcess]:
     """The product, all parts, with the configuration of every collected file."""
     modules = {item.module for item in request.session.items if isinstance(item, pytest.Function)}
     with PbxProcess() as running:
-        running.apply(merged(getattr(module, "CONFIGURATION", {}) for module in modules))
+        applied = merged(getattr(module, "CONFIGURATION", {}) for module in modules)
+        running.apply(applied)
+        if applied.get("extensions"):
+            _wait_for(running, applied["extensions"][-1]["number"])
         yield running
+
+
+def _wait_for(pbx: PbxProcess, number: str) -> None:
+    """Until the engine knows that extension: on a busy machine it may take a moment."""
+    with WirePhone(number, PASSWORD.format(number), server=pbx.sip, domain=DOMAIN) as phone:
+        until(
+            lambda: phone.register(expires=0, deadline=20).status == 200,
+            f"{number} to be known",
+            deadline=20,
+            pause=0.1,
+        )
 
 
 class Phones:

@@ -58,6 +58,16 @@ def test_several_contacts_with_q_are_fetched_and_removed_rfc3261_10_2(phones: Ph
     assert not cleared.all("Contact")
 
 
+@pytest.mark.parametrize("contact", ["*", "<sip:2002@127.0.0.1:9>"])
+def test_taking_back_what_is_not_there_is_answered_rfc3261_10_3_6(
+    phones: Phones, contact: str
+) -> None:
+    """Many phones begin so, and wait for the answer."""
+    phone = phones.wire("2002", register=False)
+    assert phone.register(contact="*", expires=0).status == 200
+    assert phone.register(contact=contact, expires=0).status == 200
+
+
 def test_star_with_other_expires_is_a_bad_request_rfc3261_10_3_6(phones: Phones) -> None:
     assert phones.wire("2002", register=False).register(contact="*", expires=60).status == 400
 

@@ -11,7 +11,8 @@ Out = tuple[Flow, bytes]
 
 
 class StandInCore:
-    """Echoes each message; `FACT n` is answered only when a fact about it is durable."""
+    """Echoes each message; `FACT n` is answered only when a fact about it is durable, `HELD` as if
+    there had been one."""
 
     def __init__(self) -> None:
         self.out: list[Out] = []
@@ -45,7 +46,7 @@ class StandInCore:
 
     @property
     def facts_waiting(self) -> bool:
-        return bool(self.facts)
+        return bool(self.facts or self.held)
 
     def receive(self, data: bytes, flow: Flow, now: float) -> None:
         if data.startswith(b"BUG"):
@@ -54,6 +55,8 @@ class StandInCore:
         if data.startswith(b"FACT"):
             self.facts.append(BindingGone("1001@test", data.decode("latin-1"), "removed", 0.0))
             self.held.append((flow, b"durable " + data))
+        elif data.startswith(b"HELD"):
+            self.held.append((flow, data))
         elif data.startswith(b"CALL"):  # a fact that no answer waits for; "CALL ENDS" is pressing
             self.facts.append(BindingGone("1001@test", data.decode("latin-1"), "removed", 0.0))
             self.pressing = self.pressing or data == b"CALL ENDS"

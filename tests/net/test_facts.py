@@ -38,6 +38,14 @@ def test_facts_that_come_during_a_commit_share_the_next_one() -> None:
         assert [len(lines) for lines in journal.writes] == [1, 49]
 
 
+def test_an_answer_without_a_fact_is_not_kept_back_for_ever() -> None:
+    """As to a phone that takes back a contact it has not got: there is nothing to write."""
+    with Served() as served, served.udp() as phone:
+        phone.send(b"HELD 1")
+        assert phone.recv(100) == b"HELD 1"
+        assert served.call(served.facts.counters)["journal_commits"] == 0
+
+
 def test_commits_are_a_beat_apart() -> None:
     with Served() as served, served.udp() as phone:
         begun = time.monotonic()

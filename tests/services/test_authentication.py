@@ -65,6 +65,7 @@ def test_proxy_challenge_and_stale_rfc3261_22_3() -> None:
         ("Linphonec/5.1.65 (belle-sip/5.1.65)", ["SHA-256", "MD5"]),
         ("Linphone Desktop/5.0.2 (pc) LinphoneCore/5.2.0", ["SHA-256", "MD5"]),
         ("Linphone/3.6.1 (eXosip2/4.1.0)", ["MD5", "SHA-256"]),
+        ("Twinkle/1.10.2", ["SHA-256", "MD5"]),
     ],
 )
 def test_order_of_challenges_is_what_phones_can_bear(agent: str, algorithms: list[str]) -> None:

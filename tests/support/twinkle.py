@@ -1,0 +1,108 @@
+"""A softphone of a third maker: twinkle-console, driven by its prompt and watched by its log.
+
+It has no TLS and needs a sound card to be heard; told not to look for one it signals without. Interop:
+it takes the challenge that stands last and knows no SHA-256.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from tests.support import child
+from tests.support.free_ports import free_block
+from tests.support.programs import program
+from tests.support.wait import until
+
+SYSTEM = """\
+validate_audio_dev=no
+play_ringtone=no
+play_ringback=no
+log_show_sip=yes
+sip_port={port}
+rtp_port={rtp}
+"""
+
+PROFILE = """\
+user_name={number}
+user_domain={domain}
+auth_name={number}
+auth_realm={domain}
+auth_pass={password}
+outbound_proxy={server}
+registrar={server}
+all_requests_to_proxy=yes
+registration_time=300
+register_at_startup=yes
+sip_transport={transport}
+codecs=g711u,g711a
+"""
+
+
+@dataclass
+class Twinkle:
+    """One account that registers as soon as the program runs."""
+
+    number: str
+    directory: Path
+    server: str
+    domain: str
+    password: str
+    transport: str = "udp"
+    port: int = field(default_factory=lambda: free_block(2))
+
+    def __enter__(self) -> Self:
+        self.home = self.directory / f"twinkle-{self.number}-{self.port}"
+        files = self.home / ".twinkle"
+        files.mkdir(parents=True)
+        self.log = files / "twinkle.log"
+        self.log.touch()
+        (files / "twinkle.sys").write_text(SYSTEM.format(port=self.port, rtp=free_block(8)))
+        (files / "phone.cfg").write_text(
+            PROFILE.format(
+                **{
+                    name: getattr(self, name)
+                    for name in ("number", "domain", "password", "server", "transport")
+                }
+            )
+        )
+        with (self.home / "prompt").open("wb") as prompt:
+            self.process = subprocess.Popen(
+                [program("twinkle-console", "twinkle-console"), "phone.cfg"],
+                stdin=subprocess.PIPE,
+                stdout=prompt,
+                stderr=prompt,
+                env={**os.environ, "HOME": str(self.home)},
+                cwd=self.home,
+                preexec_fn=child.die_with_parent,
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.say("quit")  # unregisters
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        self.process.wait()
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+    def say(self, command: str) -> None:
+        """Give a command at the prompt: call URI, answer, bye."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{command}\n".encode())
+        self.process.stdin.flush()
+
+    def shows(self, text: str, *, deadline: float = 10.0) -> None:
+        """Wait until the prompt has shown that text."""
+        until(
+            lambda: text in (self.home / "prompt").read_text(errors="replace"),
+            f"twinkle to show {text!r}",
+            deadline=deadline,
+            explain=lambda: child.tail(self.home / "prompt", 40) + child.tail(self.log, 80),
+        )
