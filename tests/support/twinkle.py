@@ -1,7 +1,7 @@
 """A softphone of a third maker: twinkle-console, driven by its prompt and watched by its log.
 
-It has no TLS and needs a sound card to be heard; told not to look for one it signals without. Interop:
-it takes the challenge that stands last and knows no SHA-256.
+It has no TLS, and its sound card is ALSA's empty one: only its signalling is looked at. Interop: it
+takes the challenge that stands last and knows no SHA-256.
 """
 
 from __future__ import annotations
@@ -16,6 +16,11 @@ from tests.support import child
 from tests.support.free_ports import free_block
 from tests.support.programs import program
 from tests.support.wait import until
+
+SOUND = """\
+pcm.!default { type null }
+ctl.!default { type null }
+"""
 
 SYSTEM = """\
 validate_audio_dev=no
@@ -61,6 +66,7 @@ class Twinkle:
         self.log = files / "twinkle.log"
         self.log.touch()
         (files / "twinkle.sys").write_text(SYSTEM.format(port=self.port, rtp=free_block(8)))
+        (self.home / ".asoundrc").write_text(SOUND)
         (files / "phone.cfg").write_text(
             PROFILE.format(
                 **{
