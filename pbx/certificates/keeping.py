@@ -1,8 +1,12 @@
 """The authority and the certificate as files, made at first start and renewed in time.
 
-In PBX_DATA_DIR/tls: `authority.pem` and `authority-key.pem`, `certificate.pem` (with the authority's
-behind it) and `key.pem`. Keys are readable by their owner alone. The certificate's key stays when it
-is renewed, so that one rename changes everything and nobody ever reads half of it.
+In PBX_DATA_DIR/tls: `authority.pem` and `authority-key.pem`, `certificate.pem` and `key.pem`. Keys are
+readable by their owner alone. The certificate's key stays when it is renewed, so that one rename
+changes everything and nobody ever reads half of it.
+
+Interop: `certificate.pem` stands alone, without the authority's behind it. Who trusts the authority has
+it already (RFC 8446 §4.4.2), and phones with Mbed TLS (Linphone) refuse any chain in which they see its
+critical name constraints, even when they are told to check nothing.
 """
 
 from __future__ import annotations
@@ -60,8 +64,7 @@ def keep(directory: Path, names: Names, now: datetime.datetime) -> Kept:
         present = None
     if present is None or not _will_do(present, authority, key, wanted, now):
         certificate = issue(authority, key, wanted, now)
-        text = certificate.public_bytes(serialization.Encoding.PEM) + authority.pem
-        _write(directory / "certificate.pem", text)
+        _write(directory / "certificate.pem", certificate.public_bytes(serialization.Encoding.PEM))
         done = Kept.CERTIFICATE if done is Kept.NOTHING else done
     return done
 

@@ -50,7 +50,7 @@ def test_desk_phones_over_tls_call_and_are_called(
 def test_rfc5922_a_phone_that_checks_the_certificate_takes_ours(
     pbx: PbxProcess, phones: Phones
 ) -> None:
-    phone = phones.baresip("4601", transport="tls", authority=pbx.certificate)
+    phone = phones.baresip("4601", transport="tls", authority=pbx.authority)
     assert "verify" not in phone.trace().lower()
     assert "TLS" in transports_of(pbx, "4601")
 

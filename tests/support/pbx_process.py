@@ -202,9 +202,9 @@ class PbxProcess:
         return f"{self.sip[0]}:{self.environment['PBX_SIPS_PORT']}"
 
     @property
-    def certificate(self) -> Path:
-        """The certificate that the product made for itself; it signed it itself, too."""
-        return self.root / "data" / "tls" / "certificate.pem"
+    def authority(self) -> Path:
+        """The certificate of the authority that the product made, which signed its own."""
+        return self.root / "data" / "tls" / "authority.pem"
 
     # ------------------------------------------------------------------ the command line
 

@@ -89,6 +89,8 @@ def test_keys_are_for_their_owner_alone(tmp_path: Path) -> None:
     for name in ("key.pem", "authority-key.pem"):
         assert (tmp_path / name).stat().st_mode & 0o077 == 0
     assert b"PRIVATE" not in (tmp_path / "certificate.pem").read_bytes()
+    shown = x509.load_pem_x509_certificates((tmp_path / "certificate.pem").read_bytes())
+    assert len(shown) == 1, "Mbed TLS refuses a chain with name constraints in it"
     assert b"PRIVATE" not in (tmp_path / "authority.pem").read_bytes()
 
 
