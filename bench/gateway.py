@@ -2,7 +2,7 @@
 """What a call costs in the media gateway, and what it does to the voice, beside rtpengine in userspace.
 
     .venv/bin/python bench/gateway.py [--kinds rtp,sdes,dtls,opus] [--calls N] [--seconds S]
-                                      [--against gateway,rtpengine] [--cores 0,1]
+                                      [--against gateway,rtpengine] [--cores 0,1] [--nice -15]
 
 Sets up N calls over the ng protocol as the engine does, sends a packet of 20 ms both ways of each and
 prints a line for each kind and gateway: CPU of the gateway for setting one call up (ms) and for
@@ -88,7 +88,9 @@ def main() -> None:
     reading.add_argument("--against", default="gateway,rtpengine")
     reading.add_argument("--cores", default="0,1")
     reading.add_argument("--repeat", type=int, default=1)
+    reading.add_argument("--nice", type=int, default=0, help="of gateway and tool (root: below 0)")
     words = reading.parse_args()
+    os.nice(words.nice)
     first, second = (int(each) for each in words.cores.split(","))
     os.sched_setaffinity(0, {second})
     print(

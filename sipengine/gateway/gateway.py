@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
+import secrets
 import socket
 from collections.abc import Callable
 from time import time
@@ -41,8 +42,9 @@ class Gateway:
         self._calls: dict[str, Call] = {}
         self._log = structlog.get_logger()
         self._ticking: asyncio.TimerHandle | None = None
+        self._born = secrets.token_hex(8)
         self._commands: dict[str, Callable[[Request], dict[str, Value]]] = {
-            "ping": lambda request: {"result": "pong"},
+            "ping": lambda request: {"result": "pong", "born": self._born},
             "offer": self._offer,
             "answer": self._answer,
             "delete": self._delete,

@@ -227,8 +227,10 @@ class RtpLeg(Leg):
                 data = self._unprotect(data)
             except pylibsrtp.Error:
                 return None
-        elif self._latched is not None or source[0] not in self._hosts:
-            return None
+        elif source[:2] != (self.remote.host, self.remote.port) and (
+            self._latched is not None or source[0] not in self._hosts
+        ):
+            return None  # the address that the description names beats whoever was quicker
         self._latched = self._target = source
         return data
 

@@ -16,13 +16,13 @@ from typing import Final, cast
 import structlog
 
 from sipengine.media import commands
-from sipengine.media.bencode import Value, decode, encode
+from sipengine.media.bencode import Value, decode, encode, text
 from sipengine.services.media.pressed_keys import KEYS, LONGEST_MS
 from sipengine.services.ports import (
     ANY_INSTANCE,
     OFFER,
-    KeyListener,
     MediaAnswer,
+    MediaListener,
     MediaRequest,
     MediaWaiter,
 )
@@ -60,6 +60,7 @@ class Instance(asyncio.DatagramProtocol):
         self.number = number
         self.address = address
         self.alive = True
+        self.born = ""  # what tells one process of a gateway from the next, "" where it is not told
         self.transport: asyncio.DatagramTransport | None = None
         self.keys: Keys | None = None
 
@@ -113,7 +114,7 @@ class NgClient:
         self._next = 0
         self.instances = [Instance(self, at, each) for at, each in enumerate(addresses)]
         self._pinging: asyncio.TimerHandle | None = None
-        self._listener: KeyListener | None = None
+        self._listener: MediaListener | None = None
         self.failures = 0
         self.total = 0
 
@@ -163,7 +164,7 @@ class NgClient:
         keys_to = instance.keys.place if listens and instance.keys is not None else ""
         return commands.command(request, keys_to)
 
-    def listen(self, listener: KeyListener) -> None:
+    def listen(self, listener: MediaListener) -> None:
         self._listener = listener
 
     def key_pressed(self, data: bytes) -> None:
@@ -236,6 +237,8 @@ class NgClient:
         if not instance.alive:
             instance.alive = True
             self._log.info("media gateway is back", address=instance.address)
+        if asked.request is None and isinstance(response, dict):
+            self._is_born(instance, text(response.get("born")))
         if asked.waiter is not None:
             request = asked.request
             tag = "" if request is None else request.from_tag
@@ -254,6 +257,18 @@ class NgClient:
         if instance.alive:
             instance.alive = False
             self._log.warning("media gateway taken out", address=instance.address, why=why)
+            self._lost(instance)
+
+    def _is_born(self, instance: Instance, born: str) -> None:
+        """Between two pings it may have ended and been started again."""
+        before, instance.born = instance.born, born
+        if before and born != before:
+            self._log.warning("media gateway was started anew", address=instance.address)
+            self._lost(instance)
+
+    def _lost(self, instance: Instance) -> None:
+        if self._listener is not None:
+            self._listener.on_gateway_lost(instance.number, monotonic())
 
     def _again_or_fail(self, asked: _Asked, why: str) -> None:
         """An offer is taken to another gateway that lives, which then has the call; anything else has failed."""

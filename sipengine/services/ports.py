@@ -168,6 +168,12 @@ class KeyListener(Protocol):
         ...
 
 
+class MediaListener(KeyListener, Protocol):
+    def on_gateway_lost(self, instance: int, now: float) -> None:
+        """It answers no more, or is another process than before: its calls are gone, or may be."""
+        ...
+
+
 class MediaPlane(Protocol):
     """The media gateways. `ask` never blocks; the answer comes by `waiter.on_media`, later and once,
     within a few seconds, also when no gateway lives.
@@ -179,8 +185,8 @@ class MediaPlane(Protocol):
         """The instance for the next call, below 0 if none lives."""
         ...
 
-    def listen(self, listener: KeyListener) -> None:
-        """Tell this one of pressed keys from now on."""
+    def listen(self, listener: MediaListener) -> None:
+        """Tell this one of pressed keys and lost gateways from now on."""
         ...
 
     def near(self, instance: int) -> str:

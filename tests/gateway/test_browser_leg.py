@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
+import socket
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from sipengine.gateway.sdp.sides import Remote
 from sipengine.gateway.web_leg import WebLeg
 from tests.gateway.browser import Browser
 from tests.gateway.served import (
+    HERE,
     TO_BROWSER,
     TO_PHONE,
     Phone,
@@ -74,6 +78,40 @@ async def test_rfc5763_5_a_browser_calls_a_phone(served: Served) -> None:
     assert told["quality"]["a"]["kind"] == b"web"
     assert told["quality"]["a"]["packets"] >= 75
     assert told["quality"]["a"]["transcoded"] == 0
+
+
+async def flood(ports: list[int]) -> int:
+    """Two thousand packets a second of every kind from a stranger, until cancelled."""
+    noise = random.Random(5)
+    firsts = (b"\x00\x01", bytes([22, 254, 253]), bytes([128, 8]), bytes([128, 200]), b"\xff")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.setblocking(False)
+        while True:
+            for count in range(40):
+                data = firsts[count % len(firsts)] + noise.randbytes(170)
+                with contextlib.suppress(BlockingIOError):
+                    stranger.sendto(data, (HERE, ports[count % len(ports)]))
+            await asyncio.sleep(0.02)
+
+
+async def test_they_hear_each_other_through_a_flood(served: Served) -> None:
+    """STUN, DTLS, RTP and RTCP of strangers, at the browsers' port and at the phone's."""
+    web, phone = browser(served, 1000, "PCMA"), served.phone()
+    to_phone = await served.controller.offer("call", "a", await web.offer(), **TO_PHONE)
+    to_web = await served.controller.answer("call", ("a", "b"), phone.sdp("8"), **TO_BROWSER_ANSWER)
+    where = audio(to_phone)
+    flooding = asyncio.create_task(flood([served.shared.port, where.port, where.rtcp_port]))
+    try:
+        await web.accept(to_web)
+        await hear_each_other(web, phone, where)
+    finally:
+        flooding.cancel()
+    sides = (await served.controller.ask(command="query", call_id="call"))["quality"]
+    for side in sides.values():
+        assert side["lost"] * 20 < side["packets"]
+    assert sides["b"]["strangers"] > 100
+    assert served.counters["dtls_from_strangers"] > 20
+    assert len({header(packet)[3] for packet in phone.received}) == 1
 
 
 async def test_rfc5763_5_a_phone_calls_a_browser(served: Served) -> None:

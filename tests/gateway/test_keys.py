@@ -155,7 +155,7 @@ async def test_what_cannot_be_played_is_said(
 
 
 class Told:
-    """A `KeyListener`, and who waits for the gateway's answers."""
+    """A `MediaListener`, and who waits for the gateway's answers."""
 
     def __init__(self) -> None:
         self.keys: list[tuple[str, str, int, int]] = []
@@ -163,6 +163,9 @@ class Told:
 
     def on_key(self, name: str, tag: str, code: int, duration: int, now: float) -> None:
         self.keys.append((name, tag, code, duration))
+
+    def on_gateway_lost(self, instance: int, now: float) -> None:
+        raise AssertionError("it is there")
 
     def on_media(self, answer: MediaAnswer, now: float) -> None:
         self.answers.append(answer)

@@ -100,6 +100,21 @@ async def test_strangers_are_not_latched_after_the_first_valid_source(served: Se
     assert told["quality"]["a"]["strangers"] == 20
 
 
+async def test_a_quick_stranger_of_the_phone_s_host_gives_way_to_the_phone(served: Served) -> None:
+    """Before the phone speaks, its host's packets may be its own, through a NAT; then it is known."""
+    caller, callee, stranger = served.phone(), served.phone(), served.phone()
+    for_caller, for_callee = await connect(served, caller, callee)
+    await stranger.talk(for_caller, 2)
+    await until(lambda: len(callee.received) == 2)
+    await caller.talk(for_caller, 3)
+    await stranger.talk(for_caller, 3)
+    await until(lambda: len(callee.received) == 5)
+    await callee.talk(for_callee, 3)
+    await until(lambda: len(caller.received) == 3)
+    told = await served.controller.ask(command="query", call_id="call")
+    assert told["quality"]["a"]["strangers"] == 3
+
+
 async def test_strangers_of_another_host_are_not_latched_at_all(served: Served) -> None:
     caller, callee, stranger = served.phone(), served.phone(), served.phone("127.0.0.2")
     for_caller, _ = await connect(served, caller, callee)

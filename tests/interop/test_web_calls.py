@@ -196,7 +196,7 @@ def test_kill_9_of_the_gateway_ends_what_it_carried_and_nothing_else(
         "another gateway",
         deadline=15,
     )
-    desk.wait_for("CALL_CLOSED", deadline=60)
+    desk.wait_for("CALL_CLOSED", deadline=40)
     web.hung_up()
     row = until(
         lambda: pbx.row_of(web.call_id) if pbx.row_of(web.call_id)["ended"] else None, "the row"

@@ -37,6 +37,7 @@ class Gateway(asyncio.DatagramProtocol):
         self.lose = 0
         self.say: Callable[[bytes], bytes] | None = None
         self.response: dict[str, object] = dict(OK)
+        self.born = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
@@ -46,7 +47,8 @@ class Gateway(asyncio.DatagramProtocol):
         command = decode(body)
         if command["command"] == b"ping":
             if not self.silent:
-                self.transport.sendto(cookie + b" d6:result4:ponge", source)
+                pong = {"result": "pong", **({"born": self.born} if self.born else {})}
+                self.transport.sendto(cookie + b" " + encode(pong), source)
             return
         self.commands.append(command)
         self.cookies.append(cookie)
@@ -126,6 +128,40 @@ async def test_a_silent_gateway_is_taken_out_and_its_offer_goes_to_another(bench
     async with asyncio.timeout(5):
         while bench.client.counters()["media_gateways_now"] < 2:
             await asyncio.sleep(0.02)
+
+
+class Losses:
+    """A `MediaListener`."""
+
+    def __init__(self) -> None:
+        self.lost: list[int] = []
+
+    def on_key(self, name: str, tag: str, code: int, duration: int, now: float) -> None:
+        raise AssertionError("nobody pressed a key")
+
+    def on_gateway_lost(self, instance: int, now: float) -> None:
+        self.lost.append(instance)
+
+
+async def test_a_gateway_that_died_is_told_even_if_it_is_back_before_the_next_ping(
+    bench: Bench,
+) -> None:
+    losses = Losses()
+    bench.client.listen(losses)
+    bench.gateways[1].silent = True
+    await bench.ask(1)
+    assert losses.lost == [1]
+    first = bench.gateways[0]
+    first.born = "one"
+    async with asyncio.timeout(5):
+        while bench.client.instances[0].born != "one":
+            await asyncio.sleep(0.02)
+        assert losses.lost == [1]
+        first.born = "another"
+        while len(losses.lost) < 2:
+            await asyncio.sleep(0.02)
+    assert losses.lost == [1, 0]
+    assert bench.client.counters()["media_gateways_now"] == 1
 
 
 async def test_what_only_a_dead_gateway_knows_fails_with_503(bench: Bench) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from sipengine.services.core import Core
 from sipengine.services.own_addresses import OwnAddresses
-from sipengine.services.ports import KeyListener, MediaAnswer, MediaRequest, MediaWaiter
+from sipengine.services.ports import MediaAnswer, MediaListener, MediaRequest, MediaWaiter
 from sipengine.sip.flow import Flow
 from tests.services.conftest import person, registered
 from tests.services.user_agents import Phone
@@ -35,7 +35,7 @@ class Plane:
     def choose(self) -> int:
         return self.instance
 
-    def listen(self, listener: KeyListener) -> None:
+    def listen(self, listener: MediaListener) -> None:
         self.listener = listener
 
     def near(self, instance: int) -> str:
@@ -401,6 +401,25 @@ class TestWhileItTalks:
             phone.reply(bye, 200, "OK")
         assert (wire.row.state, wire.row.hangup_by) == ("ended", "system")
         assert "the media gateway lost it" in wire.row.reason
+
+    def test_a_lost_gateway_s_calls_are_looked_after_at_once(
+        self, wire: Anchored, web: Phone, bob: Phone
+    ) -> None:
+        """Fifteen seconds of silence at most, and not until the next usual look."""
+        assert wire.plane is not None
+        begin(wire, web, bob)
+        wire.advance(11)
+        wire.gateway("query", figures=FIGURES)
+        wire.plane.listener.on_gateway_lost(1, wire.now)
+        wire.advance(6)
+        assert not wire.plane.asked  # another one's
+        wire.plane.listener.on_gateway_lost(0, wire.now)
+        for _ in range(3):
+            bob.nothing()
+            wire.advance(6)
+            wire.gateway("query", ok=False, status=503)
+        bob.request("BYE")
+        assert wire.row.state == "ended"
 
     def test_a_gateway_that_comes_back_in_time_keeps_it(
         self, wire: Anchored, web: Phone, bob: Phone

@@ -287,10 +287,16 @@ class Anchors:
         if self._live:
             self._timers.start(SWEEP_S, now, self)
 
+    def on_gateway_lost(self, instance: int, now: float) -> None:
+        """Look after its calls at the next sweep: their people hear nothing."""
+        for anchor in self._live.values():
+            if anchor.instance == instance:
+                anchor.next_look = now
+
     def gone(self, anchor: Anchor, call: Call, why: str, now: float) -> None:
         """The gateway does not know the call any more: it was started anew, or cannot be reached."""
         anchor.lost += 1
-        anchor.next_look = now + SWEEP_S
+        anchor.next_look = now
         if anchor.lost < LOST_LOOKS or anchor.key not in self._live:
             return
         self.lost += 1
