@@ -73,10 +73,13 @@ class Server:
             listening.listen()
             self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
             database = connection.settings_dict
+            self.database_url = (
+                f"postgresql://{database['USER']}:{database['PASSWORD']}@/"
+                f"{database['NAME']}?host={quote(database['HOST'], safe='')}"
+            )
             environment = {
                 **os.environ,
-                "DATABASE_URL": f"postgresql://{database['USER']}:{database['PASSWORD']}@/"
-                f"{database['NAME']}?host={quote(database['HOST'], safe='')}",
+                "DATABASE_URL": self.database_url,
                 "REDIS_URL": redis_url,
                 "PBX_SECRET_KEY": settings.SECRET_KEY,  # sessions are made by this process
                 "DJANGO_SETTINGS_MODULE": "tests.webui.served_settings",

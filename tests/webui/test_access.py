@@ -25,6 +25,7 @@ PAGES = [
     "/calls/calls.csv",
     f"/calls/{uuid.UUID(int=1)}/",
     f"/calls/{uuid.UUID(int=1)}/pane/",
+    f"/calls/{uuid.UUID(int=1)}/messages/",
     "/phones/",
     "/extensions/",
     "/routing/",

@@ -13,6 +13,7 @@ urlpatterns = [
     path("calls/calls.csv", calls.call_log_csv, name="calls-csv"),
     path("calls/<uuid:call_id>/", calls.call, name="call"),
     path("calls/<uuid:call_id>/pane/", calls.call_pane, name="call-pane"),
+    path("calls/<uuid:call_id>/messages/", calls.call_messages, name="call-messages"),
     path("phones/", phones.phones, name="phones"),
     path("extensions/", extensions.extensions, name="extensions"),
     path("routing/", rules.routing, name="routing"),

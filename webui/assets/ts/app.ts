@@ -1,6 +1,7 @@
 import Alpine from "@alpinejs/csp";
 import htmx from "htmx.org";
 
+import { readMessagesWhenOpened } from "./call-messages";
 import { openCallsBesideTheList } from "./call-pane";
 import { tickDurations } from "./durations";
 import { fold } from "./fold";
@@ -22,6 +23,7 @@ Alpine.start();
 tellFailedRequests();
 tellLogOut();
 openCallsBesideTheList();
+readMessagesWhenOpened();
 tickDurations(document);
 setInterval(() => tickDurations(document), 1000);
 

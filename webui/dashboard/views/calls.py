@@ -16,6 +16,7 @@ from pbx.calls.models import Call
 from webui.access import operator_required
 from webui.dashboard import call_csv
 from webui.dashboard.call_filter import CallFilter
+from webui.dashboard.call_ladder import ladder_of_call
 from webui.dashboard.call_story import Story, seconds_between, tell
 from webui.dashboard.live import today
 from webui.dashboard.paging import Page
@@ -74,6 +75,17 @@ def call(request: HttpRequest, call_id: uuid.UUID) -> HttpResponse:
 def call_pane(request: HttpRequest, call_id: uuid.UUID) -> HttpResponse:
     """One call, for the pane beside the log."""
     return render(request, "dashboard/_call.html", {"story": _story(call_id), "in_pane": True})
+
+
+@require_safe
+@never_cache
+@operator_required
+def call_messages(request: HttpRequest, call_id: uuid.UUID) -> HttpResponse:
+    """The SIP messages of one call as a ladder; a script asks for the ladder alone."""
+    told = get_object_or_404(Call.objects.prefetch_related("legs"), pk=call_id)
+    context = {"call": told, "ladder": ladder_of_call(told), "page": "calls"}
+    alone = "HX-Request" in request.headers
+    return render(request, f"dashboard/{'_' if alone else ''}messages.html", context)
 
 
 def _story(call_id: uuid.UUID) -> Story:
