@@ -93,10 +93,11 @@ def measured() -> dict[str, int]:
     return counts
 
 
-def recorded() -> dict[str, int] | None:
-    """What is recorded for this version of Python, None if nothing is."""
-    found: dict[str, int] | None = json.loads(RECORDED.read_text()).get(version())
-    return found
+def recorded() -> tuple[str, dict[str, int]]:
+    """(version of Python, counts): of this version, else of the latest that is recorded."""
+    known: dict[str, dict[str, int]] = json.loads(RECORDED.read_text())
+    name = version() if version() in known else max(known, key=lambda one: int(one[2:]))
+    return name, known[name]
 
 
 def record(counts: dict[str, int]) -> None:
@@ -113,7 +114,7 @@ def main() -> None:
         print(json.dumps(measure()))
         return
     counts = measured()
-    before = (recorded() if RECORDED.exists() else None) or {}
+    before = recorded()[1] if RECORDED.exists() else {}
     for name, now in counts.items():
         was = before.get(name)
         print(f"{name:16} {now:7}" + (f"  recorded {was:7}  {now / was - 1:+.1%}" if was else ""))

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from bench import engine_cost
+from sipengine.sip.uri import parse_uri
 
 TOLERANCE = 0.10
+OF_ANOTHER_PYTHON = 0.40
+"""Other versions make other instructions of the same source."""
 
 
 @pytest.fixture(scope="module")
@@ -15,16 +18,13 @@ def counts() -> dict[str, int]:
 
 
 def test_every_operation_costs_what_is_recorded(counts: dict[str, int]) -> None:
-    recorded = engine_cost.recorded()
-    if recorded is None:
-        pytest.fail(
-            f"Nothing is recorded for Python {engine_cost.version()}: run"
-            " `.venv/bin/python bench/engine_cost.py --record` and commit bench/engine_cost.json."
-        )
+    version, recorded = engine_cost.recorded()
+    tolerance = TOLERANCE if version == engine_cost.version() else OF_ANOTHER_PYTHON
+    assert counts.keys() == recorded.keys()
     moved = {
-        name: f"{now} instead of {recorded.get(name, 0)} ({now / recorded.get(name, 1) - 1:+.1%})"
+        name: f"{now} instead of {recorded[name]} ({now / recorded[name] - 1:+.1%})"
         for name, now in counts.items()
-        if abs(now - recorded.get(name, 0)) > TOLERANCE * recorded.get(name, 0)
+        if abs(now - recorded[name]) > tolerance * recorded[name]
     }
     assert not moved, (
         f"The engine's own work has changed (instructions of Python and calls into C): {moved}."
@@ -40,10 +40,8 @@ def test_the_count_is_the_same_each_time(counts: dict[str, int]) -> None:
 
 
 def test_more_work_is_noticed() -> None:
-    from sipengine.sip.uri import parse_uri
-
     uri = f"sip:1001@{engine_cost.version()}.test"
-    once = engine_cost.count(lambda: parse_uri(uri + ";a"))
+    once = engine_cost.count(lambda: parse_uri(f"{uri};a"))
     thrice = engine_cost.count(lambda: [parse_uri(f"{uri};b={n}") for n in range(3)])
     assert once > 20
     assert 2 * once < thrice < 4 * once

@@ -94,7 +94,7 @@ def _rung(ladder: Ladder, number: int, columns: list[Column]) -> Rung:
         return Rung(after, "", "mute", False, "", None, None, "", "", False, step.missing)
     middle, anchor = _place_of_label(step.source, step.target, len(columns))
     return Rung(
-        after, step.label, TONES[step.kind], step.again, step.text, columns[step.source],
+        after, step.label, TONES[step.kind], step.again, step.text.rstrip(), columns[step.source],
         columns[step.target], middle, anchor, step.source < step.target, 0,
     )  # fmt: skip
 
