@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "pbx.guard",
     "pbx.subscriptions",
     "pbx.pager",
+    "pbx.pagephones",
     "pbx.enginelink",
     "pbx.configfile",
     "pbx.health",
@@ -80,6 +81,7 @@ MIGRATION_MODULES = {
         "guard",
         "subscriptions",
         "pager",
+        "pagephones",
         "enginelink",
     )
 }

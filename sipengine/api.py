@@ -44,7 +44,7 @@ class Extension:
     `ha1_md5` and `ha1_sha256` are lower-case hex of H(number:domain:password); empty means that
     the extension cannot authenticate. A forward is a number, an AOR or a SIP URI; "" is none.
     `registered_for` limits registrations to that many seconds, where the credentials end sooner
-    than the registrar's own limit.
+    than the registrar's own limit; `page` is the mark of the page that they were given to.
     """
 
     number: str
@@ -59,6 +59,7 @@ class Extension:
     forward_no_answer: str = ""
     forward_no_answer_after: int = 20
     registered_for: int = UNLIMITED
+    page: str = ""
 
     @property
     def aor(self) -> str:
@@ -107,7 +108,8 @@ class ConfigSnapshot:
     """Everything the engine needs to decide, at one moment. `extensions` is keyed by AOR.
 
     `default_domain` is the domain that stands for the listening addresses. `pardons` are the
-    latest ones; those that were followed already change nothing.
+    latest ones; those that were followed already change nothing. `ended_pages` are the pages that
+    may not register any more although their credentials still hold: mark -> AOR.
     """
 
     generation: int = 0
@@ -116,6 +118,7 @@ class ConfigSnapshot:
     extensions: dict[str, Extension] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     pardons: tuple[Pardon, ...] = ()
+    ended_pages: dict[str, str] = field(default_factory=dict)
 
 
 # ------------------------------------------------------------------ facts (engine -> web)

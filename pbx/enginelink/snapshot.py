@@ -44,6 +44,7 @@ class Changes:
     domains: bool = False
     rules: bool = False
     pardons: bool = False
+    pages: bool = False
     aors: set[str] = field(default_factory=set)
 
     def note(self, payload: str) -> None:
@@ -60,6 +61,8 @@ class Changes:
             self.domains = True
         elif notice.kind == "pardon":
             self.pardons = True
+        elif notice.kind == "page":
+            self.pages = True
         else:
             self.everything = True
         if self.everything or len(self.aors) >= MANY_KEYS:
@@ -67,7 +70,8 @@ class Changes:
             self.aors.clear()
 
     def __bool__(self) -> bool:
-        return self.everything or self.domains or self.rules or self.pardons or bool(self.aors)
+        some = self.domains or self.rules or self.pardons or self.pages
+        return self.everything or some or bool(self.aors)
 
 
 _DOMAINS: Final = (
@@ -110,6 +114,13 @@ _PARDONS: Final = "SELECT ban_id::text, by FROM guard_pardon ORDER BY id DESC LI
 """More than are made in the moments that an engine does not listen."""
 
 
+_ENDED_PAGES: Final = """
+SELECT mark, aor FROM pagephones_page
+WHERE ended_at IS NOT NULL AND holds_until > now() ORDER BY ended_at DESC LIMIT 10000
+"""
+"""More log-outs in ten minutes than so large an installation has."""
+
+
 def epoch(connection: psycopg.Connection) -> int:
     """Return how many changes the triggers have counted."""
     row = connection.execute(
@@ -130,8 +141,9 @@ def load(connection: psycopg.Connection) -> ConfigSnapshot:
             rows.itersize = ROWS_AT_ONCE
             extensions = _extensions(rows.execute(_ALL_EXTENSIONS), domains)
         return ConfigSnapshot(
-            generation, default, domains, extensions, _rules(connection), _pardons(connection)
-        )
+            generation, default, domains, extensions, _rules(connection), _pardons(connection),
+            _ended_pages(connection),
+        )  # fmt: skip
 
 
 def refresh(
@@ -159,6 +171,8 @@ def refresh(
             fresh = replace(fresh, rules=_rules(connection))
         if changes.pardons:
             fresh = replace(fresh, pardons=_pardons(connection))
+        if changes.pages:
+            fresh = replace(fresh, ended_pages=_ended_pages(connection))
         return fresh
 
 
@@ -200,3 +214,7 @@ def _rules(connection: psycopg.Connection) -> tuple[Rule, ...]:
 
 def _pardons(connection: psycopg.Connection) -> tuple[Pardon, ...]:
     return tuple(Pardon(ban, by) for ban, by in connection.execute(_PARDONS))
+
+
+def _ended_pages(connection: psycopg.Connection) -> dict[str, str]:
+    return dict(connection.execute(_ENDED_PAGES).fetchall())

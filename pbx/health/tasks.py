@@ -10,6 +10,7 @@ from django.core.cache import cache
 from django.core.management import call_command
 
 from pbx.health.checks import BEAT_KEY, BEAT_LATE
+from pbx.pagephones.actions import forget_old_pages
 
 _EVERY: Final = 10.0
 
@@ -22,8 +23,9 @@ def note_beat() -> None:
 
 @shared_task
 def clear_sessions() -> None:
-    """Remove the sessions that have expired."""
+    """Remove the sessions that have expired, and what was noted of their pages."""
     call_command("clearsessions")
+    forget_old_pages()
 
 
 def schedule(app: Celery) -> None:

@@ -9,6 +9,7 @@ from pbx.environment import BadEnvironment, current
 from sipengine.gateway.process import GatewayError, Process, Settings
 from sipengine.net.addresses import local_addresses
 from sipengine.observe import logs
+from sipengine.path_probe import probe_key
 
 CANNOT_START = 2
 
@@ -27,6 +28,7 @@ def main() -> int:
                 if not host.lower().startswith("fe80:")  # means nothing without its interface
             ),
             ports=environment.rtp_ports,
+            probe_key=probe_key(environment.secret_key) if environment.secret_key else b"",
         )
         Process(settings).run(_tell_ready)
     except (BadEnvironment, GatewayError) as error:

@@ -16,6 +16,7 @@ import structlog
 from sipengine.gateway.dtls import make_certificate
 from sipengine.gateway.gateway import Gateway
 from sipengine.gateway.ng_server import NgServer
+from sipengine.gateway.probe import Probe
 from sipengine.gateway.rtp_ports import RtpPorts
 from sipengine.gateway.shared_port import SharedPort
 from sipengine.gateway.surroundings import IP4, IP6, Place, Surroundings
@@ -35,13 +36,15 @@ class GatewayError(Exception):
 @dataclass(frozen=True, slots=True)
 class Settings:
     """`ports` is the whole range: the first is the browsers', the second (on loopback only) the
-    controller's, the rest are the phones'. `local` are this machine's addresses.
+    controller's, the rest are the phones'. `local` are this machine's addresses. `probe_key` is
+    `path_probe.probe_key`'s; without it no page may ask.
     """
 
     binds: tuple[str, ...]
     advertised: str
     local: tuple[str, ...]
     ports: tuple[int, int]
+    probe_key: bytes = b""
 
 
 class Process:
@@ -91,7 +94,7 @@ class Process:
         settings = self._settings
         first, last = settings.ports
         counters: Counter[str] = Counter()
-        shared = SharedPort(loop, counters)
+        shared = SharedPort(loop, counters, Probe(settings.probe_key))
         hosts = list(dict.fromkeys(settings.local))[:MAX_CANDIDATES]
         candidates = tuple(dict.fromkeys([settings.advertised, *hosts]))[:MAX_CANDIDATES]
         surroundings = Surroundings(

@@ -7,12 +7,14 @@ check proved. What fits neither costs one look into a table.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections import Counter
-from time import monotonic
+from time import monotonic, time
 from typing import Final, Protocol
 
 from sipengine.gateway import stun
+from sipengine.gateway.probe import Probe
 from sipengine.gateway.rtp_ports import LONGEST_PACKET, SHARED_BUFFER, bind_udp
 
 BURST: Final = 64
@@ -36,8 +38,11 @@ class WebEnd(Protocol):
 class SharedPort:
     """`hosts` are this machine's numeric addresses; a reply leaves from where its packet came to."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, counters: Counter[str]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, counters: Counter[str], probe: Probe
+    ) -> None:
         self._loop = loop
+        self._probe = probe
         self._counters = counters
         self._sockets: list[socket.socket] = []
         self._by_source: list[dict[Address, WebEnd]] = []
@@ -127,6 +132,14 @@ class SharedPort:
             return
         end = self._by_ufrag.get(stun.local_ufrag_of(data))
         if end is None:
-            self._counters["stun_for_nobody"] += 1
+            answer = self._probe.answer(data, source, time())
+            if answer is None:
+                self._counters["stun_for_nobody"] += 1
+            else:
+                self._counters["paths_probed"] += 1
+                with contextlib.suppress(
+                    OSError
+                ):  # it has gone, or its buffer is full: it asks again
+                    self._sockets[way].sendto(answer, source)
             return
         end.on_stun(data, way, source, now)

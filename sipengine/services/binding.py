@@ -13,12 +13,13 @@ class Binding:
     known any more (restored, or its connection closed), since `lost_at` (monotonic). `former` is
     the flow that it came on before that one. `unsaved`: storing it failed. `gone`: it has ended,
     `enrolled`: it stands in the list of `keep_alives.KeepAlives`.
+    `page` is the mark of the page that registered it, if that was one (services/page_phones.py).
     `unreachable_since` is in wall-clock seconds, 0 while the phone answers (services/keep_alives.py).
     """
 
     __slots__ = (
         "aor", "bucket", "call_id", "contact", "cseq", "enrolled", "expires", "flow", "former", "gone",
-        "instance", "local", "lost_at", "params", "path", "q", "received", "reg_id", "registered_at", "target",
+        "instance", "local", "lost_at", "page", "params", "path", "q", "received", "reg_id", "registered_at", "target",
         "transport", "unreachable_since", "unsaved", "updated_at", "user_agent",
     )  # fmt: skip
 
@@ -47,7 +48,7 @@ class Binding:
         self.transport = ""
         self.received = ""
         self.local = ""
-        self.user_agent = ""
+        self.user_agent = self.page = ""
         self.flow: Flow | None = None
         self.target: Flow | None = None  # where a UDP contact is reached, once worked out
         self.former: Flow | None = None

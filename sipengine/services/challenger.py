@@ -23,6 +23,11 @@ class Challenger:
         self._answers = answers
         self.snapshot = ConfigSnapshot()
 
+    def set_config(self, snapshot: ConfigSnapshot, now: float) -> None:
+        self.snapshot = snapshot
+        if self._authenticator.pages is not None:
+            self._authenticator.pages.end(snapshot.ended_pages, now)
+
     def identify(
         self,
         message: Message,

@@ -128,7 +128,7 @@ class Core:
         guard = Guard(allowed, self._facts, offset, f"{unique} {wall}", now) if allowed else None
         self.guard = guard
         authenticator = Authenticator(derived_key(secret, f"nonce {instance} {wall}"))
-        authenticator.pages = PagePhones(page_key, offset)
+        authenticator.pages = PagePhones(page_key, offset, location)
         self._challenger = challenger = Challenger(authenticator, answers, guard)
         registrar = Registrar(location, responsibility, derived_key(secret, "gruu"))
         self._own = own = OwnRequests(answers, challenger, registrar, self.out, offset, guard)
@@ -270,7 +270,7 @@ class Core:
             self.guard.set_servers(
                 [host for domain in snapshot.domains.values() for host in domain.trusted]
             )
-        self._challenger.snapshot = snapshot
+        self._challenger.set_config(snapshot, now)
         self._new_requests.set_config(snapshot)
         self.agent.set_config(self._new_requests.table)
         self._dialogs.trusted = self._new_requests.trusted

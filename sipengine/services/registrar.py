@@ -124,7 +124,12 @@ class Registrar:
                     raise RemoteProtocolError(500, "Server Internal Error: CSeq out of order")
                 return self._answer(message, aor, now, wall, True)
         self._check_count(extension, current, changes)
-        return self._apply(message, aor, changes, call_id, cseq, flow, now, wall)
+        registered = self._apply(message, aor, changes, call_id, cseq, flow, now, wall)
+        if extension.page:
+            for binding in self._location.contacts(aor, now):
+                if binding.call_id == call_id:
+                    binding.page = extension.page
+        return registered
 
     # ------------------------------------------------------------------ what is asked
 

@@ -14,7 +14,7 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.views.defaults import bad_request, permission_denied, server_error
 
-from pbx.directory.models import Person
+from pbx.directory.models import Extension, Person
 from tests.webui import office
 from tests.webui.conftest import session_of
 
@@ -135,6 +135,7 @@ def socket_of(
     origin: str = f"http://{HOST}",
     client: str = "10.1.2.3",
     scheme: str = "ws",
+    path: str = "/ws/live/",
 ) -> ApplicationCommunicator:
     from pbx.asgi import application
 
@@ -143,7 +144,7 @@ def socket_of(
         cookie = "sessionid" if scheme == "ws" else "__Host-sessionid"
         headers.append((b"cookie", f"{cookie}={session_of(person)}".encode()))
     scope = {
-        "type": "websocket", "path": "/ws/live/", "query_string": b"", "subprotocols": [],
+        "type": "websocket", "path": path, "query_string": b"", "subprotocols": [],
         "scheme": scheme, "headers": headers, "client": (client, 40000),
     }  # fmt: skip
     return ApplicationCommunicator(application, scope)
@@ -165,6 +166,19 @@ def test_only_operators_get_a_live_socket(alice: Person, bob: Person, charlie: P
         for name, person in {"alice": alice, "bob": bob, "charlie": charlie, "": None}.items()
     }
     assert admitted == {"alice": True, "bob": True, "charlie": False, "": False}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_only_who_has_an_extension_gets_a_phones_socket(alice: Person, charlie: Person) -> None:
+    office.people()
+    Extension.objects.filter(number="214").update(person=charlie)
+    admitted = {
+        name: async_to_sync(connects)(socket_of(person, path="/ws/phone/"))
+        for name, person in {"alice": alice, "charlie": charlie, "": None}.items()
+    }
+    assert admitted == {"alice": False, "charlie": True, "": False}
+    evil = socket_of(charlie, origin="https://evil.example", path="/ws/phone/")
+    assert not async_to_sync(connects)(evil)
 
 
 @pytest.mark.django_db(transaction=True)

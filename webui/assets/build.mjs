@@ -34,6 +34,8 @@ await build({
   entryPoints: {
     app: "ts/app.ts",
     phone: "ts/phone/page.ts",
+    "phone-beside": "ts/phone-beside/beside.ts",
+    "phone-check": "ts/phone-check/check.ts",
     theme: "ts/theme.ts",
     style: "css/app.css",
     admin: "css/admin.css",

@@ -26,6 +26,7 @@ _COALESCE: Final = 0.05  # seconds; a busy engine ships some 100 batches a secon
 class LiveConsumer(AsyncJsonWebsocketConsumer):
     """Passes the group's `live.changed` hints on as `{"type": "changed"}`, at most 20 a second."""
 
+    coalesce: float = _COALESCE
     _telling: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -37,11 +38,15 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             await send({"type": "websocket.close", "code": 1013})
 
     async def connect(self) -> None:
-        if not await database_sync_to_async(may_operate)(self.scope["user"]):
+        if not await database_sync_to_async(self.may_watch)():
             await self.close(code=4403)
             return
         await self.channel_layer.group_add(GROUP, self.channel_name)
         await self.accept()
+
+    def may_watch(self) -> bool:
+        """Whether who opened the socket may know that something changed."""
+        return may_operate(self.scope["user"])
 
     async def disconnect(self, code: int) -> None:
         if self._telling:
@@ -57,6 +62,6 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             self._telling = asyncio.create_task(self._tell())
 
     async def _tell(self) -> None:
-        await asyncio.sleep(_COALESCE)
+        await asyncio.sleep(self.coalesce)
         with contextlib.suppress(OSError):  # the reader has just left
             await self.send_json({"type": "changed"})

@@ -1,20 +1,37 @@
-"""Whom one can call by name: the extensions of the same domain."""
+"""Whom one can call by name: the extensions of the same domain, and whether they can be reached."""
 
 from __future__ import annotations
 
-from typing import Final, TypedDict
+from dataclasses import dataclass
+from typing import Any, Final
 
-from django.db.models import Q
+from django.db.models import Case, Q, QuerySet, Value, When
 
+from pbx.calls.models import Call
 from pbx.directory.models import Extension
+from webui.dashboard.states import State
+from webui.webphone.presence import presence_of
 
 SHOWN: Final = 8
+COLLEAGUES: Final = 12
 TEXT_LIMIT: Final = 100  # characters; names are hardly longer
+LOOKED_AT: Final = 100
+"""Of one's last calls, for whom one calls most lately."""
 
 
-class Found(TypedDict):
+@dataclass(frozen=True, slots=True)
+class Found:
     number: str
     name: str
+    state: State
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "number": self.number,
+            "name": self.name,
+            "state": self.state.label,
+            "tone": self.state.tone,
+        }
 
 
 def find(text: str, of: Extension) -> list[Found]:
@@ -22,11 +39,32 @@ def find(text: str, of: Extension) -> list[Found]:
     text = text.strip()[:TEXT_LIMIT]
     if not text:
         return []
-    rows = (
-        Extension.objects.filter(domain=of.domain, enabled=True)
-        .filter(Q(number__startswith=text) | Q(name__icontains=text))
-        .exclude(pk=of.pk)
-        .order_by("number")
-        .values_list("number", "name")[:SHOWN]
-    )
-    return [{"number": number, "name": name} for number, name in rows]
+    wanted = Q(number__startswith=text) | Q(name__icontains=text)
+    return _found(_others(of).filter(wanted).order_by("number")[:SHOWN])
+
+
+def colleagues(of: Extension) -> list[Found]:
+    """Whom one calls and is called by, the latest first, and then others by their numbers."""
+    aor = of.aor
+    calls = Call.objects.filter(Q(caller=aor) | Q(called=aor) | Q(answered_by=aor))
+    domain = f"@{of.domain.name}"
+    known: dict[str, None] = {}
+    for pair in calls.order_by("-started").values_list("caller", "called")[:LOOKED_AT]:
+        for party in pair:
+            if party != aor:
+                known[party.removesuffix(domain)] = None
+    numbers = list(known)[:COLLEAGUES]
+    places = [When(number=number, then=Value(at)) for at, number in enumerate(numbers)]
+    last = Value(len(numbers))
+    latest = Case(*places, default=last) if places else last
+    return _found(_others(of).annotate(latest=latest).order_by("latest", "number")[:COLLEAGUES])
+
+
+def _others(of: Extension) -> QuerySet[Extension]:
+    return Extension.objects.filter(domain=of.domain, enabled=True).exclude(pk=of.pk)
+
+
+def _found(extensions: QuerySet[Extension]) -> list[Found]:
+    rows = list(extensions.select_related("domain"))
+    states = presence_of(row.aor for row in rows)
+    return [Found(row.number, row.name, states[row.aor]) for row in rows]

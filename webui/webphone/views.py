@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -12,11 +11,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from pbx.directory.models import Extension
-from sipengine.page_credentials import LIFE_S, issue, page_key
+from pbx.pagephones.actions import credential_for
+from sipengine.page_credentials import LIFE_S, page_key
 from webui.access import may_operate
 from webui.webphone.history import last_calls
-from webui.webphone.owner import for_phone_page, for_phone_script
-from webui.webphone.people import find
+from webui.webphone.owner import extensions_of, for_phone_page, for_phone_script
+from webui.webphone.people import colleagues, find
 
 
 @require_safe
@@ -28,7 +28,9 @@ def phone(request: HttpRequest, extension: Extension) -> HttpResponse:
         "webphone/phone.html",
         {
             "extension": extension,
+            "mine": extensions_of(request.user),
             "past_calls": last_calls(extension),
+            "people": colleagues(extension),
             "now": timezone.localtime(),
             "https_port": settings.ENVIRONMENT.https_port,
             "page": "webphone",
@@ -43,9 +45,10 @@ def phone(request: HttpRequest, extension: Extension) -> HttpResponse:
 @for_phone_script
 def credential(request: HttpRequest, extension: Extension) -> HttpResponse:
     """What the page registers with for the next minutes; asked for again before it ends."""
-    given = issue(
-        extension.number, extension.domain.name, page_key(settings.SECRET_KEY), time.time()
-    )
+    person, session = request.user.pk, request.session.session_key
+    if person is None or session is None:
+        raise PermissionDenied("a page belongs to a log-in session")
+    given = credential_for(extension, person, session, page_key(settings.SECRET_KEY))
     return JsonResponse(
         {
             "uri": f"sip:{extension.aor}",
@@ -73,7 +76,15 @@ def history(request: HttpRequest, extension: Extension) -> HttpResponse:
 @never_cache
 @for_phone_script
 def people(request: HttpRequest, extension: Extension) -> HttpResponse:
-    return JsonResponse({"people": find(request.GET.get("q", ""), extension)})
+    found = find(request.GET.get("q", ""), extension)
+    return JsonResponse({"people": [each.as_json() for each in found]})
+
+
+@require_safe
+@never_cache
+@for_phone_script
+def neighbours(request: HttpRequest, extension: Extension) -> HttpResponse:
+    return render(request, "webphone/_people.html", {"people": colleagues(extension)})
 
 
 _KEYS = [

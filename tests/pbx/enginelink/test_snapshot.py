@@ -139,6 +139,26 @@ def test_the_epoch_moves_with_every_change(configured: psycopg.Connection) -> No
 
 
 @pytest.mark.parametrize("count", [199, 200, 5_000])
+def test_a_page_that_ends_is_told_and_read_one_that_goes_on_is_not(
+    configured: psycopg.Connection,
+) -> None:
+    configured.execute(
+        "INSERT INTO pagephones_page (mark, session, person, extension, aor, holds_until)"
+        " VALUES ('a', 's', 1, 1, '1001@pbx.example', now() + interval '10 minutes'),"
+        " ('b', 't', 1, 1, '1001@pbx.example', now() + interval '10 minutes'),"
+        " ('c', 't', 1, 1, '1001@pbx.example', now() - interval '1 second')"
+    )
+    before = load(configured)
+    assert before.ended_pages == {}
+    assert told(configured, "UPDATE pagephones_page SET holds_until = now() WHERE mark = 'b'") == []
+    end = "UPDATE pagephones_page SET ended_at = now() WHERE mark IN ('a', 'c')"
+    assert told(configured, end) == [{"kind": "page"}]
+    changes = Changes()
+    changes.note('{"kind": "page"}')
+    assert refresh(before, changes, configured) == load(configured)
+    assert load(configured).ended_pages == {"a": "1001@pbx.example"}
+
+
 def test_many_changes_in_one_statement_are_told_as_all(
     configured: psycopg.Connection, count: int
 ) -> None:

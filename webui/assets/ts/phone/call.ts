@@ -3,7 +3,7 @@ import type { ReferEvent, RTCSession } from "jssip/lib/RTCSession";
 
 import { dialogOf, type StoredDialog } from "./dialog";
 import { Mending } from "./mending";
-import { closeMicrophone } from "./microphone";
+import { closeMicrophone, followChoice } from "./microphone";
 import { restoredSession } from "./restored-session";
 import { askForTransfer, replacesUri } from "./transfer";
 import { wordsForEnd } from "./words";
@@ -244,6 +244,7 @@ export class Call {
 
   private listen(connection: RTCPeerConnection): void {
     this.mending.watch(connection);
+    followChoice(connection);
     connection.addEventListener("track", (event) => {
       this.voice = event.streams[0] ?? new MediaStream([event.track]);
       this.view.changed(this);

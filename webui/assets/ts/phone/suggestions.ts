@@ -1,6 +1,9 @@
 interface Person {
   number: string;
   name: string;
+  /** Whether they can be reached, in a word, and the tone that it is shown in. */
+  state: string;
+  tone: string;
 }
 
 /** Offers people while a number or name is typed: a combobox (ARIA 1.2) with the keys that it has. */
@@ -17,6 +20,9 @@ export class Suggestions {
     field.addEventListener("input", () => this.askSoon());
     field.addEventListener("keydown", (event) => this.key(event));
     field.addEventListener("blur", () => this.hide());
+    window.addEventListener("branchline-neighbours-changed", () => {
+      if (!list.hidden) void this.ask();
+    });
     // Not click: the field would lose the focus and hide the list first.
     list.addEventListener("pointerdown", (event) => {
       const option = (event.target as Element).closest<HTMLElement>("[role=option]");
@@ -54,6 +60,7 @@ export class Suggestions {
 
   private show(people: Person[]): void {
     if (!people.length) return this.hide();
+    const chosen = this.list.querySelector<HTMLElement>("[aria-selected=true]")?.dataset.number;
     this.list.replaceChildren(
       ...people.map((person, at) => {
         const option = document.createElement("li");
@@ -63,14 +70,20 @@ export class Suggestions {
         option.dataset.number = person.number;
         const name = document.createElement("span");
         name.textContent = person.name || person.number;
+        name.className = "one-line";
         const number = document.createElement("span");
         number.className = "num quiet-text";
         number.textContent = person.name ? person.number : "";
-        option.append(name, number);
+        const dot = document.createElement("span");
+        dot.className = `presence tone-${person.tone}`;
+        const state = document.createElement("span");
+        state.className = "quiet-text presence-word";
+        state.textContent = person.state;
+        option.append(dot, name, number, state);
         return option;
       }),
     );
-    this.choose(-1);
+    this.choose(people.findIndex((person) => person.number === chosen));
     this.list.hidden = false;
     this.field.setAttribute("aria-expanded", "true");
   }
