@@ -139,6 +139,16 @@ def test_the_epoch_moves_with_every_change(configured: psycopg.Connection) -> No
 
 
 @pytest.mark.parametrize("count", [199, 200, 5_000])
+def test_many_changes_in_one_statement_are_told_as_all(
+    configured: psycopg.Connection, count: int
+) -> None:
+    add_extensions(configured, DOMAIN, 2000, count)
+    (notice,) = told(
+        configured, "UPDATE directory_extension SET ring_timeout = 9 WHERE number >= '2000'"
+    )
+    assert notice["kind"] == ("extension" if count < 200 else "all")
+
+
 def test_a_page_that_ends_is_told_and_read_one_that_goes_on_is_not(
     configured: psycopg.Connection,
 ) -> None:
@@ -157,16 +167,6 @@ def test_a_page_that_ends_is_told_and_read_one_that_goes_on_is_not(
     changes.note('{"kind": "page"}')
     assert refresh(before, changes, configured) == load(configured)
     assert load(configured).ended_pages == {"a": "1001@pbx.example"}
-
-
-def test_many_changes_in_one_statement_are_told_as_all(
-    configured: psycopg.Connection, count: int
-) -> None:
-    add_extensions(configured, DOMAIN, 2000, count)
-    (notice,) = told(
-        configured, "UPDATE directory_extension SET ring_timeout = 9 WHERE number >= '2000'"
-    )
-    assert notice["kind"] == ("extension" if count < 200 else "all")
 
 
 def test_long_keys_are_told_as_all(configured: psycopg.Connection) -> None:
