@@ -130,6 +130,18 @@ def test_a_refused_microphone_is_told_in_words(with_microphones: Open, mira: Ext
     expect(window.locator("#sound-trouble")).to_contain_text("may not use the microphone")
 
 
+def test_a_lost_connection_is_explained_and_leads_to_the_check(
+    with_microphones: Open, mira: Extension
+) -> None:
+    """Here no engine runs, so the line never comes about."""
+    window = with_microphones("/phone/", "microphone")
+    expect(window.get_by_text("No connection. Trying again …")).to_be_visible()
+    explained = window.locator("#line-help")
+    expect(explained).to_contain_text("calls do not reach this page now", timeout=15_000)
+    explained.get_by_role("link", name="Check what is missing").click()
+    expect(window.get_by_role("heading", name="Check my phone")).to_be_visible()
+
+
 def test_another_extension_is_chosen_and_the_page_is_it_from_then_on(
     visit: Open, charlie: Person, mira: Extension
 ) -> None:

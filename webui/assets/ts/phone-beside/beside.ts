@@ -1,6 +1,7 @@
 import { setCookie } from "../cookies";
 import { element } from "../phone/element";
 import { Hints } from "./hints";
+import { explainTrouble } from "./line-help";
 import { Region } from "./region";
 import { SoundPanel } from "./sound-panel";
 
@@ -17,6 +18,7 @@ new Hints(() => {
   window.dispatchEvent(new Event(CHANGED));
 }).start();
 new SoundPanel(phone.dataset.httpsPort ?? "").start();
+explainTrouble(phone);
 
 // Whoever has several extensions says which one this page is; the page begins anew as that one.
 const which = document.getElementById("which-extension") as HTMLSelectElement | null;

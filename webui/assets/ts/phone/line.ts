@@ -4,11 +4,12 @@ import { type Credential, fetchCredential, NotAllowed } from "./credential";
 import { type Device } from "./device";
 import { LiveSocket } from "./live-socket";
 
-export type LineState = "connecting" | "ready" | "away" | "refused";
+/** "expired": the credential had run out, as after a long sleep; the next one is under way. */
+export type LineState = "connecting" | "ready" | "away" | "refused" | "expired";
 
 export interface LineView {
   state(state: LineState): void;
-  /** The log-in is over. */
+  /** The log-in is over, or the extension is somebody else's: there is no further credential. */
   out(): void;
   began(ua: UA): void;
 }
@@ -29,6 +30,7 @@ export class Line {
   ua: UA | null = null;
   private renewal = 0;
   private wait = FIRST_WAIT_S;
+  private endsAt = 0;
   private socket: LiveSocket | null = null;
   private over = false;
 
@@ -61,7 +63,7 @@ export class Line {
       );
     } catch (error) {
       if (error instanceof NotAllowed) {
-        this.stop();
+        this.over = true;
         this.view.out();
         return;
       }
@@ -91,6 +93,7 @@ export class Line {
   }
 
   private use(credential: Credential): void {
+    this.endsAt = Date.now() + credential.seconds * 1000;
     if (this.ua) {
       this.ua.set("authorization_user", credential.username);
       this.ua.set("ha1", credential.ha1);
@@ -128,8 +131,10 @@ export class Line {
     });
     ua.on("registrationFailed", () => {
       if (this.over || !ua.isConnected()) return;
-      this.view.state("refused");
-      this.renewLater();
+      const expired = Date.now() >= this.endsAt;
+      this.view.state(expired ? "expired" : "refused");
+      if (expired) void this.renew();
+      else this.renewLater();
     });
     this.view.began(ua);
     ua.start();

@@ -78,7 +78,11 @@ export function followChoice(connection: RTCPeerConnection): void {
 async function exchange(stream: MediaStream): Promise<void> {
   const [before] = stream.getAudioTracks();
   const [after] = (await openChosen(chosen("microphone"))).getAudioTracks();
-  if (!before || !after) return;
+  if (!after) return;
+  if (!before || !open.has(stream)) {
+    after.stop(); // the call ended meanwhile
+    return;
+  }
   after.enabled = before.enabled; // muted stays muted
   for (const connection of carrying) {
     if (connection.signalingState === "closed") carrying.delete(connection);

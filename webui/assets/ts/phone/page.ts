@@ -38,6 +38,7 @@ class Page implements CallsView, DialFormView, LineView, TabsView {
   private readonly title = document.title;
   private line: Line | null = null;
   private opening = false;
+  private isOut = false;
   /** Calls to go on with, or to end, as soon as the server can be reached. */
   private waiting: { calls: KeptCall[]; until: number } = { calls: [], until: 0 };
   private farewells: KeptCall[] = [];
@@ -75,7 +76,7 @@ class Page implements CallsView, DialFormView, LineView, TabsView {
     on("hold", () => this.calls.active?.hold(!this.calls.active.held));
     on("join", () => this.calls.join());
     on("use-here", () => void this.tabs.takeOver());
-    on("history", (event) => {
+    on("beside", (event) => {
       const number = (event.target as Element).closest<HTMLElement>("[data-dial]")?.dataset.dial;
       if (number) void this.dial(number);
     });
@@ -121,7 +122,7 @@ class Page implements CallsView, DialFormView, LineView, TabsView {
 
   // ---------------------------------------------------------------- what the line tells
 
-  state(state: LineState): void {
+  state(state: LineState | "out"): void {
     this.root.dataset.state = state;
     if (state === "ready") {
       this.goOn();
@@ -131,6 +132,13 @@ class Page implements CallsView, DialFormView, LineView, TabsView {
   }
 
   out(): void {
+    this.isOut = true;
+    if (this.calls.active) {
+      this.state("out");
+      this.tell("You are logged out. This call goes on; after it you can log in again.");
+      return;
+    }
+    this.line?.stop();
     const { logIn } = this.root.dataset;
     location.assign(`${logIn}?next=${encodeURIComponent(location.pathname)}`);
   }
@@ -163,6 +171,7 @@ class Page implements CallsView, DialFormView, LineView, TabsView {
     this.changed();
     this.remember();
     if (!this.calls.active) {
+      if (this.isOut) return this.out();
       this.form.clear();
       this.notice.offer();
     }
@@ -265,7 +274,7 @@ class Page implements CallsView, DialFormView, LineView, TabsView {
       return microphone;
     } catch (error) {
       if (!(error instanceof NoMicrophone)) throw error;
-      this.tell(error.message);
+      this.tell(error.message, true);
       return null;
     } finally {
       this.opening = false;
@@ -320,8 +329,10 @@ class Page implements CallsView, DialFormView, LineView, TabsView {
     if (this.offer.tick()) this.tell("The call could not wait any longer and was ended.");
   }
 
-  private tell(words: string): void {
+  /** Say what went wrong; `check` offers the page that looks at what is missing. */
+  private tell(words: string, check = false): void {
     const banner = element("phone-trouble");
+    element("phone-help").hidden = !check;
     const text = banner.querySelector("p");
     if (text) text.textContent = words;
     banner.hidden = !words;
