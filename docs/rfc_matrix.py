@@ -63,9 +63,9 @@ NOT_DONE = """## Not done
 | 3891 | a call that replaces another one without REFER (a pickup) is a row of its own |
 | 7044, 5806 | written where an extension forwards a call; a rule's targets get entries only if the request brought some |
 | 5626 §5.1 | this server is no edge proxy for other registrars: it adds no Path with a flow token |
-| 3515 | a REFER to one of our own sessions is declined (603): nobody there can be transferred yet |
+| 3515 | a REFER to one of our own sessions is handed to the phone on its other side, and declined (603) where that says nothing of REFER, or is the echo test or the tone |
 | 3725 | flow III alone |
-| 3891 | Replaces for one of our own sessions is not looked at; it passes through the proxy |
+| 3891 | a session of ours that only rings cannot be replaced (481), nor the echo test and the tone (603) |
 """
 
 

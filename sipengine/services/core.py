@@ -152,7 +152,7 @@ class Core:
         )  # fmt: skip
         self._new_requests = NewRequests(
             layer, calls, proxy, location, responsibility, challenger, answers, sessions, messaging,
-            agent.calls, self._dialogs.transfers,
+            agent.calls,
         )  # fmt: skip
         self.events = events = EventServer(
             layer, calls, location, proxy, branches, responsibility, challenger,

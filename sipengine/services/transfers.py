@@ -12,7 +12,6 @@ from typing import Final
 from sipengine.services.calls import Call
 from sipengine.sip.address import parse_address
 from sipengine.sip.errors import RemoteProtocolError
-from sipengine.sip.message import Message
 from sipengine.sip.uri import parse_uri, unescape
 
 PATIENCE: Final = 60.0
@@ -34,10 +33,10 @@ class Transfers:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def asked(self, refer: Message, call: Call, from_caller: bool, now: float) -> None:
-        """A REFER passes within a dialog of `call`."""
+    def asked(self, refer_to: str, call: Call, from_caller: bool, now: float) -> None:
+        """A REFER to this address passes within a dialog of `call`."""
         try:
-            target = parse_uri(parse_address(refer.value("Refer-To") or "").uri_text)
+            target = parse_uri(parse_address(refer_to).uri_text)
         except RemoteProtocolError:
             return  # the phone will refuse it
         by, other = call.answered_by, call.caller

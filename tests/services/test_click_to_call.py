@@ -63,13 +63,18 @@ def picked_up(wire: Wire, alice: Phone) -> Dialog:
     return incoming.dialog()
 
 
-def joined(wire: Wire, news: Heard, alice: Phone, bob: Phone) -> Joined:
+def joined(wire: Wire, news: Heard, alice: Phone, bob: Phone, allow: str = "") -> Joined:
     dial(wire, news)
     a = picked_up(wire, alice)
     incoming = bob.incoming()
     assert not incoming.invite.body
     bob.reply(
-        incoming.invite, 200, "OK", tag=incoming.tag, extra=incoming.contact, body=sdp(bob, 50000)
+        incoming.invite,
+        200,
+        "OK",
+        tag=incoming.tag,
+        extra=f"{incoming.contact}\n{allow}".rstrip(),
+        body=sdp(bob, 50000),
     )
     wire.advance(0.05)
     again = alice.request("INVITE")

@@ -156,5 +156,8 @@ class SoftPhone:
     def on_referred(self, session: Session, referral: Referral, now: float) -> None:
         referral.tell(200, now)
 
+    def on_replaced(self, session: Session, replacement: Session, now: float) -> None:
+        replacement.reject(603, now)
+
     def on_ended(self, session: Session, ending: Ending, now: float) -> None:
         self.events.append(f"ended {ending.status}")

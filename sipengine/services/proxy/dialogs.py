@@ -19,7 +19,6 @@ from sipengine.services.proxy.session_timer import SessionTimers
 from sipengine.services.proxy.targets import Target
 from sipengine.services.proxy.validation import Validation
 from sipengine.services.replies import reply
-from sipengine.services.transfers import Transfers
 from sipengine.sip.address import parse_address
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
@@ -35,7 +34,6 @@ class Dialogs:
         self, layer: TransactionLayer, calls: Calls, proxy: Proxy, record_route: RecordRoute,
         validation: Validation, answers: OwnAnswers, timers: SessionTimers,
     ) -> None:  # fmt: skip
-        self.transfers = Transfers()
         self.trusted: frozenset[str] = frozenset()
         self._timers = timers
         self._layer = layer
@@ -89,7 +87,8 @@ class Dialogs:
             return
         ending = None
         if message.method == "REFER" and call is not None:
-            self.transfers.asked(message, call, from_caller, now)
+            refer_to = message.value("Refer-To") or ""
+            self._proxy.transfers.asked(refer_to, call, from_caller, now)
         if message.method == "BYE":
             if call is not None and _is_of_call(message, call, from_caller):
                 ending = call

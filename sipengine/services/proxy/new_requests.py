@@ -38,7 +38,6 @@ from sipengine.services.routing import (
     RoutingTable,
     to_outside,
 )
-from sipengine.services.transfers import Transfers
 from sipengine.services.ua.own_calls import OwnCalls
 from sipengine.sip.address import readable, sender_of
 from sipengine.sip.errors import RemoteProtocolError
@@ -56,11 +55,10 @@ class NewRequests:
     def __init__(
         self, layer: TransactionLayer, calls: Calls, proxy: Proxy, location: Location,
         responsibility: Responsibility, challenger: Challenger, answers: OwnAnswers,
-        timers: SessionTimers, messaging: Messaging, own_calls: OwnCalls, transfers: Transfers,
+        timers: SessionTimers, messaging: Messaging, own_calls: OwnCalls,
     ) -> None:  # fmt: skip
         self._own_calls = own_calls
         self._timers = timers
-        self._transfers = transfers
         self._messaging = messaging
         self._asserting: frozenset[str] = frozenset()
         self.trusted: frozenset[str] = frozenset()
@@ -120,6 +118,10 @@ class NewRequests:
         if message.method == "INVITE":
             if self._calls.count >= MAX_CALLS:
                 raise RemoteProtocolError(503, "Service Unavailable")
+            if message.has("Replaces") and self._own_calls.has(message):
+                server = InviteServer(self._layer, key, reply_flow, now)
+                self._own_calls.replace(message, flow, server, who, now)
+                return
             additions = self._additions(message, who, hidden)
             session = None
             if self._timers.concerns(message):
@@ -127,8 +129,8 @@ class NewRequests:
             server = InviteServer(self._layer, key, reply_flow, now)
             call = self._begin(message, flow, who, "" if hidden else sender.display, now)
             call.hidden = hidden
-            if self._transfers:
-                self._transfers.begun(call, message.uri, now)
+            if self._proxy.transfers:
+                self._proxy.transfers.begun(call, message.uri, now)
             self._invite(
                 message, flow, server, call, called, instance, hash_of_loop, now, additions, session
             )

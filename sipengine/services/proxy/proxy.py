@@ -34,6 +34,7 @@ from sipengine.services.proxy.targets import (
 from sipengine.services.replies import reply
 from sipengine.services.responsibility import Responsibility
 from sipengine.services.routing import Destination, Stage
+from sipengine.services.transfers import Transfers
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
@@ -74,6 +75,7 @@ class Proxy:
         self.flows = flows
         self.record_route = record_route
         self.resting = Resting()
+        self.transfers = Transfers()
         self.streams = Streams(flows)
         self.location = location
         self.gruus = gruus

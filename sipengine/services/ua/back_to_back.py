@@ -6,6 +6,7 @@ their streams. One change at a time: whoever wants another meanwhile gets 491 an
 
 from __future__ import annotations
 
+from sipengine.services.ua.referrals import Referral
 from sipengine.services.ua.session import Session
 from sipengine.sip.message import Message
 from sipengine.sip.sdp.alignment import align, align_answer
@@ -24,6 +25,21 @@ class BackToBack:
 
     def peer(self, session: Session) -> Session:
         return self._other if session is self._one else self._one
+
+    def replace(self, old: Session, new: Session) -> None:
+        """`new` is that side from now on."""
+        if self._one is old:
+            self._one = new
+        else:
+            self._other = new
+
+    def refer(self, session: Session, referral: Referral, now: float) -> None:
+        """`session` wants its peer to call somebody: the peer's phone is told to (RFC 3515)."""
+
+        def told(status: int, over: bool, now: float) -> None:
+            referral.tell(503 if over and status < 200 else status, now)
+
+        self.peer(session).referrals.send(f"<{referral.target}>", told, now, [])
 
     def offered(self, session: Session, offer: Description | None, now: float) -> None:
         """`session` offers, or asks for an offer (None)."""

@@ -19,6 +19,7 @@ from sipengine.services.proxy.proxy import Proxy
 from sipengine.services.routing import RING, Decision, Destination, RoutingTable, Stage
 from sipengine.services.ua.agent import UserAgent
 from sipengine.services.ua.back_to_back import BackToBack
+from sipengine.services.ua.by_gateway import tell_offer
 from sipengine.services.ua.ending import Ending
 from sipengine.services.ua.inviting import Invitation
 from sipengine.services.ua.referrals import Referral
@@ -107,6 +108,7 @@ class Dial:
         self._joined = False
         self._ending = False
         self._rang = False
+        self._swap: tuple[Session, Session] | None = None  # who is replaced, and by whom
         self._attempt: Call | None = None
         call = owner.calls.begin(call_id, self._b.local_tag, now)
         call.domain = who.domain
@@ -174,7 +176,9 @@ class Dial:
     def on_progress(self, session: Session, status: int, now: float) -> None:
         self._rang = True
 
-    def on_established(self, session: Session, now: float) -> None: ...
+    def on_established(self, session: Session, now: float) -> None:
+        if self._swap is not None and session is self._swap[1]:
+            self._swapped(*self._swap, now)
 
     def on_offer(self, session: Session, offer: Description | None, now: float) -> None:
         if self._joined:
@@ -208,11 +212,54 @@ class Dial:
         self._both.info(session, message, now)
 
     def on_refer(self, session: Session, referral: Referral, now: float) -> int:
-        return 603
+        peer = self._both.peer(session)
+        able = self._joined and peer.established and not peer.ended and "REFER" in peer.allowed
+        return 202 if able else 603
 
-    def on_referred(self, session: Session, referral: Referral, now: float) -> None: ...
+    def on_referred(self, session: Session, referral: Referral, now: float) -> None:
+        self._owner.proxy.transfers.asked(referral.target, self._call, session is self._a, now)
+        self._both.refer(session, referral, now)
+
+    def on_replaced(self, session: Session, replacement: Session, now: float) -> None:
+        if not self._joined or self._swap is not None:
+            replacement.reject(486, now, "Busy Here: the call is being changed already")
+            return
+        self._swap = session, replacement
+        self._both.replace(session, replacement)
+        tell_offer(replacement, replacement.offered, now)
+
+    def _swapped(self, old: Session, new: Session, now: float) -> None:
+        """Who took over is in the place of the one who was replaced, who is hung up."""
+        self._swap = None
+        if self._a is old:
+            self._a = new
+        else:
+            self._b = new
+        name = self._owner.calls.name_of(new.peer_name) or new.peer_name
+        self._call.decision += (f"{name} took over this call.",)
+        leg = self._call.leg_started(new.peer_name, "", "", now)
+        self._call.leg_answered(leg, new.local_tag, new.heard, now)
+        old.end(now)
+
+    def _after_swap(self, session: Session, now: float) -> Session | None:
+        """A side ended, maybe while another took its place: the side of the call that this ends, if any."""
+        if self._swap is not None:
+            old, new = self._swap
+            if session is old:
+                return None
+            self._swap = None
+            self._both.replace(new, old)
+            if session is new:
+                return old if old.ended else None
+            new.end(now)  # whoever they speak with has hung up
+        return session if session in (self._a, self._b) else None
 
     def on_ended(self, session: Session, ending: Ending, now: float) -> None:
+        side = self._after_swap(session, now)
+        if side is not None:
+            self._side_ended(side, ending, now)
+
+    def _side_ended(self, session: Session, ending: Ending, now: float) -> None:
         if session is self._a and self._attempt is not None:
             self._attempt.finish("answered", 200, "", now)
         other = self._both.peer(session)

@@ -13,12 +13,12 @@ Headers = list[tuple[str, str]]
 
 METHODS: Final = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY"
 """What a session of ours understands."""
-EXTENSIONS: Final = frozenset({"100rel", "timer"})
+EXTENSIONS: Final = frozenset({"100rel", "timer", "replaces"})
 CAPABILITIES: Final[Headers] = [
     ("Allow", METHODS),
-    ("Supported", "100rel, timer"),
+    ("Supported", "100rel, timer, replaces"),
 ]
-WITHOUT_RELIABLE: Final[Headers] = [("Allow", METHODS), ("Supported", "timer")]
+WITHOUT_RELIABLE: Final[Headers] = [("Allow", METHODS), ("Supported", "timer, replaces")]
 SDP: Final = "application/sdp"
 SIPFRAG: Final = "message/sipfrag;version=2.0"
 MAX_FORWARDS: Final = "70"

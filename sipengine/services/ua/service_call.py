@@ -113,6 +113,9 @@ class ServiceCall:
 
     def on_referred(self, session: Session, referral: Referral, now: float) -> None: ...
 
+    def on_replaced(self, session: Session, replacement: Session, now: float) -> None:
+        replacement.reject(603, now, "Decline: there is nobody to speak with")
+
     def on_ended(self, session: Session, ending: Ending, now: float) -> None:
         self.close()
         if ending.status != 200:

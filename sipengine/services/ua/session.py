@@ -75,6 +75,7 @@ class Session:
         self.glare = Glare(self)
         self.end_wanted: str | None = None
         self.by_gateway: ByGateway | None = None
+        self.peer_name = ""  # the AOR of who took over a session
 
     # ------------------------------------------------------------------ what an application does
 
@@ -193,6 +194,10 @@ class Session:
 
     def answer(self, description: Description, now: float) -> None:
         """Answer what `SessionUser.on_offer` asked; our offer, if the peer asked for one."""
+        answering = self.answering
+        if not self.owed and answering is not None and answering.initial:
+            self.accept(description, now)  # nothing, if it is answered
+            return
         way = self.by_gateway
         if way is None or self.ended or not self.owed:
             self._answer(description, now)
@@ -229,6 +234,8 @@ class Session:
     def refuse(self, status: int, now: float, reason: str = "") -> None:
         """Do not take what `SessionUser.on_offer` asked. Offers that cannot be refused (§13.2.2.4,
         RFC 3262 §5) are answered with nothing flowing, and the session is ended."""
+        if not self.owed:
+            self.reject(status, now, reason)  # nothing, if its first INVITE is answered
         owed, self.owed = self.owed, NOTHING
         if self.ended or not owed:
             return

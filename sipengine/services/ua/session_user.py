@@ -47,6 +47,11 @@ class SessionUser(Protocol):
         """The REFER was answered 202: call now, and tell the progress by `referral.tell`."""
         ...
 
+    def on_replaced(self, session: Session, replacement: Session, now: float) -> None:
+        """Somebody else's new session is to take the place of this one (RFC 3891): answer or reject
+        its INVITE, and end this one once it stands."""
+        ...
+
     def on_ended(self, session: Session, ending: Ending, now: float) -> None:
         """The session is over. Nothing follows."""
         ...

@@ -110,6 +110,9 @@ class Party:
     def on_referred(self, session: Session, referral: Referral, now: float) -> None:
         self.referrals.append(referral)
 
+    def on_replaced(self, session: Session, replacement: Session, now: float) -> None:
+        replacement.reject(603, now)
+
     def on_ended(self, session: Session, ending: Ending, now: float) -> None:
         self.events.append("ended")
         self.endings.append(ending)
