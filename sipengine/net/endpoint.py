@@ -27,6 +27,7 @@ from sipengine.net.udp import UdpSocket
 from sipengine.net.udp_sockets import UdpSockets
 from sipengine.net.unreachable import UnreachableFlow
 from sipengine.net.ws_admission import WsAdmission
+from sipengine.services.overload import Admission
 from sipengine.services.ports import Asker
 from sipengine.services.traces import Traces
 from sipengine.sip.flow import Flow
@@ -55,7 +56,9 @@ class CorePort(Protocol):
     @property
     def answers_waiting(self) -> bool: ...
 
-    pressure: int
+    @property
+    def admission(self) -> Admission: ...
+
     traces: Traces
 
     @property
@@ -261,12 +264,12 @@ class Endpoint:
         self.gate.sweep(now)
         self.drain(now)
 
-    def _pressed(self, level: int) -> None:
-        self.core.pressure = level
+    def _pressed(self, level: int, share: float) -> None:
+        self.core.admission.level, self.core.admission.share = level, share
 
     def _on_beat(self) -> None:
         assert self._beat is not None
-        self.load.late(monotonic() - self._beat.when())
+        self.load.beat(monotonic() - self._beat.when())
         self._beat = self._loop.call_later(BEAT_S, self._on_beat)
 
     def take_lag(self) -> float:
@@ -278,6 +281,7 @@ class Endpoint:
     def counters(self) -> dict[str, int]:
         total: dict[str, int] = self._resolver.counters() | {
             "load_level": self.load.level,
+            "load_refused_percent": round(self.load.share * 100),
             "load_rises": self.load.rises,
         }
         for udp in self._udp_sockets:

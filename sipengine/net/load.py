@@ -1,8 +1,13 @@
-"""How busy this process is: what waits for it in the kernel, and how late its timers are.
+"""How busy this process is, and which share of what is new it has to refuse for it.
 
-Two signs, for each has what the other does not see. A queue of datagrams grows while every wake-up
-still comes in time, because a wake-up takes a bounded batch. Many busy connections have no common
-queue, but make each turn of the loop long. Every level is left only well below where it began.
+What counts is delay: how long the datagram read last had waited in the kernel, and how late the
+timers are. Each has what the other does not see: a queue of datagrams grows while every wake-up
+still comes in time, because a wake-up takes a bounded batch; many busy connections have no common
+queue, but make each turn of the loop long.
+
+A controller of RFC 8033's kind (PIE: the share follows the delay and its change) holds the delay at
+TARGET_S: so the queue is never empty while work is refused, nor so old that phones repeat
+themselves. Above it stand levels for the worst, left only well below where they began.
 """
 
 from __future__ import annotations
@@ -10,62 +15,94 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-FILL_UP: Final = (0.2, 0.5, 0.8)
-FILL_DOWN: Final = (0.15, 0.4, 0.6)
-"""Shares of a socket's receive buffer. A fifth is some 700 datagrams: 40 to 70 ms of work, well below
-T1 (0.5 s), after which everybody would repeat himself and make it worse. The first level ends
-while there is still a queue, so that the engine never waits for work that it has just refused."""
+TARGET_S: Final = 0.03
+"""Delay wanted under too much load: some 100 calls in work, and far below T1 (0.5 s), after which
+everybody would repeat himself and make it worse."""
 
-LATE_UP: Final = (0.1, 0.25)
-LATE_DOWN: Final = (0.03, 0.1)
-"""Seconds that timers are late; beyond the second level nothing is dropped for it, as connections
-hold their senders back by themselves."""
+GAIN: Final = 0.2
+GAIN_OF_CHANGE: Final = 2.0
+"""What a beat adds to the share for a second of delay too much, and for one that it grew. At twice
+the load that can be done the delay grows by a second a second: half a second later half is refused,
+and a call's further messages, up to some 0.2 s behind its first, do not make it swing."""
+
+EASE: Final = 0.85
+"""The share is multiplied by this at each beat without any delay: it ends within a second."""
+
+LEAST: Final = 0.01
+"""A smaller share is none."""
+
+OLD: Final = (0.3, 0.1)
+"""Seconds of delay at which everything new is refused, and below which no longer."""
+
+FILL_UP: Final = (0.5, 0.8)
+FILL_DOWN: Final = (0.4, 0.6)
+"""Shares of a socket's receive buffer at which everything new is refused, and then dropped unread."""
+
+FULL_BUFFER_S: Final = 0.25
+"""The delay that a full buffer is taken for where the kernel does not tell its age."""
 
 BEAT_S: Final = 0.05
-"""Between two looks at the clock. One late beat may be a garbage collection; two are load."""
+"""Between two looks. One late beat may be a garbage collection; two are load."""
 
 
 class Load:
-    """`level` as in `services.overload`: 0 calm, 1 busy, 2 full, 3 overflowing."""
+    """`level` as in `services.overload`: 0 calm, 1 busy, 2 full, 3 overflowing; `share` of what is
+    new is refused at level 1."""
 
-    def __init__(self, told: Callable[[int], None] | None = None) -> None:
-        """`told(level)` follows each change of the level."""
+    def __init__(self, told: Callable[[int, float], None] | None = None) -> None:
+        """`told(level, share)` follows each change."""
         self._told = told
         self.level = 0
+        self.share = 0.0
         self.rises = 0
-        self._queues: dict[int, int] = {}  # file descriptor of a socket -> its level
-        self._lateness = 0
-        self._last_late = 0.0
+        self._queues: dict[int, int] = {}  # file descriptor of a socket -> levels by its fill
+        self._oldest = 0.0  # since the latest beat
+        self._before = 0.0  # the delay of the latest beat, a single one counted
+        self._delay = 0.0  # the same, of two beats the shorter
+        self._old = False
 
-    def queued(self, socket: int, fill: float) -> None:
-        """A socket's receive buffer is full to this share. Tell it after each full batch, and 0
-        after one that was not, while `waiting` holds."""
-        self._queues[socket] = _step(self._queues.get(socket, 0), fill, FILL_UP, FILL_DOWN)
-        self._conclude()
+    def queued(self, socket: int, fill: float, age: float = 0.0) -> None:
+        """A socket's receive buffer is full to this share, its latest datagram was so old (0: not
+        known). Tell it after each full batch, and 0 after one that was not, while `waiting` holds."""
+        self._oldest = max(self._oldest, age or fill * FULL_BUFFER_S)
+        level = _step(self._queues.get(socket, 0), fill)
+        if level != self._queues.get(socket, 0):
+            self._queues[socket] = level
+            self._conclude()
 
     def waiting(self, socket: int) -> bool:
         return self._queues.get(socket, 0) > 0
 
-    def late(self, seconds: float) -> None:
-        """A beat came so late."""
-        both = min(seconds, self._last_late)
-        self._last_late = seconds
-        self._lateness = _step(self._lateness, both, LATE_UP, LATE_DOWN)
+    def beat(self, late: float) -> None:
+        """Every BEAT_S; this one came so many seconds late."""
+        latest = max(late, self._oldest)
+        self._oldest = 0.0
+        delay = min(latest, self._before)
+        self._before = latest
+        if delay < TARGET_S / 4 and self._delay < TARGET_S / 4:
+            self.share *= EASE
+        else:
+            self.share += GAIN * (delay - TARGET_S) + GAIN_OF_CHANGE * (delay - self._delay)
+        self.share = min(1.0, self.share) if self.share >= LEAST else 0.0
+        self._delay = delay
+        self._old = delay >= OLD[self._old]
         self._conclude()
 
     def _conclude(self) -> None:
-        level = max(self._lateness, *self._queues.values(), 0)
+        level = max(int(self.share > 0), 2 * self._old, *self._queues.values(), 0)
         if level > self.level:
             self.rises += 1
-        if level != self.level:
+        if level or self.level:
             self.level = level
             if self._told is not None:
-                self._told(level)
+                self._told(level, self.share)
 
 
-def _step(level: int, value: float, up: tuple[float, ...], down: tuple[float, ...]) -> int:
-    while level < len(up) and value >= up[level]:
-        level += 1
-    while level and value < down[level - 1]:
-        level -= 1
-    return level
+def _step(level: int, fill: float) -> int:
+    """The level that a fill leads to, from the one before: 0, 2 or 3."""
+    at = max(0, level - 1)
+    while at < len(FILL_UP) and fill >= FILL_UP[at]:
+        at += 1
+    while at and fill < FILL_DOWN[at - 1]:
+        at -= 1
+    return at + 1 if at else 0

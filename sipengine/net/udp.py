@@ -14,6 +14,7 @@ from typing import Final
 from weakref import WeakValueDictionary
 
 from sipengine.net.flows import Address, NetFlow, Receiver
+from sipengine.net.queue_age import age_of_latest
 from sipengine.net.stun import StunServer
 from sipengine.services.overload import OVERFLOWING, begins_anew
 
@@ -194,7 +195,7 @@ class UdpSocket:
         finally:  # a defect of ours in one message must not hold up what the others caused
             self.received += count
             if count == BATCH:
-                load.queued(self._fd, _fill(self._socket))
+                load.queued(self._fd, _fill(self._socket), age_of_latest(self._socket))
             elif load.level and (count < most or not self._streak) and load.waiting(self._fd):
                 load.queued(self._fd, 0.0)
             receiver.drain(now)

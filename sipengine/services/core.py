@@ -8,7 +8,7 @@ The shell's side of the contract:
   that fails, call `facts_lost(held, now)`, which answers 503 instead.
 - One timer: after each call look at `next_timer()` (monotonic seconds or None) and call
   `handle_timers(now)` then; `out` may be full afterwards.
-- Keep `pressure` at the level of `services.overload` that the load has: new requests are refused by it.
+- Keep `admission` at the level and share that the load has: new requests are refused by it.
 - `flow_failed(flow, now)` when a connection closed or could not be made, or a datagram bounced.
 - `traces.sent_otherwise(0, now)` before sending what a callback, and none of these calls, caused.
 """
@@ -39,7 +39,7 @@ from sipengine.services.guard.sources import Allowed
 from sipengine.services.keep_alives import KeepAlives
 from sipengine.services.location import Location
 from sipengine.services.messages.messaging import Messaging
-from sipengine.services.overload import admits
+from sipengine.services.overload import Admission
 from sipengine.services.own_addresses import OwnAddresses
 from sipengine.services.own_answers import OwnAnswers
 from sipengine.services.own_requests import Held, OwnRequests
@@ -118,8 +118,8 @@ class Core:
         self._taken: tuple[list[Fact], Held] = [], []
         self._layer = layer = TransactionLayer()
         layer.way_back = WayBack(flows, layer)
-        self.out, self.pressure = layer.out, 0
-        self._answers = answers = OwnAnswers(self.out, tag_prefix)
+        self.out, self.admission = layer.out, Admission()
+        self._answers = answers = OwnAnswers(self.out, tag_prefix, self.admission)
         addresses = advertised if isinstance(advertised, OwnAddresses) else OwnAddresses(advertised)
         self._responsibility = responsibility = Responsibility(listening, addresses.default)
         self._location = location = Location(flows, self._facts)
@@ -177,7 +177,7 @@ class Core:
         if is_acknowledgement(data, self._answers.stateless_tag):
             self.traces.other(data, flow, now)
             return
-        if self.pressure and self._answers.sheds(data, flow, self.pressure, self._layer.servers):
+        if self.admission.level and self._answers.sheds(data, flow, self._layer.servers):
             return
         try:
             message = parse(data, flow.stream)
@@ -371,7 +371,7 @@ class Core:
             receive_cancel(self._layer, message, branch, sent_by, now)
             self._answers.send(message, reply_flow, 200)
             return
-        if self.pressure and not message.to_tag and not admits(message, self.pressure):
+        if self.admission.level and not message.to_tag and not self.admission.admits(message):
             self._answers.count("requests_shed")
             self._answers.refuse(message, reply_flow, _OVERLOADED)
             return

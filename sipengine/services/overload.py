@@ -13,7 +13,7 @@ from sipengine.sip.message import Message
 
 CALM: Final = 0
 BUSY: Final = 1
-"""New requests without credentials are refused."""
+"""A share of the new requests without credentials is refused."""
 FULL: Final = 2
 """All new requests that take work are refused."""
 OVERFLOWING: Final = 3
@@ -32,13 +32,41 @@ RETRY_SPREAD: Final = 21
 """Seconds in Retry-After: from 10 to 30, so that those refused together do not come back together."""
 
 
-def admits(message: Message, level: int) -> bool:
-    """Whether a request outside of any dialog is taken at this level."""
-    if level == CALM or message.method not in REFUSED:
+class Admission:
+    """Decides about requests outside of any dialog. Set `level`, and the `share` that BUSY refuses.
+
+    Refused are every second, third … and not some at random: what is admitted comes evenly.
+    """
+
+    def __init__(self) -> None:
+        self.level = CALM
+        self.share = 1.0
+        self._owed = 0.0
+        self._passed = False  # the quick way has decided already, about the request in work
+
+    def admits(self, message: Message) -> bool:
+        """Whether a request is taken, which the quick way may have looked at before."""
+        if self.level == CALM or message.method not in REFUSED:
+            return True
+        has_credentials = message.has("Authorization") or message.has("Proxy-Authorization")
+        return self._passed or self.takes_next(has_credentials)
+
+    def takes_next(self, has_credentials: bool) -> bool:
+        """Whether the next request is taken; a refused one is counted."""
+        self._passed = False
+        if self.level >= FULL:
+            return False
+        if not has_credentials:
+            self._owed += self.share
+            if self._owed >= 1.0:
+                self._owed -= 1.0
+                return False
+        self._passed = True
         return True
-    if level >= FULL:
-        return False
-    return message.has("Authorization") or message.has("Proxy-Authorization")
+
+    def looks_anew(self) -> None:
+        """Another message comes."""
+        self._passed = False
 
 
 def retry_after(call_id: str) -> str:

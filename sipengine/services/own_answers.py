@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import Final
 
-from sipengine.services.overload import retry_after
+from sipengine.services.overload import Admission, retry_after
 from sipengine.services.own_bodies import ACCEPTED
 from sipengine.services.quick_refusal import quick_refusal
 from sipengine.services.replies import reply, reply_to_broken
@@ -26,8 +26,11 @@ MIN_EXPIRES: Final = 60
 class OwnAnswers:
     """Sends stateless answers by `out`; counts them, and what was dropped without any."""
 
-    def __init__(self, out: list[tuple[Flow, bytes]], tag_prefix: str) -> None:
+    def __init__(
+        self, out: list[tuple[Flow, bytes]], tag_prefix: str, admission: Admission
+    ) -> None:
         self._out = out
+        self._admission = admission
         self._tag_prefix = tag_prefix
         stateless = f"{tag_prefix}s"  # no hex digit, so that no other tag of ours begins so
         self._stateless = stateless
@@ -81,9 +84,9 @@ class OwnAnswers:
             extra.append(retry_after(message.call_id))
         self.send(message, flow, error.status, error.reason, extra)
 
-    def sheds(self, data: bytes, flow: Flow, level: int, running: Container[str]) -> bool:
+    def sheds(self, data: bytes, flow: Flow, running: Container[str]) -> bool:
         """Refuse an unread request because of the load, if that is to be; see `quick_refusal`."""
-        refusal = quick_refusal(data, flow, level, self.busy_tag, running)
+        refusal = quick_refusal(data, flow, self._admission, self.busy_tag, running)
         if refusal is None:
             return False
         self._out.append((flow, refusal))

@@ -10,61 +10,63 @@ import re
 from collections.abc import Container
 from typing import Final
 
-from sipengine.services.overload import BUSY, CALM, begins_work, retry_after
+from sipengine.services.overload import FULL, RETRY_FIRST, RETRY_SPREAD, Admission, begins_work
 from sipengine.sip.flow import Flow
 
-_VIA: Final = re.compile(
-    rb"(Via: SIP/2\.0/[A-Z]{2,4} ([A-Za-z0-9._-]+:[0-9]{1,5});branch=(z9hG4bK[^;,\s\"]+));rport\r\n"
+_USUAL: Final = re.compile(
+    rb"[^\r\n]+\r\n"
+    rb"(Via: SIP/2\.0/[A-Z]{2,4} ([A-Za-z0-9._-]+:[0-9]{1,5});branch=(z9hG4bK[^;,\s\"]+));rport\r"
+    rb"(?:\n(?:Max-Forwards|Contact|Route): [^\r\n]*\r)*"
+    rb"((?:\n(?:From|To|Call-ID|CSeq): [^\r\n]*\r){4})\n"
+)
+"""A top Via of ours to complete, then the four lines that an answer repeats, in any order."""
+
+_ANSWER: Final = (
+    b"SIP/2.0 503 Service Unavailable: overloaded\r\n%b;received=%b;rport=%d\r%b;tag=%b%b\n"
+    b"Retry-After: %d\r\nContent-Length: 0\r\n\r\n"
 )
 _CREDENTIALS: Final = b"uthorization: "
 
 
 def quick_refusal(
-    data: bytes, flow: Flow, level: int, tag: str, running: Container[str]
+    data: bytes, flow: Flow, admission: Admission, tag: str, running: Container[str]
 ) -> bytes | None:
     """The 503 to send back on `flow`, None if the request is to be taken or looked at closely.
 
     `tag` is the To tag of all such answers, by which `is_acknowledgement` knows their ACKs.
     `running` has the keys of the server transactions: a retransmission is no new request.
     """
-    if level == CALM or not begins_work(data):
+    admission.looks_anew()
+    if not begins_work(data):
         return None
-    if level == BUSY and _CREDENTIALS in data:
+    has_credentials = _CREDENTIALS in data
+    if has_credentials and admission.level < FULL:
         return None
-    via = _VIA.match(data, data.find(b"\r\n") + 2)
-    if via is None or data.find(b"\r\nVia:", via.end() - 2) >= 0 or b"\r\nv:" in data:
+    usual = _USUAL.match(data)
+    if usual is None or data.find(b"\nVia:", usual.end(1)) >= 0 or b"\nv:" in data:
         return None
-    key = f"{via[3].decode('latin-1')}|{via[2].decode('latin-1')}"
+    via, sent_by, branch, named = usual.groups()
+    to = named.find(b"\nTo:")
+    if to < 0 or b"\nFrom:" not in named or b"\nCall-ID:" not in named or b"\nCSeq:" not in named:
+        return None
+    key = (branch + b"|" + sent_by).decode("latin-1")
     if not data.startswith(b"INVITE"):
         key = f"{key}|{data[: data.find(b' ')].decode('latin-1')}"
-    if key in running:
+    if key in running or admission.takes_next(has_credentials):
         return None
-    sender, to = _line(data, b"\r\nFrom:"), _line(data, b"\r\nTo:")
-    call_id, cseq = _line(data, b"\r\nCall-ID:"), _line(data, b"\r\nCSeq:")
-    if not (sender and to and call_id and cseq):
-        return None
+    end = named.find(b"\r", to)
     host, port = flow.remote
-    return b"".join(
-        (
-            b"SIP/2.0 503 Service Unavailable: overloaded\r\n",
-            via[1],
-            f";received={host};rport={port}".encode(),
-            sender,
-            to,
-            f";tag={tag}".encode(),
-            call_id,
-            cseq,
-            f"\r\n{retry_after(call_id.decode('latin-1'))}\r\nContent-Length: 0\r\n\r\n".encode(),
-        )
+    return _ANSWER % (
+        via,
+        host.encode(),
+        port,
+        named[:end],
+        tag.encode(),
+        named[end:],
+        RETRY_FIRST + hash(named) % RETRY_SPREAD,
     )
 
 
 def is_acknowledgement(data: bytes, tag: bytes) -> bool:
     """Whether unread bytes are the ACK of a quick refusal: it is done with (§17.1.1.3)."""
     return data.startswith(b"ACK ") and tag in data
-
-
-def _line(data: bytes, name: bytes) -> bytes:
-    """A header line with the line end before it, b"" if it is not there."""
-    at = data.find(name)
-    return data[at : data.find(b"\r\n", at + 2)] if at >= 0 else b""

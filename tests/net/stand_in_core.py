@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sipengine.api import BindingGone, Fact
+from sipengine.services.overload import Admission
 from sipengine.services.traces import Traces
 from sipengine.sip.flow import Flow
 from sipengine.sip.transaction.layer import TransactionLayer
@@ -24,17 +25,8 @@ class StandInCore:
         self.fired: list[float] = []
         self.silent = False
         self.pressing = False
-        self.pressures: list[int] = [0]
         self.traces = Traces(TransactionLayer(), 0)
-
-    @property
-    def pressure(self) -> int:
-        return self.pressures[-1]
-
-    @pressure.setter
-    def pressure(self, level: int) -> None:
-        if level != self.pressures[-1]:
-            self.pressures.append(level)
+        self.admission = Admission()
 
     @property
     def facts_pressing(self) -> bool:

@@ -8,6 +8,7 @@ from sipengine.api import Fact
 from sipengine.services.binding import Binding
 from sipengine.services.keep_alives import INTERVAL, MOST_A_BEAT, KeepAlives
 from sipengine.services.location import Location
+from sipengine.services.overload import Admission
 from sipengine.services.own_addresses import OwnAddresses
 from sipengine.services.own_answers import OwnAnswers
 from sipengine.services.proxy.forwarding import Branches
@@ -191,7 +192,7 @@ def asked_a_second(phones: int, seconds: int) -> list[int]:
     facts: list[Fact] = []
     layer = TransactionLayer()
     location = Location(FlowsWithoutSockets(), facts)
-    answers = OwnAnswers(layer.out, "t-")
+    answers = OwnAnswers(layer.out, "t-", Admission())
     keeper = KeepAlives(layer, location, Branches("i", OwnAddresses(LOCAL)), answers, "u", WALL)
     location.keeper = keeper
     for number in range(phones):

@@ -25,14 +25,14 @@ def test_rfc3261_21_5_4_new_calls_are_refused_first_those_that_cost_nothing_yet(
 ) -> None:
     waiting = alice.invite("1002")
     assert final(alice) == 407
-    wire.core.pressure = level
+    wire.core.admission.level = level
     alice.invite("1002")
     assert alice.inbox[0].status == first
     assert bool(alice.inbox[0]["Retry-After"]) == (first == 503)
     alice.inbox.clear()
-    wire.core.pressure = CALM
+    wire.core.admission.level = CALM
     waiting.send()
-    wire.core.pressure = level
+    wire.core.admission.level = level
     waiting.authenticate()
     assert alice.inbox[0].status == second
     assert len(bob.inbox) == (1 if second == 100 else 0)
@@ -45,7 +45,7 @@ def test_what_has_begun_is_never_refused(wire: Wire, alice: Phone, bob: Phone, l
     incoming = bob.incoming()
     given_up = alice.call("1002")
     unwanted = bob.incoming()
-    wire.core.pressure = level
+    wire.core.admission.level = level
     incoming.ring()
     call.rings()
     call.send()  # a retransmission
@@ -70,7 +70,7 @@ def test_what_has_begun_is_never_refused(wire: Wire, alice: Phone, bob: Phone, l
 def test_those_refused_together_are_not_told_to_come_back_together(
     wire: Wire, alice: Phone
 ) -> None:
-    wire.core.pressure = FULL
+    wire.core.admission.level = FULL
     waits = set()
     for _ in range(100):
         alice.invite("1002")
@@ -119,7 +119,7 @@ def test_18_2_1_the_quick_refusal_says_what_the_long_way_says(wire: Wire, alice:
         ),
     ]
     alice.inbox.clear()
-    wire.core.pressure = FULL
+    wire.core.admission.level = FULL
     for number, way in enumerate(ways):
         alice.send(way.replace(b"branch=z9hG4bK-", b"branch=z9hG4bK-%d" % number, 1))
         answer = alice.response(503)
@@ -134,13 +134,33 @@ def test_18_2_1_the_quick_refusal_says_what_the_long_way_says(wire: Wire, alice:
 
 
 def test_17_1_1_3_the_ack_of_a_refusal_ends_there(wire: Wire, alice: Phone, bob: Phone) -> None:
-    wire.core.pressure = FULL
+    wire.core.admission.level = FULL
     call = alice.invite("1002")
     before = len(wire.sent)
     call.fails(503)
-    wire.core.pressure = CALM
+    wire.core.admission.level = CALM
     call.send()
-    wire.core.pressure = FULL
+    wire.core.admission.level = FULL
     alice.response(407)
     assert len(wire.sent) == before + 1
     bob.nothing()
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.9])
+def test_a_busy_server_refuses_its_share_evenly_and_nobody_who_has_been_challenged(
+    wire: Wire, alice: Phone, bob: Phone, share: float
+) -> None:
+    """Whether a request comes by the quick or by the long way: each is counted once."""
+    challenged = alice.invite("1002")
+    alice.inbox.clear()
+    wire.core.admission.level, wire.core.admission.share = BUSY, share
+    verdicts = []
+    for number in range(100):
+        call = alice.invite("1002") if number % 3 else alice.other_request("MESSAGE", "sip:1002@x")
+        del call
+        verdicts.append(final(alice))
+    refused = verdicts.count(503)
+    assert refused == pytest.approx(100 * share, abs=1)
+    every_tenth = [verdicts[at : at + 20].count(503) for at in range(0, 100, 20)]
+    assert max(every_tenth) - min(every_tenth) <= 1
+    del challenged

@@ -52,9 +52,9 @@ def test_guarded_and_pressed(messages: list[bytes], transport: str, pressures: l
     good = registered(wire, "1002", "198.51.100.2")
     eve = Phone(wire, "999", EVE, transport=transport)
     for number, message in enumerate(messages):
-        wire.core.pressure = pressures[number % len(pressures)]
+        wire.core.admission.level = pressures[number % len(pressures)]
         eve.send(message)
-    wire.core.pressure = 0
+    wire.core.admission.level = 0
     wire.beat()
     assert all(ban.source == EVE for ban in wire.bans.values())
     wire.advance(400)
