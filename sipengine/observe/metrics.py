@@ -25,6 +25,7 @@ MEANINGS: Final[dict[str, str]] = {
     "udp_keep_alives": "datagrams of empty lines or zero bytes",
     "udp_shed_unread": "new requests dropped unread because the receive buffer was nearly full",
     "load_level": "0 calm, 1 and 2 new requests are refused with 503, 3 dropped unread",
+    "load_refused_percent": "of new requests without credentials, how many are refused at level 1",
     "load_rises": "how often that level went up",
     "udp_stun_answered": "STUN requests answered (RFC 5626 §8)",
     "udp_stun_ignored": "datagrams that began like STUN and were no request",
