@@ -15,8 +15,8 @@ _GRADES: Final = (
 )
 """Least mean opinion score -> word and tone (ITU-T G.107 Annex B: satisfied down to unacceptable)."""
 _SILENCE: Final = {
-    "caller": "Nothing is heard from the caller: its audio does not arrive.",
-    "callee": "Nothing is heard from the called side: its audio does not arrive.",
+    "caller": "Nothing is heard from the caller: its audio does not arrive. Does a firewall keep UDP from it?",
+    "callee": "Nothing is heard from the called side: its audio does not arrive. Does a firewall keep UDP from it?",
 }
 
 
