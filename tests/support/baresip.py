@@ -212,6 +212,19 @@ class Baresip:
             explain=lambda: child.tail(self.log),
         )
 
+    def hears_anew(self, frequency: float, *, deadline: float = 10.0, last: float = 0.5) -> None:
+        """As `hears`, of what comes from now on."""
+        before = self.heard().seconds
+        until(
+            lambda: (
+                self.heard().seconds > before + last and self.heard().last(last).holds(frequency)
+            ),
+            f"{self.name} to hear {frequency} Hz from now on",
+            deadline=deadline,
+            pause=0.1,
+            explain=lambda: child.tail(self.log),
+        )
+
     # ------------------------------------------------------------------ inside
 
     def _host(self) -> str:

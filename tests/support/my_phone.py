@@ -93,7 +93,7 @@ def _program() -> str:
 class MyPhone:
     """A window with the page My phone, logged in by the form and registered."""
 
-    def __init__(self, window: Page, user: str, password: str) -> None:
+    def __init__(self, window: Page, user: str, password: str, *, logged_in: bool = False) -> None:
         self.window = window
         self.trouble: list[str] = []
         window.set_default_timeout(20_000)
@@ -103,10 +103,16 @@ class MyPhone:
             lambda said: self.trouble.append(said.text) if said.type == "error" else None,
         )
         window.goto("/phone/")
+        if logged_in:
+            return
         window.get_by_label("User name").fill(user)
         window.get_by_label("Password").fill(password)
         window.get_by_role("button", name="Log in").click()
         self.is_ready()
+
+    def tab(self) -> MyPhone:
+        """Another tab of the same browser."""
+        return MyPhone(self.window.context.new_page(), "", "", logged_in=True)
 
     def is_ready(self) -> None:
         expect(self.window.get_by_text("Ready for calls")).to_be_visible(timeout=15_000)
