@@ -186,6 +186,7 @@ class Gateway:
             values: dict[str, Value] = dict(figures(leg))
             values["kind"] = "web" if leg.is_web else "srtp" if leg.is_secure else "rtp"
             values["trouble"] = leg.trouble
+            values["gone"] = int(leg.is_gone)
             values["codec"] = leg.codec
             values["transcoded"] = int(leg.path is not None and leg.path.transcodes)
             tags[leg.tag or f"unanswered {position}"] = values

@@ -49,6 +49,11 @@ class Leg(ABC):
         self._unprotect_rtcp: Callable[[bytes], bytes] | None = None
 
     @property
+    def is_gone(self) -> bool:
+        """Whether the peer was there and is known to be away (RFC 7675); never so without ICE."""
+        return False
+
+    @property
     def codec(self) -> str:
         """The voice codec that the peer was told first, "" before there is an answer."""
         return next((item.codec.name for item in self.told if item.codec.is_voice), "")

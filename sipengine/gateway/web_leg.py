@@ -49,6 +49,10 @@ class WebLeg(Leg):
         )
         return made
 
+    @property
+    def is_gone(self) -> bool:
+        return self._source is not None and not self._consented
+
     # -- signalling
 
     def local_offer(self, protocol: str, formats: tuple[Format, ...], like: Remote) -> Local:

@@ -71,12 +71,13 @@ def answer(response: Value, instance: int, caller_tag: str = "") -> MediaAnswer:
         why = text(response.get("error-reason")) or "it gave no reason"
         status = 503 if any(word in why for word in _ITS_OWN_TROUBLES) else 488
         return MediaAnswer(False, instance, why=why, status=status)
-    told, silent = figures(response, caller_tag)
-    return MediaAnswer(True, instance, text(response.get("sdp")), figures=told, silent=silent)
+    told, silent, gone = figures(response, caller_tag)
+    sdp = text(response.get("sdp"))
+    return MediaAnswer(True, instance, sdp, figures=told, silent=silent, gone=gone)
 
 
-def figures(response: dict[str, Value], caller_tag: str) -> tuple[str, str]:
-    """(both sides' figures as JSON, who is silent): ours by tag, rtpengine's totals and scores by SSRC."""
+def figures(response: dict[str, Value], caller_tag: str) -> tuple[str, str, str]:
+    """(both sides' figures as JSON, who is silent, who is gone): ours by tag, rtpengine's totals and scores by SSRC."""
     quality = response.get("quality")
     found: dict[str, dict[str, int | str]] = {}
     if isinstance(quality, dict):
@@ -86,11 +87,12 @@ def figures(response: dict[str, Value], caller_tag: str) -> tuple[str, str]:
     else:
         found = _of_rtpengine(response)
     if len(found) != 2:
-        return "", ""
+        return "", "", ""
     sides = {"caller" if tag == caller_tag else "callee": each for tag, each in found.items()}
     silent = _silent(sides)
+    gone = [name for name in ("caller", "callee") if sides.get(name, {}).pop("gone", 0)]
     told = json.dumps({**sides, "silent": silent}, separators=(",", ":"))
-    return told, silent
+    return told, silent, "both" if len(gone) > 1 else "".join(gone)
 
 
 def _silent(sides: dict[str, dict[str, int | str]]) -> str:

@@ -194,7 +194,9 @@ async def test_rfc7675_5_1_nothing_is_sent_once_consent_is_gone(
     await phone.talk(audio(to_phone), 3)
     await until(lambda: leg.unsent == 3)
     assert served.counters["consent_lost"] == 1
+    assert leg.is_gone
     await until(leg.has_keys, 10)  # the browser's next check renews it
+    assert not leg.is_gone
 
 
 async def test_rfc4733_digits_of_a_phone_reach_the_browser_s_leg(served: Served) -> None:

@@ -74,6 +74,7 @@ class Anchored(Wire):
         status: int = 488,
         figures: str = "",
         silent: str = "",
+        gone: str = "",
         sdp: str = "",
     ) -> MediaRequest:
         """The gateway answers the oldest question, which must be that; with `sdp`, or a mark on what came."""
@@ -92,6 +93,7 @@ class Anchored(Wire):
                 status,
                 figures,
                 silent,
+                gone,
             )
             waiter.on_media(answer, self.now)
             self.settle()
@@ -420,6 +422,30 @@ class TestWhileItTalks:
             wire.gateway("query", ok=False, status=503)
         bob.request("BYE")
         assert wire.row.state == "ended"
+
+    def test_rfc7675_5_1_a_browser_that_is_gone_ends_the_call_towards_both(
+        self, wire: Anchored, web: Phone, bob: Phone
+    ) -> None:
+        """It is looked for every few seconds once its connection has gone, and not before."""
+        begin(wire, web, bob)
+        wire.advance(11)
+        wire.gateway("query", figures=FIGURES)
+        wire.advance(6)
+        assert not wire.plane.asked
+        flow = wire.flow_to("WS", "203.0.113.1", 40001)
+        flow.open = False
+        wire.core.flow_failed(flow, wire.now)
+        wire.advance(6)
+        wire.gateway("query", figures=FIGURES)
+        wire.advance(6)
+        wire.gateway("query", figures=FIGURES, gone="caller")
+        bye = bob.request("BYE")
+        assert "cause=408" in bye["Reason"]
+        bob.reply(bye, 200, "OK")
+        assert (wire.row.state, wire.row.hangup_by) == ("ended", "system")
+        assert "the caller's browser was not heard from" in wire.row.reason
+        wire.gateway("delete")
+        assert wire.core.counters()["media_left_alone"] == 1
 
     def test_a_gateway_that_comes_back_in_time_keeps_it(
         self, wire: Anchored, web: Phone, bob: Phone

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from sipengine.services.media.crossing import Crossing
 from sipengine.services.media.in_dialog import send_in_dialog
-from sipengine.services.media.lost_gateway import end_call
+from sipengine.services.media.lost_gateway import (
+    BROWSER_GONE,
+    GATEWAY_FAILED,
+    GONE,
+    end_call,
+    is_cut_off,
+)
 from sipengine.services.media.numbering import Numbering
 from sipengine.services.media.pressed_keys import info_of
 from sipengine.services.media.reach import apart
@@ -112,6 +118,7 @@ class Anchors:
         self.total = 0
         self.refused = 0
         self.lost = 0
+        self.left_alone = 0
         self.one_way = 0
         self.keys_told = 0
         self.around_nat = 0
@@ -280,7 +287,7 @@ class Anchors:
                 continue
             if not call.going_on and anchor.owner is None:
                 self.end(anchor, call)
-            elif now >= anchor.next_look:
+            elif now >= anchor.next_look or is_cut_off(call):
                 anchor.next_look = now + LOOK_S
                 request = MediaRequest(QUERY, anchor.instance, anchor.name, anchor.caller_tag)
                 self._plane.ask(request, _Figures(self, anchor, call))
@@ -304,8 +311,21 @@ class Anchors:
         if anchor.owner is not None:
             anchor.owner.media_lost(why, now)
             return
-        end_call(anchor, self._layer, self._branches, now)
+        end_call(anchor, GATEWAY_FAILED, self._layer, self._branches, now)
         call.finish("answered", 200, "system", now, f"the media gateway lost it: {why}")
+
+    def abandoned(self, anchor: Anchor, call: Call, side: str, now: float) -> None:
+        """A browser was there and is not any more: whoever talks to it would wait for ever."""
+        if self._live.get(anchor.key) is not anchor:
+            return
+        self.left_alone += 1
+        why = GONE[side]
+        if anchor.owner is not None:
+            anchor.owner.media_lost(why, now)
+            return
+        end_call(anchor, BROWSER_GONE, self._layer, self._branches, now)
+        call.finish("answered", 200, "system", now, why)
+        self.end(anchor, call)
 
     def counters(self) -> dict[str, int]:
         return {
@@ -313,6 +333,7 @@ class Anchors:
             "media_calls": self.total,
             "media_refused": self.refused,
             "media_lost_calls": self.lost,
+            "media_left_alone": self.left_alone,
             "media_one_way": self.one_way,
             "media_keys_told": self.keys_told,
             "media_around_nat": self.around_nat,
@@ -334,5 +355,7 @@ class _Figures:
             if answer.silent and not call.silent:
                 self._anchors.one_way += 1
             call.quality_told(answer.figures, answer.silent)
+            if answer.gone and call.going_on and self._anchor.call is call:
+                self._anchors.abandoned(self._anchor, call, answer.gone, now)
         elif (call.going_on or self._anchor.owner is not None) and self._anchor.call is call:
             self._anchors.gone(self._anchor, call, answer.why, now)

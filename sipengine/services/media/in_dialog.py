@@ -29,7 +29,9 @@ def send_in_dialog(
     not known to this process, or name no way to that side."""
     invite = anchor.invite
     flow = anchor.callee_flow if to_callee else anchor.caller_flow
-    if invite is None or not anchor.success or flow is None:
+    if flow is not None and not flow.open and anchor.call is not None:  # it came back elsewhere
+        flow = anchor.call.callee_flow if to_callee else anchor.call.caller_flow
+    if invite is None or not anchor.success or flow is None or not flow.open:
         return False
     try:
         success = parse(anchor.success)
