@@ -161,7 +161,7 @@ def test_one_tab_is_the_phone(pbx: PbxProcess, web: WebPeople, phones: Phones) -
     second.press("Use it here")
     second.says("Talking")
     second.hears(880)
-    expect(first.window.get_by_text("In another tab")).to_be_visible()
+    expect(first.window.get_by_role("heading", name="Your phone is in another tab")).to_be_visible()
     first.is_idle()
     desk.hang_up()
     second.is_idle()
