@@ -68,10 +68,14 @@ def is_wanted() -> bool:
     if compiled.present():
         return False
     if failure().exists():
-        say(f"The engine is not compiled and runs at half its speed: {failure()} tells why.")
+        say(
+            f"The engine is not compiled and takes three times as long for its own work: {failure()} tells why."
+        )
         return False
     if missing := what_is_missing():
-        say(f"The engine is not compiled and runs at half its speed: {missing}.")
+        say(
+            f"The engine is not compiled and takes three times as long for its own work: {missing}."
+        )
         return False
     return True
 
@@ -127,7 +131,9 @@ def make(tools: Path) -> bool:
             finish(unfinished, place)
     except (OSError, Failed) as error:
         shutil.rmtree(unfinished, ignore_errors=True)
-        say(f"The engine could not be compiled and runs at half its speed: {error}.")
+        say(
+            f"The engine could not be compiled and takes three times as long for its own work: {error}."
+        )
         return False
     return True
 

@@ -151,7 +151,7 @@ compile_engine() {
         rm -rf "$tools"
         if ! uv_pip install --quiet --python "$PYTHON" --target "$tools" --require-hashes \
             -r "$ROOT/setup/compile.requirements"; then
-            say "The engine could not be compiled and runs at half its speed: the lines above tell why."
+            say "The engine could not be compiled and takes three times as long for its own work: the lines above tell why."
             return 0
         fi
         printf '%s' "$wanted" >"$tools/.installed"

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from pbx.calls.listing import duration
 from pbx.calls.models import Call, Leg
-
-
-class ReadOnly:
-    """No add, no change, no delete, whoever asks."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+from pbx.read_only import ReadOnly
 
 
 class LegInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]

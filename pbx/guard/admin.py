@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.http import HttpRequest
 
 from pbx.guard.models import Ban
+from pbx.read_only import ReadOnly
 
 
 @admin.register(Ban)
-class BanAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class BanAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("source", "reason", "since", "until", "dropped", "lifted_at", "lifted_by")
     list_filter = ("kind", "level")
     search_fields = ("source", "reason")
     search_help_text = "Address or reason"
     date_hierarchy = "since"
     empty_value_display = "–"
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Ban | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Ban | None = None) -> bool:
-        return False

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.http import HttpRequest
 
+from pbx.read_only import ReadOnly
 from pbx.registrations.models import Binding
 
 
 @admin.register(Binding)
-class BindingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class BindingAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = (
         "aor",
         "contact",
@@ -24,12 +24,3 @@ class BindingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     search_help_text = "Address, contact, source or user agent"
     ordering = ("aor", "registered_at")
     empty_value_display = "–"
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Binding | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Binding | None = None) -> bool:
-        return False

@@ -18,8 +18,8 @@ def caller(wire: Wire) -> Phone:
     return registered(wire, "1001", SOURCE, 40_000, transport="TCP")
 
 
-def call_by_via(caller: Phone, bob: Phone, sent_by: str) -> None:
-    """A MESSAGE with that Via, answered by Bob after the connection has closed."""
+def answered_late(wire: Wire, caller: Phone, bob: Phone, sent_by: str) -> None:
+    """A MESSAGE with that Via is answered by Bob after its connection has closed."""
     caller.authenticated("MESSAGE", "sip:1002@pbx.test", body="hello")
     own, name = caller.via, sent_by
 
@@ -30,6 +30,9 @@ def call_by_via(caller: Phone, bob: Phone, sent_by: str) -> None:
     bob.reply(bob.request("MESSAGE"), 200, tag="b")
     caller.response(200)
     caller.authenticated("MESSAGE", "sip:1002@pbx.test", body="hello again")
+    request = bob.request("MESSAGE")
+    wire.drop_connection(caller.flow)
+    bob.reply(request, 200, tag="b")
 
 
 def answered_at(wire: Wire) -> list[tuple[str, str, int]]:
@@ -44,38 +47,26 @@ def answered_at(wire: Wire) -> list[tuple[str, str, int]]:
 def test_18_2_2_to_the_source_address_and_the_port_of_the_via(
     wire: Wire, caller: Phone, bob: Phone
 ) -> None:
-    call_by_via(caller, bob, f"{SOURCE}:5080")
-    request = bob.request("MESSAGE")
-    wire.drop_connection(caller.flow)
-    bob.reply(request, 200, tag="b")
+    answered_late(wire, caller, bob, f"{SOURCE}:5080")
     assert answered_at(wire)[-1] == ("TCP", SOURCE, 5080)
 
 
 def test_18_2_2_received_counts_more_than_a_private_address(
     wire: Wire, caller: Phone, bob: Phone
 ) -> None:
-    call_by_via(caller, bob, "10.0.0.7:5080")
-    request = bob.request("MESSAGE")
-    wire.drop_connection(caller.flow)
-    bob.reply(request, 200, tag="b")
+    answered_late(wire, caller, bob, "10.0.0.7:5080")
     assert answered_at(wire)[-1] == ("TCP", SOURCE, 5080)
 
 
 def test_18_2_2_without_a_port_the_usual_one(wire: Wire, caller: Phone, bob: Phone) -> None:
-    call_by_via(caller, bob, "phone.test")
-    request = bob.request("MESSAGE")
-    wire.drop_connection(caller.flow)
-    bob.reply(request, 200, tag="b")
+    answered_late(wire, caller, bob, "phone.test")
     assert answered_at(wire)[-1] == ("TCP", SOURCE, 5060)
 
 
 def test_3263_5_if_that_fails_where_the_name_in_the_via_leads(
     wire: Wire, caller: Phone, bob: Phone
 ) -> None:
-    call_by_via(caller, bob, "phone.test")
-    request = bob.request("MESSAGE")
-    wire.drop_connection(caller.flow)
-    bob.reply(request, 200, tag="b")
+    answered_late(wire, caller, bob, "phone.test")
     wire.servers["phone.test"] = Located((Place("TCP", "198.51.100.88", 5090, "phone.test"),))
     wire.bounce(wire.flow_to("TCP", SOURCE, 5060))
     assert answered_at(wire)[-1] == ("TCP", "198.51.100.88", 5090)
@@ -84,10 +75,7 @@ def test_3263_5_if_that_fails_where_the_name_in_the_via_leads(
 def test_a_connection_that_stands_does_not_send_the_answer_again_when_it_ends(
     wire: Wire, caller: Phone, bob: Phone
 ) -> None:
-    call_by_via(caller, bob, "phone.test")
-    request = bob.request("MESSAGE")
-    wire.drop_connection(caller.flow)
-    bob.reply(request, 200, tag="b")
+    answered_late(wire, caller, bob, "phone.test")
     wire.servers["phone.test"] = Located((Place("TCP", "198.51.100.88", 5090, "phone.test"),))
     wire.advance(11)
     before = len(answered_at(wire))
