@@ -68,6 +68,14 @@ class OwnAddresses:
         self.routes.add(flow.route)
         return flow.route
 
+    def sips_route(self, route: str) -> str:
+        """The same beginning for a dialog that is `sips:`, which says its transport (RFC 5630 §5.3)."""
+        host = route[len("<sip:") :].partition(";")[0]
+        websocket = ";transport=ws" if ";transport=ws" in route else ""
+        made = f"<sips:{host};lr{websocket}"
+        self.routes.add(made)
+        return made
+
     def contact(self, user: str, flow: Flow) -> str:
         """Our Contact in a dialog with the peer of a flow (RFC 3261 §12.1.1); `user` is escaped."""
         at = host_port(self._told(flow), self._port(flow.transport))

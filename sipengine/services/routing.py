@@ -50,13 +50,14 @@ ANSWER: Final = "answer"
 class Destination:
     """One target of a stage: an extension's AOR (`aor` set) or an outside URI (`uri` set).
 
-    With `instance` only that phone of the AOR is meant (RFC 5627).
+    With `instance` only that phone of the AOR is meant (RFC 5627), if `secure` only what TLS leads to.
     """
 
     aor: str = ""
     uri: str = ""
     name: str = ""
     instance: str = ""
+    secure: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,7 +191,7 @@ class InviteContext:
         """(branch parameter, INVITE) to send to a target by `flow`; `media` is for its Record-Route."""
         call = self.call
         note = "" if call is None else self.proxy.record_route.lines(
-            call.call_id, call.caller_tag, self._source, flow, media
+            call.call_id, call.caller_tag, self._source, flow, media, target.uri
         )  # fmt: skip
         assert self._request is not None
         extra = self._breadth if self._additions is None else self._additions.lines(target, flow)

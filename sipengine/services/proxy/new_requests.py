@@ -26,6 +26,7 @@ from sipengine.services.proxy.outcomes import result_of
 from sipengine.services.proxy.preloaded_route import check_routes
 from sipengine.services.proxy.proxy import Proxy
 from sipengine.services.proxy.session_timer import SessionAsk, SessionTimers
+from sipengine.services.proxy.sips import NOT_ALLOWED, secured
 from sipengine.services.redirect import contacts_of, registered_contacts
 from sipengine.services.replies import reply
 from sipengine.services.responsibility import Responsibility
@@ -36,12 +37,13 @@ from sipengine.services.routing import (
     Decision,
     Destination,
     RoutingTable,
+    Stage,
     to_outside,
 )
 from sipengine.services.ua.own_calls import OwnCalls
 from sipengine.sip.address import readable, sender_of
 from sipengine.sip.errors import RemoteProtocolError
-from sipengine.sip.flow import Flow
+from sipengine.sip.flow import SECURE, Flow
 from sipengine.sip.message import Message
 from sipengine.sip.transaction.invite_server import InviteServer
 from sipengine.sip.transaction.layer import TransactionLayer
@@ -105,6 +107,9 @@ class NewRequests:
         uri = parse_uri(message.uri)
         if uri.headers:  # §19.1.1: not allowed there, and they must not go on (RFC 4475 §3.1.2.11)
             raise RemoteProtocolError(400, "Bad Request: headers in the Request-URI")
+        secure = uri.scheme == "sips"
+        if secure and flow.transport not in SECURE:  # RFC 5630 §5.3: its parts do not fit
+            raise RemoteProtocolError(400, "Bad Request: a sips: request that did not come by TLS")
         called = self._responsibility.aor_of(uri)
         if message.has("Route"):
             check_routes(message)
@@ -136,12 +141,12 @@ class NewRequests:
             )
         elif called and called not in self.table.snapshot.extensions:
             raise RemoteProtocolError(404, "Not Found")
-        elif called and message.method == "MESSAGE" and not instance:
+        elif called and message.method == "MESSAGE" and not instance and not secure:
             self._messaging.receive(message, who, called, flow, reply_flow, key, hash_of_loop, now)
         else:
-            destination = Destination(uri=message.uri)
+            destination = Destination(uri=message.uri, secure=secure)
             if called:
-                destination = Destination(aor=called, instance=instance)
+                destination = Destination(aor=called, instance=instance, secure=secure)
             other = NonInviteServer(self._layer, key, reply_flow, now)
             self._proxy.non_invite(other, message, flow, (destination,), hash_of_loop, now)
 
@@ -182,6 +187,8 @@ class NewRequests:
         else:
             decision = to_outside(message.uri)
             call.called = message.uri
+        if message.uri[:5].lower() == "sips:":
+            decision = secured(decision)
         call.rule = decision.rule
         call.decision = decision.trace
         if call.hidden:
@@ -190,6 +197,11 @@ class NewRequests:
             uuid = readable(message.value("Session-ID") or "").partition(";")[0]
             call.decision += (f"In the phones' own logs this call is {uuid[:32]}.",)
         if decision.kind == RING and decision.stage is not None:
+            if self._only_insecure(decision.stage, now):
+                data = reply(message, 480, to_tag=self._answers.tag(message), extra=[NOT_ALLOWED])
+                server.respond(480, data, now)
+                call.finish("failed", 480, "system", now, "no phone there is reached by TLS")
+                return
             server.respond(100, reply(message, 100), now)
             self._proxy.invite(
                 server, message, flow, call, decision.stage, decision.follow_redirects, hash_of_loop, now,
@@ -199,6 +211,12 @@ class NewRequests:
             self._own_calls.receive(message, flow, server, call, decision.feature, now)
         else:
             self._answer(message, server, call, decision, now)
+
+    def _only_insecure(self, stage: Stage, now: float) -> bool:
+        """Whether TLS is wanted and nobody there is reached by it, nor anybody else is tried."""
+        if stage.onward or not stage.destinations[0].secure:
+            return False
+        return not self._proxy.targets(stage.destinations, now)
 
     def _answer(
         self, message: Message, server: InviteServer, call: Call, decision: Decision, now: float

@@ -148,7 +148,7 @@ class NonInviteContext:
         """(branch parameter, request) to send to a target by `flow`."""
         message = self._message
         note = "" if source is None else proxy.record_route.lines(
-            message.call_id, message.from_tag, source, flow
+            message.call_id, message.from_tag, source, flow, "", target.uri
         )  # fmt: skip
         return outgoing.to(target.uri, flow, self._share + note + target.routes)
 

@@ -24,6 +24,7 @@ from sipengine.services.proxy.record_route import Ends, RecordRoute
 from sipengine.services.proxy.resting import Resting
 from sipengine.services.proxy.returning import Arrival
 from sipengine.services.proxy.session_timer import SessionAsk
+from sipengine.services.proxy.sips import NOT_ALLOWED
 from sipengine.services.proxy.targets import (
     MAX_BREADTH,
     Target,
@@ -118,7 +119,8 @@ class Proxy:
         targets = self.targets(destinations, now)
         tag = self.local_tag(server.key)
         if not targets:
-            server.respond(480, reply(message, 480, to_tag=tag), now)
+            extra = [NOT_ALLOWED] if destinations[0].secure else []
+            server.respond(480, reply(message, 480, to_tag=tag, extra=extra), now)
             return
         share = ""
         breadth = breadth_of(message) or MAX_BREADTH

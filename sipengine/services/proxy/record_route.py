@@ -40,15 +40,27 @@ class RecordRoute:
         self._addresses = addresses
 
     def lines(
-        self, call_id: str, from_tag: str, caller: Flow, callee: Flow, media: str = ""
+        self,
+        call_id: str,
+        from_tag: str,
+        caller: Flow,
+        callee: Flow,
+        media: str = "",
+        uri: str = "",
     ) -> str:
-        """The header lines to put above other Record-Routes, each with its line end."""
+        """The header lines to put above other Record-Routes, each with its line end.
+
+        `uri` is the Request-URI that they go with: where that is `sips:` so are they (§16.6 step 4).
+        """
         note = f"{_packed(caller)}!{_packed(callee)}"
         if media:
             note = f"{note}!{media}"
         note = f"{note}!{self._mac(note, call_id, from_tag)}>\r\n"
         towards_caller = caller.route or self._addresses.route(caller)
         towards_callee = callee.route or self._addresses.route(callee)
+        if uri[:5] == "sips:":
+            towards_caller = self._addresses.sips_route(towards_caller)
+            towards_callee = self._addresses.sips_route(towards_callee)
         if towards_caller == towards_callee:
             return f"Record-Route: {towards_caller};f={note}"
         return f"Record-Route: {towards_callee};f={note}Record-Route: {towards_caller};f={note}"

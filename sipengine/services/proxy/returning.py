@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from sipengine.services.binding import Binding
 from sipengine.services.location import Location
 from sipengine.services.proxy.branch import Branch
+from sipengine.services.proxy.sips import is_secure
 from sipengine.services.proxy.targets import target_of
 from sipengine.services.routing import Destination
 from sipengine.sip.flow import RELIABLE, Flow
@@ -44,7 +45,7 @@ def _lately_lost(
         return []
     found = []
     for destination in destinations:
-        if destination.aor:
+        if destination.aor and not destination.secure:
             for binding in location.contacts(destination.aor, now):
                 lost = binding.transport in RELIABLE and binding.flow is None and not binding.path
                 if lost and now - binding.lost_at < LOST_LATELY:
@@ -125,5 +126,7 @@ class Arrival:
     def _follow(self, branch: Branch, former: Flow, now: float) -> None:
         """Send a call after the phone that has had no answer from where it was before."""
         target = target_of(self._binding, self._proxy.location, self._proxy.flows)
-        if branch.unheard and target is not None and target.flow is not former:
+        if target is None or (branch.target.uri[:5] == "sips:" and not is_secure(target)):
+            return
+        if branch.unheard and target.flow is not former:
             branch.follow(target, now)

@@ -8,6 +8,7 @@ from sipengine.services.binding import Binding
 from sipengine.services.gruu import same_instance
 from sipengine.services.location import Location
 from sipengine.services.ports import REACHABLE, Flows
+from sipengine.services.proxy.sips import as_sip, as_sips, is_secure
 from sipengine.services.routing import Destination
 from sipengine.sip.address import parse_address
 from sipengine.sip.errors import RemoteProtocolError
@@ -62,7 +63,7 @@ def targets_of(
             several = len(bindings) > 1
             for binding in bindings:
                 target = target_of(binding, location, flows)
-                if target is None:
+                if target is None or not _suits(target, destination.secure):
                     continue
                 if destination.instance and not same_instance(
                     binding.instance, destination.instance
@@ -77,12 +78,25 @@ def targets_of(
         else:
             try:
                 uri = destination.uri
-                found.append(target_at(uri, uri, flows, uri))
+                outside = target_at(uri, uri, flows, uri)
+                if not destination.secure or is_secure(outside):
+                    found.append(outside)
             except RemoteProtocolError:
                 continue  # a URI that no transport of ours reaches: as if nobody were there
     if len(found) > 1:
         found = list({(target.uri, target.flow, target.hop): target for target in found}.values())
     return found[:MAX_BREADTH]
+
+
+def _suits(target: Target, secure: bool) -> bool:
+    """Whether a request may go there; names the contact by the request's own scheme (RFC 5630 §5.3)."""
+    uri = target.uri
+    if secure:
+        target.uri = as_sips(uri)
+        return is_secure(target)
+    if uri[:5] == "sips:":
+        target.uri = as_sip(uri)
+    return True
 
 
 def target_at(
