@@ -164,14 +164,22 @@ class WebPhone:
         self._ack_failure(response, self.invite_branch)
         return response
 
-    def established(self) -> None:
-        """The called phone answers: take its answer and acknowledge."""
+    def hears_early(self) -> Message:
+        """The called phone describes its sound before it answers (RFC 3960 §3): take that."""
+        response = self.receive(183)
+        assert self.browser is not None
+        self._await(self.browser.accept(response.body))
+        return response
+
+    def established(self, *, described: bool = False) -> None:
+        """The called phone answers: take its answer, if it was not `described` early, and acknowledge."""
         response = self.receive(200)
         self.remote, self.target = response["To"], uri_of(response["Contact"])
         self.routes = response.all("Record-Route")[::-1]
         self._in_dialog("ACK", cseq=self.cseq)
         assert self.browser is not None
-        self._await(self.browser.accept(response.body))
+        if not described:
+            self._await(self.browser.accept(response.body))
 
     def _in_dialog(self, method: str, *, cseq: int = 0, body: str = "") -> None:
         self.request(
