@@ -67,7 +67,8 @@ class Recorder:
 
     def wake(self) -> None:
         """There are new lines. Any thread, never blocks."""
-        self._wake.set()
+        if not self._wake.is_set():
+            self._wake.set()
 
     def store_status(self, status: Status) -> None:
         """Store `status` at the next occasion, in place of one that still waits."""

@@ -56,16 +56,17 @@ class Journal:
     ) -> None:
         self.directory = directory
         self.id = identity
-        self._sizes = segments  # segment number -> bytes synced
+        self._sizes = segments  # segment number -> bytes written
         self._lock_fd = lock_fd
         self._segment_bytes = segment_bytes
         self._limit_bytes = limit_bytes
         self._writing = threading.Lock()  # held over a disk flush: for the writer alone
-        self._guard = threading.Lock()  # of _sizes and _end: held for moments only
+        self._guard = threading.Lock()  # of _sizes, _held and _end: held for moments only
         self._fd = -1
         self._unclean = False  # the active segment may hold bytes after its synced end
         number = max(segments, default=0)
         self._end = Position(number, segments.get(number, 0))
+        self._held = sum(segments.values())
         self.lines_written = 0
 
     @classmethod
@@ -126,10 +127,9 @@ class Journal:
         if not data:
             return self._end
         with self._writing:
-            held = self.pending_bytes(START)
-            if held + len(data) > self._limit_bytes:
+            if self._held + len(data) > self._limit_bytes:
                 raise JournalFull(
-                    f"The journal holds {held} bytes that the database has not taken,"
+                    f"The journal holds {self._held} bytes that the database has not taken,"
                     f" its limit is {self._limit_bytes}."
                 )
             try:
@@ -154,6 +154,7 @@ class Journal:
 
     def _set_end(self, end: Position) -> None:
         with self._guard:
+            self._held += end.offset - self._sizes.get(end.segment, 0)
             self._sizes[end.segment] = end.offset
             self._end = end
 
@@ -293,7 +294,7 @@ class Journal:
                     f"A journal segment cannot be removed: {error.strerror}."
                 ) from error
             with self._guard:
-                del self._sizes[number]
+                self._held -= self._sizes.pop(number)
 
     def pending_bytes(self, position: Position) -> int:
         """How many bytes on disk come after `position`."""
@@ -305,7 +306,7 @@ class Journal:
         """Bytes and segments on disk, lines written since the journal was opened."""
         with self._guard:
             return {
-                "journal_bytes": sum(self._sizes.values()),
+                "journal_bytes": self._held,
                 "journal_segments": len(self._sizes),
                 "journal_lines_written": self.lines_written,
             }

@@ -12,7 +12,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
-from time import monotonic, time
+from time import monotonic
 from typing import TYPE_CHECKING, Final, Protocol
 
 from sipengine.journal import JournalError, encode
@@ -70,6 +70,7 @@ class FactsBeat:
         self._sync_timer: asyncio.TimerHandle | None = None
         self._busy = False
         self._began = 0.0
+        self._took_all = 0.0
         self._idle = asyncio.Event()
         self._idle.set()
         self.commits = self.facts = self.lost = 0
@@ -85,7 +86,7 @@ class FactsBeat:
         elif core.facts_pressing:
             due = now
         else:
-            due = self._began + EASY_BEAT_S
+            due = self._took_all + EASY_BEAT_S
         if self._timer is not None:
             if due >= self._timer.when():
                 return
@@ -101,7 +102,11 @@ class FactsBeat:
         self._began = monotonic()
         if self._busy:  # a flush: its end asks again
             return
-        facts, held = self._endpoint.core.take_facts(time())
+        core = self._endpoint.core
+        in_between = self._began < self._took_all + EASY_BEAT_S and not core.answers_waiting
+        facts, held = core.take_facts(in_between and core.facts_pressing)
+        if not in_between:
+            self._took_all = self._began
         lines = [encode(fact) for fact in facts]
         self.facts += len(lines)
         if held:

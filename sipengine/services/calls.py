@@ -121,8 +121,7 @@ class Call:
         self.answered_device = leg.device
         self.callee_flow = flow
         self.callee_tag = callee_tag
-        self.owner.pressing = True
-        self.owner.changed(self, leg, now)
+        self.owner.changed(self, leg, now, pressing=True)
         if self.left and self.left == callee_tag:
             self.finish("answered", 200, "caller", now)
 
@@ -174,8 +173,7 @@ class Call:
         by = part.hangup_by if same_side else sides.get(part.hangup_by, part.hangup_by)
         self.ended, self.hangup_by = now, by
         self.reason = explain(self)
-        self.owner.pressing = True
-        self.owner.row_changed(self)
+        self.owner.row_changed(self, pressing=True)
 
     @property
     def continues(self) -> bool:
@@ -197,6 +195,7 @@ class Calls:
     __slots__ = (
         "_dirty",
         "_open",
+        "_pressing",
         "_restored",
         "_timers",
         "_unique",
@@ -205,7 +204,6 @@ class Calls:
         "extensions",
         "offset",
         "own_mark",
-        "pressing",
         "total",
         "traces",
         "watcher",
@@ -216,14 +214,14 @@ class Calls:
         self._unique = unique
         self.extensions: dict[str, Extension] = {}  # of the present configuration, for names
         self._timers = timers
-        self._dirty: dict[Call, None] = {}
+        self._dirty: dict[Call, None] = {}  # their rows changed and may wait for a moment
+        self._pressing: dict[Call, None] = {}  # they were answered or ended since last taken
         self._open: set[Call] = set()
         self._restored: dict[Call, list[str]] = {}  # further dialogs of calls of an earlier process
         self.by_dialog: dict[str, Call] = {}  # of two with the same Call-ID and tag the later
         self.due = 0.0
         self.offset = offset
         self.own_mark = ""  # begins the tags of our own user agent, if there is one
-        self.pressing = False  # a call was answered or ended since records were last taken
         self.total = 0
         self.watcher: CallWatcher | None = None  # set while somebody watches a party
         self.traces: Traces | None = None  # told which Call-IDs are calls of the log
@@ -263,18 +261,18 @@ class Calls:
         extension = self.extensions.get(aor)
         return "" if extension is None else extension.name
 
-    def changed(self, call: Call, leg: Leg, now: float) -> None:
-        self._dirty[call if call.whole is None else call.whole] = None
+    def changed(self, call: Call, leg: Leg, now: float, pressing: bool = False) -> None:
+        self.row_changed(call, pressing)
         if self.watcher is not None:
             self.watcher.call_changed(call, leg, now)
 
-    def row_changed(self, call: Call) -> None:
+    def row_changed(self, call: Call, pressing: bool = False) -> None:
         """What only the log tells changed; also of a call that has ended."""
-        self._dirty[call if call.whole is None else call.whole] = None
+        rows = self._pressing if pressing else self._dirty
+        rows[call if call.whole is None else call.whole] = None
 
     def ended(self, call: Call, now: float) -> None:
-        self.pressing = True
-        self._dirty[call if call.whole is None else call.whole] = None
+        self.row_changed(call, pressing=True)
         if self.watcher is not None:
             self.watcher.call_changed(call, None, now)
         self._open.discard(call)
@@ -291,6 +289,7 @@ class Calls:
     def continued(self, whole: Call, part: Call) -> None:
         """`part` has no row of its own; that of `whole` goes on even if it had ended."""
         self._dirty.pop(part, None)
+        self._pressing.pop(part, None)
         self._dirty[whole] = None
 
     @property
@@ -316,16 +315,24 @@ class Calls:
 
     @property
     def waiting(self) -> bool:
-        return bool(self._dirty)
+        return bool(self._dirty or self._pressing)
 
-    def take_records(self) -> list[CallRecord]:
-        """The rows that changed since last asked."""
-        self.pressing = False
-        if not self._dirty:
-            return []
-        calls = list(self._dirty)
-        self._dirty.clear()
-        return [row_of(call, self.offset) for call in calls]
+    @property
+    def pressing(self) -> bool:
+        """Whether a call was answered or ended since its row was last taken."""
+        return bool(self._pressing)
+
+    def take_records(self, only_pressing: bool = False) -> list[CallRecord]:
+        """The rows that changed since last asked, or only those of calls answered or ended since."""
+        taken = self._pressing
+        self._pressing = {}
+        if only_pressing:
+            for call in taken:
+                self._dirty.pop(call, None)
+        elif self._dirty:
+            taken.update(self._dirty)
+            self._dirty.clear()
+        return [row_of(call, self.offset) for call in taken]
 
     def restore(self, records: list[CallRecord], now: float) -> None:
         """Take up the calls that an earlier process left: talking ones go on, others died with it."""

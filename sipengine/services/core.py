@@ -4,7 +4,7 @@ The shell's side of the contract:
 - `receive(data, flow, now)` for every datagram and every framed stream message; it never raises
   for anything a peer sends. Afterwards send what is in `out` (in order) and clear it.
 - If `facts_waiting` is true, within about 50 ms, 20 ms if `answers_waiting`, at once if
-  `facts_pressing`: `facts, held = take_facts(wall)`, make the facts durable, then send `held`. If
+  `facts_pressing`: `facts, held = take_facts()`, make the facts durable, then send `held`. If
   that fails, call `facts_lost(held, now)`, which answers 503 instead.
 - One timer: after each call look at `next_timer()` (monotonic seconds or None) and call
   `handle_timers(now)` then; `out` may be full afterwards.
@@ -229,15 +229,15 @@ class Core:
 
     @property
     def facts_pressing(self) -> bool:
-        """Whether a call was answered or ended: nobody would tell that a second time. Or somebody
-        has subscribed, and must find his subscription after a crash."""
+        """Whether a call was answered or ended, or somebody subscribed: nobody would tell it again."""
         return self._calls.pressing or self.events.notifier.pressing
 
-    def take_facts(self, wall: float) -> tuple[list[Fact], list[tuple[Flow, bytes]]]:
-        """Facts since last asked, and the messages that may go out once they are durable."""
+    def take_facts(self, pressing: bool = False) -> tuple[list[Fact], list[tuple[Flow, bytes]]]:
+        """Facts since last asked, and the messages that may go out once they are durable. With
+        `pressing`, the rows of calls that were neither answered nor ended stay for later."""
         facts: list[Fact] = list(self._facts)
         self._facts.clear()
-        facts += self._calls.take_records()
+        facts += self._calls.take_records(pressing)
         self.events.notifier.pressing = False
         self._taken = facts, self._own.held
         self._own.held = []

@@ -35,7 +35,7 @@ class Told(Replay):
         return sent
 
     def beat(self) -> list[bytes]:
-        facts, held = self.core.take_facts(self.wall + self.now)
+        facts, held = self.core.take_facts()
         print("facts", facts, "held", held)
         self.core.handle_timers(self.now)
         self.tell("timers")

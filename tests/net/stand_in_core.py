@@ -24,6 +24,7 @@ class StandInCore:
         self.timers: list[float] = []
         self.fired: list[float] = []
         self.silent = False
+        self.taken: list[bool] = []  # each time facts were taken: whether only those that press
         self.pressing = False
         self.traces = Traces(TransactionLayer(), 0)
         self.admission = Admission()
@@ -66,10 +67,11 @@ class StandInCore:
         self.fired += [due for due in self.timers if due <= now]
         self.timers = [due for due in self.timers if due > now]
 
-    def take_facts(self, wall: float) -> tuple[list[Fact], list[Out]]:
+    def take_facts(self, pressing: bool = False) -> tuple[list[Fact], list[Out]]:
         facts, held = self.facts, self.held
         self.facts, self.held = [], []
         self.pressing = False
+        self.taken.append(pressing)
         return facts, held
 
     def facts_lost(self, held: list[Out], now: float) -> None:

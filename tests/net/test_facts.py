@@ -110,6 +110,15 @@ def test_other_steps_of_calls_share_a_write_without_waiting_for_the_disk() -> No
         assert journal.synced_writes == 0
 
 
+def test_the_other_steps_stay_for_the_beat_while_calls_end() -> None:
+    with Served(journal=MemoryJournal()) as served, served.udp() as phone:
+        for message in (b"CALL ENDS", b"CALL ENDS", b"CALL rings"):
+            phone.send(message)
+            assert phone.recv(100) == message
+        until(lambda: len(served.core.taken) == 3, "the beat")
+    assert served.core.taken == [False, True, False], "long ago, within the beat, at its end"
+
+
 def test_a_full_disk_keeps_the_rows_of_calls_for_the_next_write() -> None:
     journal = MemoryJournal()
     with Served(journal=journal) as served, served.udp() as phone:

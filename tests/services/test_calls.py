@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sipengine.api import CallRecord, Rule
+from sipengine.api import CallRecord, Fact, Rule
 from tests.services.conftest import World, registered
 from tests.services.user_agents import Dialog, Phone
 from tests.services.wire import DOMAIN, WALL, Wire
@@ -21,6 +21,10 @@ def talk(caller: Phone, callee: Phone, *, ring: float = 3, before_ring: float = 
     dialog = call.answered()
     callee.inbox.clear()
     return dialog
+
+
+def states(facts: list[Fact]) -> list[str]:
+    return [fact.state for fact in facts if isinstance(fact, CallRecord)]
 
 
 def end(dialog: Dialog, other: Phone) -> None:
@@ -303,11 +307,27 @@ class TestRestart:
         wire.beat()
         assert len(wire.rows) == 2
 
+    def test_while_others_are_answered_and_ended_a_ringing_call_may_wait(
+        self, wire: Wire, alice: Phone, bob: Phone
+    ) -> None:
+        dialog = talk(alice, bob)
+        wire.core.take_facts()
+        call = alice.call("1002")
+        bob.incoming().ring()
+        call.rings()
+        end(dialog, bob)
+        assert wire.core.facts_pressing
+        assert states(wire.core.take_facts(pressing=True)[0]) == ["ended"]
+        assert not wire.core.facts_pressing
+        assert wire.core.facts_waiting, "the other call rings"
+        assert states(wire.core.take_facts()[0]) == ["ringing"]
+        assert not wire.core.facts_waiting
+
     def test_rows_that_could_not_be_stored_come_again(
         self, wire: Wire, alice: Phone, bob: Phone
     ) -> None:
         dialog = talk(alice, bob)
-        facts, held = wire.core.take_facts(wire.wall)
+        facts, held = wire.core.take_facts()
         assert len(facts) == 1
         wire.core.facts_lost(held, wire.now)
         assert wire.core.facts_waiting

@@ -261,6 +261,6 @@ def test_rfc5626_6_flows_outlive_a_restart(wire: Wire, alice: Phone) -> None:
     flow_of_bob(wire, 1, transport="UDP")
     flow_of_bob(wire, 2, transport="UDP")
     wire.restart()
-    records = {(r.contact, r.reg_id) for r in wire.core.take_facts(wire.wall)[0]}  # type: ignore[union-attr]
+    records = {(r.contact, r.reg_id) for r in wire.core.take_facts()[0]}  # type: ignore[union-attr]
     assert records == set()
     assert wire.core.counters()["bindings_now"] == 3

@@ -266,7 +266,7 @@ class Wire:
 
     def beat(self) -> list[Fact]:
         """The shell makes the facts durable and sends what waited for that."""
-        facts, held = self.core.take_facts(self.wall)
+        facts, held = self.core.take_facts()
         for fact in facts:
             if isinstance(fact, BindingRecord):
                 self.bindings[(fact.aor, fact.contact, fact.instance, fact.reg_id)] = fact

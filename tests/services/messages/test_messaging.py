@@ -77,7 +77,7 @@ class TestKept:
 
     def test_503_when_it_cannot_be_made_durable(self, wire: Wire, alice: Phone) -> None:
         send(alice)
-        _, held = wire.core.take_facts(wire.wall)
+        _, held = wire.core.take_facts()
         wire.core.facts_lost(held, wire.now)
         wire.settle()
         assert alice.response(503)["Retry-After"]
