@@ -120,8 +120,9 @@ class Journal:
         """Append `lines` (from `encode`) and return the new end once they are on disk. Blocks.
 
         Without `sync` the system may keep them in memory until the next write with it: they
-        outlive this process, but not a power failure. All or nothing: raises `JournalFull` (disk or limit) or `JournalError` (disk failed) with
-        the segment truncated to where it was, so that the caller may refuse what it asked for.
+        outlive this process, but not a power failure. All or nothing: raises `JournalFull` (disk
+        or limit) or `JournalError` (disk failed) with the segment truncated to where it was, so
+        that the caller may refuse what it asked for.
         """
         data = b"".join(lines)
         if not data:
