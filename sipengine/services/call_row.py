@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sipengine.api import STATE_TALKING, CallRecord, LegRecord
 
 if TYPE_CHECKING:
-    from sipengine.services.calls import Call
+    from sipengine.services.call import Call
 
 
 def row_of(call: Call, offset: float) -> CallRecord:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sipengine.sip.status import reason_phrase
 
 if TYPE_CHECKING:
-    from sipengine.services.calls import Call
+    from sipengine.services.call import Call
 
 
 def duration(seconds: float) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sipengine.services.calls import Call
+from sipengine.services.call import Call
 from sipengine.sip.address import parse_address
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.uri import parse_uri, unescape

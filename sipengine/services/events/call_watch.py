@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from sipengine.api import STATE_ENDED
-from sipengine.services.calls import Call, Calls
+from sipengine.services.call import Call
+from sipengine.services.calls import Calls
 from sipengine.services.leg import Leg
 
 

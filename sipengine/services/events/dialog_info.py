@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from sipengine.api import STATE_ENDED, STATE_RINGING, STATE_TALKING
-from sipengine.services.calls import Call
+from sipengine.services.call import Call
 from sipengine.services.events.xml_text import HEAD, escaped
 from sipengine.sip.address import readable
 

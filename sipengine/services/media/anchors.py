@@ -39,7 +39,7 @@ from sipengine.services.ports import (
 from sipengine.sip.timers import TimerQueue
 
 if TYPE_CHECKING:
-    from sipengine.services.calls import Call
+    from sipengine.services.call import Call
     from sipengine.services.proxy.forwarding import Branches
     from sipengine.sip.flow import Flow
     from sipengine.sip.message import Message

@@ -9,7 +9,7 @@ from sipengine.sip.message import tag_of
 from sipengine.sip.transaction.invite_client import header_line
 
 if TYPE_CHECKING:
-    from sipengine.services.calls import Call
+    from sipengine.services.call import Call
     from sipengine.services.media.anchors import Anchor, Anchors
     from sipengine.services.media.numbering import Numbering
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sipengine.services.calls import Call, Leg
+from sipengine.services.call import Call
+from sipengine.services.leg import Leg
 from sipengine.services.media.bodies import sdp_of, with_sdp
 from sipengine.services.media.crossing import Crossing, to_tag_of
 from sipengine.services.ports import MediaAnswer

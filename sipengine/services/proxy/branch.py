@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sipengine.services.calls import Call
+from sipengine.services.call import Call
 from sipengine.services.leg import Leg
 from sipengine.services.proxy.attempts import Attempts
 from sipengine.services.proxy.forwarding import cancel_of

@@ -6,7 +6,8 @@ Whoever can show neither gets 481.
 
 from __future__ import annotations
 
-from sipengine.services.calls import Call, Calls
+from sipengine.services.call import Call
+from sipengine.services.calls import Calls
 from sipengine.services.media.crossing import Crossing
 from sipengine.services.media.numbering import invite_server, other_server
 from sipengine.services.media.pressed_keys import PlayedKey, key_in

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sipengine.services.binding import Binding
-from sipengine.services.calls import Call, Leg
+from sipengine.services.call import Call
+from sipengine.services.leg import Leg
 from sipengine.services.media.crossing import Crossing
 from sipengine.services.media.crossing_branch import CrossingBranch
 from sipengine.services.proxy import outcomes

@@ -6,7 +6,8 @@ Only our own users may have them forwarded: everybody else is challenged (407) o
 from __future__ import annotations
 
 from sipengine.api import ConfigSnapshot, Extension
-from sipengine.services.calls import MAX_CALLS, Call, Calls
+from sipengine.services.call import Call
+from sipengine.services.calls import MAX_CALLS, Calls
 from sipengine.services.challenger import Challenger
 from sipengine.services.gruu import to_one_phone
 from sipengine.services.location import Location

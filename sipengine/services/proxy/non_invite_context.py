@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sipengine.services.calls import Call
+from sipengine.services.call import Call
 from sipengine.services.proxy.best_response import BestResponse
 from sipengine.services.proxy.flow_failover import FlowFailover
 from sipengine.services.proxy.forwarding import Outgoing

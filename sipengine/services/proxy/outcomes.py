@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sipengine.services.calls import Call
+from sipengine.services.call import Call
 from sipengine.services.explanation import number, person
 from sipengine.services.proxy.branch import Branch
 from sipengine.services.routing import BUSY, NO_ANSWER, Stage

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from sipengine.services.binding import Binding
-from sipengine.services.calls import Call, Calls
+from sipengine.services.call import Call
+from sipengine.services.calls import Calls
 from sipengine.services.gruu import Gruus
 from sipengine.services.location import Location
 from sipengine.services.media.anchors import Anchors

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from sipengine.api import ConfigSnapshot
-from sipengine.services.calls import Call
+from sipengine.services.call import Call
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.message import Message
 from sipengine.sip.status import reason_phrase

@@ -15,7 +15,7 @@ from sipengine.sip.sdp.answering import Origin
 from sipengine.sip.sdp.description import Description, parse_description
 
 if TYPE_CHECKING:
-    from sipengine.services.calls import Call
+    from sipengine.services.call import Call
     from sipengine.services.media.anchors import Anchor, Anchors
     from sipengine.services.ua.session import Session
 

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Final
 
 from sipengine.api import Extension
-from sipengine.services.calls import Call, Calls
+from sipengine.services.call import Call
+from sipengine.services.calls import Calls
 from sipengine.services.feature_codes import FeatureCode
 from sipengine.services.ports import Media
 from sipengine.services.proxy.proxy import Proxy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sipengine.api import Extension
-from sipengine.services.calls import Call
+from sipengine.services.call import Call
 from sipengine.services.feature_codes import FeatureCode
 from sipengine.services.media.crossing import Crossing
 from sipengine.services.ports import Media

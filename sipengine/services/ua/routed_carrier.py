@@ -6,7 +6,7 @@ that neither calls into the other's half-done work.
 
 from __future__ import annotations
 
-from sipengine.services.calls import Call
+from sipengine.services.call import Call
 from sipengine.services.media.anchors import Anchor
 from sipengine.services.proxy.proxy import Proxy
 from sipengine.services.routing import Decision

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sipengine.services.calls import Call, Leg
+from sipengine.services.call import Call
+from sipengine.services.leg import Leg
 from sipengine.services.ports import Media, Sound
 from sipengine.services.ua.ending import Ending
 from sipengine.services.ua.referrals import Referral
