@@ -1,8 +1,7 @@
 """The response context of one INVITE (RFC 3261 §16.7): its branches, their answers, its stages.
 
-A call rings in stages (services/routing.py); within a stage all targets ring at once. Each stage
-has a timeout shorter than Timer C, so that Timer C (§16.8) is this timeout here; an in-dialog
-INVITE has only Timer C itself.
+A call rings in stages (services/routing.py), all targets of a stage at once. A stage's timeout is
+shorter than Timer C and stands for it (§16.8); an in-dialog INVITE has only Timer C itself.
 """
 
 from __future__ import annotations
