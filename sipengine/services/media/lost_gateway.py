@@ -14,7 +14,7 @@ from sipengine.services.media.in_dialog import send_in_dialog
 from sipengine.sip.transaction.layer import TransactionLayer
 
 if TYPE_CHECKING:
-    from sipengine.services.calls import Call
+    from sipengine.services.call import Call
     from sipengine.services.media.anchors import Anchor
     from sipengine.services.proxy.forwarding import Branches
 
