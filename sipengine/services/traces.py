@@ -234,12 +234,9 @@ class Traces:
 def call_id_of(data: bytes) -> str:
     """The Call-ID of an unread message, "" if none is found."""
     at = data.find(b"\r\nCall-ID: ")
-    end = data.find(b"\r\n", at + 11)
-    if (
-        0 <= at < end
-        and data[end + 2 : end + 3] not in _FOLDS
-        and b"\r\n\r\n" not in data[: at + 2]
-    ):
-        return data[at + 11 : end].decode("latin-1").strip()
+    if at > 0 and data.find(b"\r\n\r\n", 0, at + 3) < 0:
+        end = data.find(b"\r\n", at + 11)
+        if end > 0 and data[end + 2 : end + 3] not in _FOLDS:
+            return data[at + 11 : end].decode("latin-1").strip()
     line = header_line(data, b"Call-ID", b"i")
     return "" if line is None else line[8:].decode("latin-1").strip()
