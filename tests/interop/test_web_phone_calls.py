@@ -110,8 +110,8 @@ def test_two_calls_and_swapping_between_them(web: WebPeople, phones: Phones) -> 
     third.dial("4101")
     assert "486" in third.wait_for("CALL_CLOSED")["param"]
 
-    page.press("Swap: 4103")
-    expect(page.window.locator("#call-who")).to_have_text("4103")
+    page.press("Swap: Phone 4103")
+    expect(page.window.locator("#call-who")).to_have_text("Phone 4103")
     page.hears(880)
     keys_reach(page, one, "1")
     two.hang_up()
@@ -119,14 +119,14 @@ def test_two_calls_and_swapping_between_them(web: WebPeople, phones: Phones) -> 
     page.hears(880)
 
     third.dial("4101")
-    page.press("Hold and answer: 4105")
+    page.press("Hold and answer: Phone 4105")
     third.wait_for("CALL_ESTABLISHED")
     page.hears(700)
     third.hears(TONE["4101"], deadline=15)
     page.press("Hang up")
     third.wait_for("CALL_CLOSED")
     page.says("On hold")
-    expect(page.window.locator("#call-who")).to_have_text("4103")
+    expect(page.window.locator("#call-who")).to_have_text("Phone 4103")
     page.press("Hold")
     page.hears(880)
     one.hang_up()

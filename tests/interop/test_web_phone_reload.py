@@ -50,7 +50,9 @@ def test_a_call_outlives_the_reload_of_the_page(
     desk.hears(TONE["4111"], deadline=15)
     page.press("Mute")
     page.window.reload()
-    expect(page.window.get_by_role("heading", name="You were in a call with 4113")).to_be_visible()
+    expect(
+        page.window.get_by_role("heading", name="You were in a call with Phone 4113")
+    ).to_be_visible()
     page.is_ready()
     page.press("Go on with the call")
     page.says("Talking, microphone off")
@@ -196,7 +198,8 @@ def test_a_call_is_announced_while_nobody_looks(web: WebPeople, phones: Phones) 
     )
     desk.dial("4111")
     page.says("Incoming call")
-    assert page.window.evaluate("notices.map((each) => each.title)") == ["4113 is calling"]
+    page.window.wait_for_function("notices.length === 1")
+    assert page.window.evaluate("notices[0].title") == "Phone 4113 is calling"
     desk.hang_up()
     page.is_idle()
     page.window.wait_for_function("notices[0].gone")

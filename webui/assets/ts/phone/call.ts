@@ -49,6 +49,8 @@ interface EndOfCall {
 /** One call of this page. */
 export class Call {
   mode: CallMode;
+  /** The number of our own whose name is not known yet, "" for none. */
+  number = "";
   rings = false;
   since = 0;
   muted = false;
@@ -71,8 +73,8 @@ export class Call {
   });
 
   private constructor(
-    readonly who: string,
-    readonly detail: string,
+    public who: string,
+    public detail: string,
     mode: CallMode,
     private readonly view: CallView,
   ) {
@@ -81,6 +83,7 @@ export class Call {
 
   static out(ua: UA, target: string, microphone: MediaStream, view: CallView): Call {
     const call = new Call(target, "", "calling", view);
+    call.number = target;
     call.microphone = microphone;
     const session = ua.call(target, {
       mediaStream: microphone,
@@ -94,6 +97,7 @@ export class Call {
   static incoming(session: RTCSession, view: CallView): Call {
     const { display_name: name, uri } = session.remote_identity;
     const call = new Call(name || uri.user, name ? uri.user : "", "incoming", view);
+    if (!name && uri.host === session.local_identity.uri.host) call.number = uri.user;
     session.on("peerconnection", (event) => call.listen(event.peerconnection));
     call.watch(session);
     return call;
@@ -104,6 +108,7 @@ export class Call {
     const { refer_to: target } = event.request as unknown as { refer_to: { uri: URI } };
     const next = new Call(target.uri.user, "", "calling", view);
     next.microphone = microphone;
+    next.number = target.uri.user;
     next.note = `Transferred by ${call.who}`;
     event.accept((session: RTCSession) => next.watch(session), {
       mediaStream: microphone,
@@ -144,6 +149,13 @@ export class Call {
   /** Whether the call can be held, transferred and so on. */
   get settled(): boolean {
     return this.mode === "talking" && !this.broken && this.view.isConnected();
+  }
+
+  /** Show the name of whoever has that number. */
+  rename(name: string): void {
+    this.detail = this.number;
+    this.who = name;
+    this.view.changed(this);
   }
 
   answer(microphone: MediaStream): void {

@@ -7,6 +7,8 @@ import { anotherMicrophone } from "./microphone";
 export interface CallsView {
   /** Which calls there are, or something about one of them, is other than before. */
   changed(): void;
+  /** There is one more call. */
+  came(call: Call): void;
   /** A call is over; `words` say why if it did not just end. */
   gone(call: Call, words: string): void;
   /** A call was cut off from the server and may go on when that is there again. */
@@ -163,6 +165,7 @@ export class Calls implements CallView {
 
   private add(call: Call): void {
     this.list.push(call);
+    this.view.came(call);
   }
 
   private remove(call: Call): void {

@@ -11,6 +11,7 @@ import { element } from "./element";
 import { KEPT_MS, KeptCalls } from "./kept-calls";
 import { Line, type LineState, type LineView } from "./line";
 import { closeMicrophone, NoMicrophone, openMicrophone } from "./microphone";
+import { nameOf } from "./names";
 import { Notice } from "./notice";
 import { NotCallable, targetOf } from "./number";
 import { ResumeOffer } from "./resume-offer";
@@ -145,17 +146,21 @@ class Page implements CallsView, DialFormView, LineView, TabsView {
 
   began(ua: UA): void {
     ua.on("newRTCSession", (event: { originator: string; session: RTCSession }) => {
-      if (event.originator !== "remote") return;
-      this.calls.take(event.session);
-      const { all } = this.calls;
-      const latest = all[all.length - 1];
-      if (latest?.mode !== "incoming" || latest.microphone) return;
-      this.tell("");
-      this.notice.tell(latest.who);
+      if (event.originator === "remote") this.calls.take(event.session);
     });
   }
 
   // ---------------------------------------------------------------- what the calls tell
+
+  came(call: Call): void {
+    if (call.mode === "incoming") this.tell("");
+    void nameOf(this.root.dataset.people ?? "", call.number).then((name) => {
+      if (name) call.rename(name);
+      if (call.mode === "incoming" && !call.microphone && this.calls.all.includes(call)) {
+        this.notice.tell(call.who);
+      }
+    });
+  }
 
   changed(): void {
     this.panel.show();
