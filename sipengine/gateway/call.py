@@ -93,6 +93,8 @@ class Call:
             raise BadSdp("the offer wants no audio")
         family = family_of(remote.host) if remote.host else ""
         offerer, answerer = self._sides(tag)
+        if offerer is None and remote.is_web:
+            offerer = self._forked(tag, remote)
         offerer = self._leg(offerer, remote.is_web, remote.is_srtp, family, wish.signalled_from)
         protocol = wish.protocol or remote.protocol
         to_web = "TLS" in protocol
@@ -104,6 +106,9 @@ class Call:
                 offerer.close(self._loop.time())
             raise
         offerer.tag = tag
+        if isinstance(offerer, WebLeg) and offerer not in self.legs:
+            offer = (self.name.partition("-")[2], tag, remote.ufrag, remote.password)
+            self._surroundings.web_offers.setdefault(offer, offerer)
         for leg in [leg for leg in self.legs if leg not in (offerer, answerer)]:
             leg.close(self._loop.time())
         self.legs = [offerer, answerer]
@@ -181,9 +186,19 @@ class Call:
     def _web_family(self, family: str) -> str:
         return family if family in self._surroundings.places else self._surroundings.usual_family
 
+    def _forked(self, tag: str, remote: Remote) -> Leg | None:
+        """The leg that the same offer has already made: the engine forks a call into several, whose names
+        differ before the first hyphen. Nobody else knows the browser's ICE password."""
+        dialog = self.name.partition("-")[2]
+        known = self._surroundings.web_offers.get((dialog, tag, remote.ufrag, remote.password))
+        return known.shared_with_another() if dialog and isinstance(known, WebLeg) else None
+
     def _join(
         self, offerer: Leg, answerer: Leg, accepted: tuple[Format, ...], remote: Remote
     ) -> None:
+        former, offerer.partner = offerer.partner, answerer
+        if former is not None and former is not answerer:
+            former.path = None  # of a fork, one phone is heard at a time: who answered last
         offerer.path = self._path(offerer, answerer, accepted, remote.formats)
         answerer.path = self._path(answerer, offerer, answerer.told, accepted)
 

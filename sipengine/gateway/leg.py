@@ -37,6 +37,7 @@ class Leg(ABC):
         self.outgoing = Outgoing()
         self.feedback = rtcp.Feedback()
         self.path: Path | None = None
+        self.partner: Leg | None = None  # whom the peer hears
         self.strangers = 0  # packets from addresses that are not the peer's
         self.undecipherable = 0
         self.unsent = 0
@@ -112,4 +113,4 @@ class Leg(ABC):
     def close(self, now: float) -> None:
         if self.has_keys() and self.outgoing.packets:
             self.send_rtcp(rtcp.bye(self.outgoing, self.incoming, self.surroundings.cname, now))
-        self.path = None
+        self.path = self.partner = None

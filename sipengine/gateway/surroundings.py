@@ -34,6 +34,8 @@ class Surroundings:
     candidates: tuple[str, ...]
     """Hosts that browsers are told, the best first."""
     counters: Counter[str] = field(default_factory=Counter)
+    web_offers: dict[tuple[str, ...], object] = field(default_factory=dict)
+    """What names a browser's first offer -> the leg that it made (`call.py`)."""
     cname: str = field(default_factory=lambda: secrets.token_hex(8))
     fingerprint: str = ""
 

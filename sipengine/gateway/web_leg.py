@@ -29,6 +29,7 @@ class WebLeg(Leg):
         self._source: Address | None = None
         self._send = surroundings.shared.sender(0).sendto
         self._consented = False
+        self._calls = 1
         surroundings.shared.expect(self._ice.credentials.ufrag, self)
 
     def _new_dtls(self) -> Dtls:
@@ -54,6 +55,12 @@ class WebLeg(Leg):
         return self._source is not None and not self._consented
 
     # -- signalling
+
+    def shared_with_another(self) -> WebLeg:
+        """The same leg for another call, of the same offer that was forked (RFC 3261 §16.7): a browser has
+        one ICE and one DTLS association, whichever phone answers it. Each call closes it."""
+        self._calls += 1
+        return self
 
     def local_offer(self, protocol: str, formats: tuple[Format, ...], like: Remote) -> Local:
         self.mid = self.mid or "0"
@@ -221,6 +228,12 @@ class WebLeg(Leg):
         super().tick(now)
 
     def close(self, now: float) -> None:
+        self._calls -= 1
+        if self._calls:
+            return
         super().close(now)
+        offers = self.surroundings.web_offers
+        for offer in [offer for offer, leg in offers.items() if leg is self]:
+            del offers[offer]
         self.surroundings.shared.forget(self)
         self._dtls.close()

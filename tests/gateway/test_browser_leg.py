@@ -80,6 +80,60 @@ async def test_rfc5763_5_a_browser_calls_a_phone(served: Served) -> None:
     assert told["quality"]["a"]["transcoded"] == 0
 
 
+async def test_a_forked_call_s_phones_are_heard_by_one_browser(served: Served) -> None:
+    """RFC 3960 §3.1: one announces something, another answers; the browser shakes hands once."""
+    web, early, callee = browser(served, 1000, "PCMA"), served.phone(), served.phone("127.0.0.4")
+    offer = await web.offer()
+    to_early = await served.controller.offer("1-call", "a", offer, **TO_PHONE)
+    to_callee = await served.controller.offer("2-call", "a", offer, **TO_PHONE)
+    assert audio(to_early).port != audio(to_callee).port
+    first = await served.controller.answer(
+        "1-call", ("a", "b"), early.sdp("8"), **TO_BROWSER_ANSWER
+    )
+    await web.accept(first)
+    await hear_each_other(web, early, audio(to_early))
+
+    second = await served.controller.answer(
+        "2-call", ("a", "c"), callee.sdp("8"), **TO_BROWSER_ANSWER
+    )
+    for word in ("a=ice-ufrag", "a=ice-pwd", "a=fingerprint", "a=ssrc", "m=audio"):
+        one, other = (
+            [line for line in sdp.split("\r\n") if line.startswith(word)] for sdp in (first, second)
+        )
+        assert one == other != []
+    web.heard.clear()
+    heard_early = len(early.received)
+    playing = asyncio.create_task(play(early, audio(to_early), 700))
+    try:
+        await hear_each_other(web, callee, audio(to_callee))
+    finally:
+        playing.cancel()
+    assert len(early.received) <= heard_early + 2  # nor does it hear any more
+
+    await served.controller.ask(command="delete", call_id="1-call")
+    web.heard.clear()
+    callee.received.clear()
+    await hear_each_other(web, callee, audio(to_callee))
+    assert served.counters["dtls_handshakes"] == 1
+    await served.controller.ask(command="delete", call_id="2-call")
+    assert not served.gateway._surroundings.web_offers
+
+
+async def test_another_dialog_gets_another_leg_for_the_same_words(served: Served) -> None:
+    web = browser(served, 1000, "PCMA")
+    offer = await web.offer()
+    for name, tag in (
+        ("1-call", "a"),
+        ("2-other", "a"),
+        ("3-call", "b"),
+        ("whole", "a"),
+        ("name", "a"),
+    ):
+        await served.controller.offer(name, tag, offer, **TO_PHONE)
+    legs = {id(call.legs[0]) for call in served.gateway._calls.values()}
+    assert len(legs) == 5
+
+
 async def flood(ports: list[int]) -> int:
     """Two thousand packets a second of every kind from a stranger, until cancelled."""
     noise = random.Random(5)

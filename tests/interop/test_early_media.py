@@ -21,7 +21,18 @@ from tests.support.wait import until
 from tests.support.wire_calls import IncomingCall
 from tests.support.wire_phone import WirePhone
 
-CONFIGURATION = {"extensions": [extension("2811"), extension("2812")]}
+CONFIGURATION = {
+    "extensions": [extension(number) for number in ("2811", "2812", "2813")],
+    "rules": [
+        {
+            "name": "early media: all at once",
+            "called": "2815",
+            "action": "forward",
+            "strategy": "simultaneous",
+            "targets": ["2812", "2813"],
+        }
+    ],
+}
 
 SDP = """\
 v=0
@@ -59,9 +70,13 @@ class Announcing:
             self._playing.join(5)
         self._socket.close()
 
-    def announce(self) -> IncomingCall:
-        """Wait for a call, describe the sound in a 183 and begin to play it."""
+    def rings(self) -> IncomingCall:
         call = self.phone.incoming()
+        call.ring()
+        return call
+
+    def announce(self, call: IncomingCall) -> None:
+        """Describe the sound in a 183 and begin to play it."""
         contact = f"Contact: {self.phone.contact}"
         self.phone.reply(
             call.invite, 183, "Session Progress", tag=call.tag, extra=contact, body=self.body
@@ -70,7 +85,6 @@ class Announcing:
         assert named is not None
         self._playing = threading.Thread(target=self._play, args=(("127.0.0.1", int(named[1])),))
         self._playing.start()
-        return call
 
     def _play(self, where: tuple[str, int]) -> None:
         packets = Packets(b"early media seed")
@@ -101,7 +115,8 @@ def test_rfc3960_3_1_a_browser_hears_the_announcement_and_then_the_person(
     web = web_phones.make("2811", chromium=chromium)
     with Announcing(phones.wire("2812"), 600) as desk:
         web.dial("2812")
-        call = desk.announce()
+        call = desk.rings()
+        desk.announce(call)
         web.hears_early()
         web.hears(600, deadline=20)
         desk.answer(call)
@@ -117,6 +132,33 @@ def test_rfc3960_3_1_a_browser_hears_the_announcement_and_then_the_person(
     assert pbx.row_of(web.call_id)["hangup_by"] == "caller"
 
 
+@pytest.mark.parametrize("chromium", [False, True], ids=["aiortc", "Chromium"])
+def test_rfc3960_3_1_of_a_fork_the_last_answer_is_heard(
+    phones: Phones, web_phones: WebPhones, chromium: bool
+) -> None:
+    """Two phones announce something; the first one answers. The browser describes itself once."""
+    web = web_phones.make("2811", chromium=chromium)
+    with Announcing(phones.wire("2812"), 600) as one, Announcing(phones.wire("2813"), 900) as other:
+        web.dial("2815")
+        first, second = one.rings(), other.rings()
+        one.announce(first)
+        web.hears_early()
+        web.hears(600, deadline=20)
+        other.announce(second)
+        web.hears(900)
+        one.answer(first)
+        web.established(described=True)
+        one.phone.wire.receive_request("ACK")
+        second.cancelled()
+        web.hears(600)
+        until(one.is_spoken_to, "voice of the browser")
+        web.request("BYE", web.target, web.local, web.remote, web.call_id, routes=web.routes)
+        bye = one.phone.wire.receive_request("BYE")
+        one.phone.reply(bye, 200, "OK")
+        web.receive(200)
+        web.end_media()
+
+
 def test_an_announcement_may_be_all_that_is_heard(
     pbx: PbxProcess, phones: Phones, web_phones: WebPhones
 ) -> None:
@@ -124,7 +166,8 @@ def test_an_announcement_may_be_all_that_is_heard(
     web = web_phones.make("2811")
     with Announcing(phones.wire("2812"), 700) as desk:
         web.dial("2812")
-        call = desk.announce()
+        call = desk.rings()
+        desk.announce(call)
         web.hears_early()
         web.hears(700, deadline=20)
         call.reject(480, "Temporarily Unavailable")

@@ -255,6 +255,24 @@ class TestWhatGoesWrong:
         assert not wire.plane.asked
         assert "gateway answer" in web.response(200).body
 
+    def test_a_success_puts_a_phone_through_again_that_announced_something(
+        self, wire: Anchored, web: Phone, bob: Phone
+    ) -> None:
+        """Another phone of the fork may have announced something since: the last answer is heard."""
+        assert wire.plane is not None
+        web.call("1002", body=WEB)
+        wire.gateway("offer")
+        incoming = bob.incoming()
+        bob.reply(incoming.invite, 183, "Progress", tag="b", extra=incoming.contact, body=SRTP)
+        wire.gateway("answer")
+        web.response(183)
+        for _ in range(2):  # the second one is repeated
+            bob.reply(incoming.invite, 200, "OK", tag="b", extra=incoming.contact, body=SRTP)
+            if wire.plane.asked:
+                wire.gateway("answer")
+            assert "gateway answer" in web.response(200).body
+        assert [each.command for each in wire.plane.done].count("answer") == 2
+
     def test_a_phone_that_wants_srtp_gets_a_second_offer(self, wire: Anchored, bob: Phone) -> None:
         alice = registered(wire, "1001", "198.51.100.1")
         call = alice.call("1002")

@@ -30,7 +30,17 @@ MAX_HELD: Final = 16
 class CrossingBranch(Branch):
     """`crossing.anchor` is None where no gateway could be had: such a branch fails at once."""
 
-    __slots__ = ("_asked", "_crossing", "_held", "_in", "_message", "_offer", "_out", "_sdp")
+    __slots__ = (
+        "_asked",
+        "_crossing",
+        "_held",
+        "_in",
+        "_message",
+        "_offer",
+        "_out",
+        "_sdp",
+        "_through",
+    )
 
     def __init__(
         self,
@@ -49,6 +59,7 @@ class CrossingBranch(Branch):
         self._in = b""  # the last one of the callee's, and what the gateway made of it
         self._out = b""
         self._held: list[tuple[int, bytes]] = []
+        self._through = False  # the gateway was asked because of a 2xx
 
     @property
     def crosses(self) -> bool:
@@ -134,7 +145,10 @@ class CrossingBranch(Branch):
         while self._held and not self._asked:
             status, data = self._held[0]
             sdp = sdp_of(data) if 100 < status < 300 else b""
-            if sdp and sdp != self._in:
+            # Of a fork the last answer is heard: a 2xx counts anew, whoever announced something since.
+            anew = status >= 200 and not self._through and bool(self._in) and bool(self._sdp)
+            if sdp and (sdp != self._in or anew):
+                self._through = self._through or status >= 200
                 self._ask(status, data, sdp)
                 return
             del self._held[0]
