@@ -46,10 +46,12 @@ app.autodiscover_tasks()
 @app.on_after_finalize.connect
 def _fill_schedule(sender: Celery, **_: Any) -> None:
     from pbx.certificates import tasks as certificates
+    from pbx.guard import tasks as guard
     from pbx.health import tasks as health
 
     health.schedule(sender)
     certificates.schedule(sender)
+    guard.schedule(sender)
 
 
 @worker_ready.connect
