@@ -49,7 +49,8 @@ class Challenger:
         if isinstance(who, Extension):
             return who
         if who is Refusal.MALFORMED:
-            raise RemoteProtocolError(400, "Bad Request: broken credentials")
+            header = "Proxy-Authorization" if proxy else "Authorization"
+            raise RemoteProtocolError(400, f"Bad Request: broken credentials in {header} header")
         if who is Refusal.WAIT:
             raise RemoteProtocolError(503, "Service Unavailable: too many wrong passwords")
         if who is Refusal.WRONG or who is Refusal.SILENT:

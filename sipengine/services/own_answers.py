@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import Final
 
+from sipengine.services.broken_part import named
 from sipengine.services.overload import Admission, retry_after
 from sipengine.services.own_bodies import ACCEPTED
 from sipengine.services.quick_refusal import quick_refusal
@@ -64,6 +65,7 @@ class OwnAnswers:
         self.count("requests_refused")
         if message.method == "ACK":
             return
+        error = named(message, error)
         extra: list[str] = []
         if error.status == 420:
             wanted = message.all("Proxy-Require") + message.all("Require")

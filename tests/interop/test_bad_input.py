@@ -11,15 +11,20 @@ from tests.support.cast import extension
 from tests.support.pbx_process import PbxProcess
 from tests.support.wire import Message, Wire, choose, digest
 from tests.support.wire_calls import branch
+from tests.support.ws_wire import WsWire
 
 CONFIGURATION = {"extensions": [extension("3801"), extension("3802")]}
 SERVER, USER = "sip:pbx.test", "sip:3802@pbx.test"
 
 
-@pytest.fixture(params=["udp", "tcp"])
+@pytest.fixture(params=["udp", "tcp", "ws"])
 def wire(request: pytest.FixtureRequest, pbx: PbxProcess) -> Iterator[Wire]:
-    with Wire(pbx.sip, request.param) as wire:
-        yield wire
+    if request.param == "ws":
+        with WsWire((pbx.sip[0], int(pbx.environment["PBX_WS_PORT"]))) as wire:
+            yield wire
+    else:
+        with Wire(pbx.sip, request.param) as wire:
+            yield wire
 
 
 def request(
@@ -58,7 +63,21 @@ CASES: dict[str, Case] = {
     "CSeq too large": ("OPTIONS", SERVER, {"CSeq": "2147483648 OPTIONS"}, 400, "CSeq"),
     "two From": ("OPTIONS", SERVER, {"extra": "f: <sip:a@b>;tag=2\n"}, 400, "From"),
     "Max-Forwards no number": ("INVITE", USER, {"Max_Forwards": "x"}, 400, "Max-Forwards"),
-    "From cannot be read": ("INVITE", USER, {"From": "<sip:a@b;tag=1"}, 400, "address"),
+    "From cannot be read": ("INVITE", USER, {"From": "<sip:a@b;tag=1"}, 400, "From"),
+    "Route cannot be read": ("INVITE", USER, {"Route": "<sip:x"}, 400, "Route"),
+    "Route of another scheme": ("INVITE", USER, {"Route": "<tel:1>"}, 400, "Route"),
+    "URI with a port of letters": ("INVITE", f"{USER}:x", {}, 400, "Request-URI"),
+    "credentials cannot be read": (
+        "INVITE", USER, {"extra": 'Proxy-Authorization: Digest realm="pbx.test", nonce="x\n'}, 400,
+        "Proxy-Authorization",
+    ),
+    "credentials of REGISTER cannot be read": (
+        "REGISTER", SERVER, {"extra": 'Authorization: Digest realm="pbx.test", nonce="x\n'}, 400,
+        "Authorization",
+    ),
+    "two Max-Forwards": ("OPTIONS", SERVER, {"extra": "Max-Forwards: 3\n"}, 400, "Max-Forwards"),
+    "two Call-IDs": ("OPTIONS", SERVER, {"extra": "i: another\n"}, 400, "Call-ID"),
+    "Max-Breadth no number": ("INVITE", USER, {"Max_Breadth": "x"}, 400, "Max-Breadth"),
     "line without colon": ("OPTIONS", SERVER, {"extra": "Nonsense\n"}, 400, "colon"),
     "version 3": ("OPTIONS", SERVER, {"start": f"OPTIONS {SERVER} SIP/3.0"}, 505, "Version"),
     "unknown scheme": ("OPTIONS", "nobody:pbx.test", {}, 416, "Scheme"),

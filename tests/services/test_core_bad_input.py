@@ -68,8 +68,14 @@ BROKEN = [
     ("uri of 4000 characters", GOOD.replace(f"INVITE {BOB}", f"INVITE sip:{'a' * 4000}@b", 1), 414, "URI"),
     ("300 headers", GOOD.replace("CSeq:", "X: y\n" * 300 + "CSeq:"), 513, "headers"),
     ("empty branch", GOOD.replace("branch=z9hG4bK1", "branch="), 407, ""),
-    ("From that is no address", replaced("From", "<sip:1001@pbx.test;tag=1"), 400, "address"),
-    ("From with an open quote", replaced("From", f'"Alice <sip:1001@{DOMAIN}>;tag=1'), 400, "address"),
+    ("From that is no address", replaced("From", "<sip:1001@pbx.test;tag=1"), 400, "broken address in From header"),
+    ("From with an open quote", replaced("From", f'"Alice <sip:1001@{DOMAIN}>;tag=1'), 400, "broken address in From header"),
+    ("From with a port of letters", replaced("From", "<sip:1001@pbx.test:x>;tag=1"), 400, "broken URI in From header"),
+    ("From with port 99999", replaced("From", "<sip:1001@pbx.test:99999>;tag=1"), 400, "broken port in URI in From header"),
+    ("From of 5000 characters", replaced("From", f"<sip:{'a' * 5000}@pbx.test>;tag=1"), 400, "unusable URI in From header"),
+    ("Route that is no address", GOOD.replace("To:", "Route: <sip:x\nTo:"), 400, "broken address in Route header"),
+    ("Route of another scheme", GOOD.replace("To:", "Route: <tel:1>\nTo:"), 400, "unusable URI in Route header"),
+    ("uri with a port of letters", GOOD.replace(f"INVITE {BOB}", f"INVITE {BOB}:x", 1), 400, "URI in Request-URI"),
 ]  # fmt: skip
 
 
