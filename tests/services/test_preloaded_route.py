@@ -107,7 +107,7 @@ def test_an_outside_name_that_is_ourselves_makes_no_endless_loop(wire: Wire, ali
 @pytest.mark.parametrize(
     ("route", "status"),
     [
-        ("<tel:+4312345>", 416),
+        ("<tel:+4312345>", 400),
         ("<sip:edge.test;transport=sctp;lr>", 416),
         ("<sip:edge test;lr>", 400),
     ],
