@@ -46,7 +46,7 @@ _SILENT.setLevel(logging.CRITICAL)
 class WsFlow(TcpFlow):
     """A WebSocket that a client opened; WS, or WSS when the relay says so. We never open one."""
 
-    __slots__ = ("_admission", "_begun", "_fragments", "_opcode", "_protocol")
+    __slots__ = ("_admission", "_begun", "_faulty", "_fragments", "_opcode", "_protocol")
 
     def __init__(
         self, owner: Connections, local: Address, remote: Address, admission: WsAdmission
@@ -59,6 +59,7 @@ class WsFlow(TcpFlow):
         self._begun = 0  # bytes of the opening request so far
         self._fragments: list[bytes] = []
         self._opcode = Opcode.TEXT
+        self._faulty = False  # we ended it: what comes behind is not looked at
 
     # ------------------------------------------------------------------ the opening request
 
@@ -128,13 +129,14 @@ class WsFlow(TcpFlow):
         for event in protocol.events_received():
             if isinstance(event, Request):
                 self._answer(event)
+                self._faulty = protocol.state is not State.OPEN
             elif not isinstance(event, Frame) or event.opcode is Opcode.CLOSE:
                 break
             elif event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
                 whole += self._frame(event, now)
             else:
                 control += 1
-            if protocol.state is not State.OPEN:
+            if self._faulty:  # not by `protocol.state`: that is of all that was read, its end too
                 break
         if control > CONTROL_FRAMES:
             self._fail(CloseCode.POLICY_VIOLATION, "too many control frames")
@@ -183,6 +185,7 @@ class WsFlow(TcpFlow):
 
     def _fail(self, code: CloseCode, why: str) -> None:
         """End it for a fault of the peer's (RFC 6455 §7.1.7)."""
+        self._faulty = True
         if self._protocol.state is State.OPEN:
             self._protocol.fail(code, why)
 

@@ -3,7 +3,7 @@
 The public one names user and instance: `sip:1001@pbx.example;gr=urn:uuid:…`. The temporary one
 hides both: `sip:tgruu.….@pbx.example;gr` holds them enciphered, so that nothing is stored and every
 one outlives a restart. A temporary GRUU ends with the registration that it was given for: when the
-phone has unregistered, or has come back with another Call-ID (RFC 5627 §3.2.2).
+phone has unregistered, or has come back with another Call-ID (RFC 5627 §3.1.2).
 
 The cipher is a synthetic initialisation vector (a MAC of the text) and BLAKE2 as key stream: whoever
 changes a character finds no user.

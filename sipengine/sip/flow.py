@@ -1,4 +1,4 @@
-"""A flow: the connection or 5-tuple by which a peer is reached (RFC 5626 §3.2)."""
+"""A flow: the connection or 5-tuple by which a peer is reached (RFC 5626 §2.1)."""
 
 from __future__ import annotations
 

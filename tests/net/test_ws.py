@@ -335,6 +335,15 @@ def test_the_close_handshake_is_answered(served: Served) -> None:
     assert served.notes == []
 
 
+def test_what_comes_in_one_piece_with_the_close_is_still_read(served: Served) -> None:
+    """A page that is closed says its last words, BYE and the end of its registration, and is gone."""
+    raw = Raw(served)
+    with raw.socket:
+        raw.send(raw.frame(1, b"BYE"), raw.frame(1, b"REGISTER"), raw.frame(8, b"\x03\xe9"))
+        assert raw.close_code() == 1001
+    assert [data for data, _ in served.core.received] == [b"BYE", b"REGISTER"]
+
+
 def test_nothing_is_sent_to_who_has_gone(served: Served) -> None:
     with connect(served) as client:
         exchange(client)

@@ -133,7 +133,7 @@ def bobs(wire: Wire) -> Desk:
 
 
 @pytest.mark.parametrize("kind", ["public", "temporary"])
-def test_rfc5627_5_2_a_call_to_a_gruu_rings_that_phone_alone(
+def test_rfc5627_6_1_a_call_to_a_gruu_rings_that_phone_alone(
     wire: Wire, alice: Phone, bobs: Desk, kind: str
 ) -> None:
     call = alice.call(getattr(bobs, kind))
@@ -145,14 +145,14 @@ def test_rfc5627_5_2_a_call_to_a_gruu_rings_that_phone_alone(
     assert "GRUU" in " ".join(wire.row.decision)
 
 
-def test_rfc5627_5_2_other_requests_too(wire: Wire, alice: Phone, bobs: Desk) -> None:
+def test_rfc5627_6_1_other_requests_too(wire: Wire, alice: Phone, bobs: Desk) -> None:
     alice.authenticated("MESSAGE", bobs.temporary)
     bobs.phone.reply(bobs.phone.request("MESSAGE"), 200)
     alice.response(200)
     bobs.other.nothing()
 
 
-def test_rfc5627_5_2_a_public_one_of_a_phone_that_is_not_registered_is_480(
+def test_rfc5627_6_1_a_public_one_of_a_phone_that_is_not_registered_is_480(
     alice: Phone, bobs: Desk
 ) -> None:
     alice.call(bobs.public.replace("e128", "e129")).fails(480)
@@ -171,13 +171,13 @@ def test_rfc5627_5_2_a_public_one_of_a_phone_that_is_not_registered_is_480(
         f"sip:tgruu.{'A' * 900}@pbx.test;gr",
     ],
 )
-def test_rfc5627_5_2_one_that_was_never_minted_is_404(alice: Phone, bobs: Desk, uri: str) -> None:
+def test_rfc5627_6_1_one_that_was_never_minted_is_404(alice: Phone, bobs: Desk, uri: str) -> None:
     call = alice.call(uri)
     assert alice.response(404)["CSeq"] == f"{call.cseq} INVITE"
     bobs.phone.nothing()
 
 
-def test_rfc5627_3_2_2_a_temporary_one_ends_with_its_registration(alice: Phone, bobs: Desk) -> None:
+def test_rfc5627_3_1_2_a_temporary_one_ends_with_its_registration(alice: Phone, bobs: Desk) -> None:
     before = bobs.temporary
     bobs.register()
     alice.call(before)
@@ -189,7 +189,7 @@ def test_rfc5627_3_2_2_a_temporary_one_ends_with_its_registration(alice: Phone, 
     alice.call(before).fails(404)
 
 
-def test_rfc5627_3_2_2_and_when_the_phone_comes_with_another_call_id(
+def test_rfc5627_3_1_2_and_when_the_phone_comes_with_another_call_id(
     wire: Wire, alice: Phone, bobs: Desk
 ) -> None:
     before = bobs.temporary

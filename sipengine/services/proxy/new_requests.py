@@ -115,7 +115,7 @@ class NewRequests:
         if message.has("Route"):
             check_routes(message)
         instance = ""
-        if uri.parameters and self._proxy.gruus.concerns(uri):  # RFC 5627 §5.2: one phone
+        if uri.parameters and self._proxy.gruus.concerns(uri):  # RFC 5627 §6.1: one phone
             called, instance = self._proxy.gruus.named_by(uri, now)
             if called not in self.table.snapshot.extensions:
                 raise RemoteProtocolError(404, "Not Found")
