@@ -77,7 +77,7 @@ class Page implements CallsView, DialFormView, LineView, TabsView {
     on("hold", () => this.calls.active?.hold(!this.calls.active.held));
     on("join", () => this.calls.join());
     on("use-here", () => void this.tabs.takeOver());
-    on("beside", (event) => {
+    this.root.addEventListener("click", (event) => {
       const number = (event.target as Element).closest<HTMLElement>("[data-dial]")?.dataset.dial;
       if (number) void this.dial(number);
     });
