@@ -24,6 +24,8 @@ ME, CALLER = "214", "218"
 AT_A_DESK = ("219", "225", "231", "240")
 
 _PAST_CALLS = """
+from pbx.directory.models import Person
+Person.objects.filter(username="person214").update(first_name="Mira", last_name="Okafor")
 from tests.webui import office
 office.DOMAIN = {domain!r}
 for other, mine, age, result in (
@@ -94,11 +96,13 @@ def test_picture(
     if state != "idle":
         caller.dial(ME)
         page.says("Incoming call")
+        expect(page.window.locator("#call-who")).to_have_text("Lena Hartmann")
     if state == "talking":
         page.press("Answer")
         page.says("Talking")
         lena = page.window.locator("#people li", has_text="Lena Hartmann")
         expect(lena).to_contain_text("On a call", timeout=15_000)
+        expect(page.window.locator("#call-time")).to_have_text("0:12", timeout=20_000)
     page.window.mouse.move(0, 0)
     IMAGES.mkdir(exist_ok=True)
     picture = page.window.screenshot(path=IMAGES / f"{name}.png")
