@@ -143,6 +143,27 @@ def test_a_call_outlives_the_loss_of_the_connection(
     desk.wait_for("CALL_CLOSED")
 
 
+def test_a_call_outlives_seconds_without_sound(
+    pbx: PbxProcess, web: WebPeople, phones: Phones
+) -> None:
+    """Nothing comes from the gateway: the page says so, restarts ICE, and a refusal ends nothing."""
+    page, desk = web.open("4111", TONE["4111"]), phones.baresip("4113", tone=880)
+    page.dial("4113")
+    desk.wait_for("CALL_INCOMING")
+    desk.accept()
+    page.hears(880)
+    (gateway,) = pbx.parts("-m sipengine.gateway")
+    os.kill(gateway.pid, signal.SIGSTOP)
+    try:
+        page.says("No sound connection. Trying again …")
+    finally:
+        os.kill(gateway.pid, signal.SIGCONT)
+    page.says("Talking")
+    page.hears(880)
+    page.press("Hang up")
+    desk.wait_for("CALL_CLOSED")
+
+
 def test_one_tab_is_the_phone(pbx: PbxProcess, web: WebPeople, phones: Phones) -> None:
     """It alone is registered and rings; the call moves to where the person wants it; one that closes
     leaves the phone to the other."""

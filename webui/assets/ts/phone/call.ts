@@ -2,6 +2,7 @@ import type { UA, URI } from "jssip";
 import type { ReferEvent, RTCSession } from "jssip/lib/RTCSession";
 
 import { dialogOf, type StoredDialog } from "./dialog";
+import { restartIce } from "./ice-restart";
 import { Mending } from "./mending";
 import { closeMicrophone, followChoice } from "./microphone";
 import { restoredSession } from "./restored-session";
@@ -246,7 +247,7 @@ export class Call {
   }
 
   private restart(): boolean {
-    return this.session?.renegotiate({ rtcOfferConstraints: { iceRestart: true } }) ?? false;
+    return this.session ? restartIce(this.session) : false;
   }
 
   private giveUp(): void {
