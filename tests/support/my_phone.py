@@ -139,8 +139,8 @@ class MyPhone:
             [self.window.locator("#phone > section").first.inner_text(), *self.trouble]
         )
 
-    def is_idle(self, timeout: float = 10_000) -> None:
-        expect(self.window.locator("#call-now")).to_be_hidden(timeout=timeout)
+    def is_idle(self) -> None:
+        expect(self.window.locator("#call-now")).to_be_hidden()
 
     def hears(self, frequency: float, *, within: float = 12.0, deadline: float = 15.0) -> None:
         heard: list[float] = []
