@@ -141,11 +141,13 @@ def test_a_queue_in_the_kernel_raises_the_level_and_new_requests_are_dropped_unr
         until(lambda: served.call(lambda: served.endpoint.load.level) == 0, "calm again")
         received = [data for data, _ in served.core.received]
         assert 0 < len([data for data in received if data == invite]) < 3600
-        assert served.core.admission.level == 0
         assert served.counter("load_rises") >= 1
         before = len(received)
         phone.send(invite)
         until(lambda: len(served.core.received) > before, "business as usual")
+        # The beat after may still tell of how late everything was: that ends by itself.
+        until(lambda: served.call(lambda: served.endpoint.load.share) == 0.0, "nothing refused")
+        until(lambda: served.core.admission.level == 0, "the core to know")
 
 
 def flood(phone: socket.socket, datagrams: list[bytes]) -> None:
