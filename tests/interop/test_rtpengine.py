@@ -13,6 +13,12 @@ from tests.interop.test_web_calls import (
 from tests.interop.test_web_calls import (
     test_a_web_phone_calls_a_desk_phone as test_a_web_phone_calls_a_desk_phone,
 )
+from tests.interop.test_web_calls import (
+    test_a_web_phone_with_opus_alone_is_transcoded_for_a_phone_with_g711 as test_a_web_phone_with_opus_alone_is_transcoded_for_a_phone_with_g711,
+)
+from tests.interop.test_web_calls import (
+    test_chromium_and_a_phone_of_one_codec_hear_each_other as test_chromium_and_a_phone_of_one_codec_hear_each_other,
+)
 from tests.interop.test_web_calls import web_phones as web_phones
 from tests.interop.test_web_phone import people as people
 from tests.interop.test_web_phone import (
