@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +25,7 @@ import pytest  # noqa: E402 - after the environment is cleared
 from pbx.supervisor import compiled  # noqa: E402
 from pbx.supervisor.cluster import Cluster  # noqa: E402
 from pbx.supervisor.identity import service_identity  # noqa: E402
+from tests.support.wait import until  # noqa: E402
 
 # `./test` compiles the engine beforehand. Where pytest is started alone and the sources are newer,
 # no start of a PBX shall wait for the compiler: some tests time it.
@@ -56,11 +56,13 @@ def postgres_cluster() -> Iterator[Cluster]:
                 cluster.command(), stdout=log, stderr=log, **cluster.popen_options
             )
         try:
-            deadline = time.monotonic() + 30
-            while not cluster.is_ready:
-                if server.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError((home / "log").read_text())
-                time.sleep(0.01)
+            until(
+                lambda: cluster.is_ready or server.poll() is not None,
+                "Postgres",
+                deadline=30,
+                explain=(home / "log").read_text,
+            )
+            assert server.poll() is None, (home / "log").read_text()
             yield cluster
         finally:
             cluster.stop()

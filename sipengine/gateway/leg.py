@@ -31,7 +31,9 @@ class Leg(ABC):
         self.tag = ""
         self.remote: Remote | None = None
         self.told: tuple[Format, ...] = ()
-        self.numbers: dict[Codec, int] = {}  # payload numbers in this session, whoever chose them
+        self.numbers: dict[
+            Codec, int
+        ] = {}  # payload numbers, whoever chose them; they stay as long as the leg
         self.mid = ""
         self.incoming = Incoming()
         self.outgoing = Outgoing()

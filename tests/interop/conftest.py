@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from tests.support.baresip import Baresip
 from tests.support.cast import PASSWORD, merged
+from tests.support.my_phone import make_people
 from tests.support.pbx_process import DOMAIN, PbxProcess
 from tests.support.wait import until
+from tests.support.web_people import WebPeople
 from tests.support.wire import Address
 from tests.support.wire_phone import WirePhone
 
@@ -95,3 +98,20 @@ class Phones:
 def phones(pbx: PbxProcess, tmp_path: Path) -> Iterator[Phones]:
     with ExitStack() as stack:
         yield Phones(pbx, tmp_path, stack)
+
+
+@pytest.fixture(scope="module")
+def people(request: pytest.FixtureRequest, pbx: PbxProcess) -> dict[str, float]:
+    """The people whom the test file names in `TONE`: extension -> tone in Hz."""
+    tones: dict[str, float] = request.module.TONE
+    make_people(pbx, *tones)
+    return tones
+
+
+@pytest.fixture
+def web(
+    pbx: PbxProcess, people: dict[str, float], browser: Browser, tmp_path: Path
+) -> Iterator[WebPeople]:
+    """Their pages My phone."""
+    with ExitStack() as stack:
+        yield WebPeople(pbx, browser, tmp_path, stack, people)

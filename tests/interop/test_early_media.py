@@ -89,13 +89,12 @@ class Announcing:
     def _play(self, where: tuple[str, int]) -> None:
         packets = Packets(b"early media seed")
         due, position = time.monotonic(), 0
-        while not self._over.is_set():
+        while not self._over.wait(max(0.0, due - time.monotonic())):
             at = position % 8000
             self._socket.sendto(packets.make(8, self._sound[at : at + 160]), where)
             packets.timestamp += 160
             position += 160
             due += 0.02
-            time.sleep(max(0.0, due - time.monotonic()))
 
     def answer(self, call: IncomingCall) -> None:
         """200 with the same description."""

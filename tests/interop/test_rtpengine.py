@@ -20,14 +20,14 @@ from tests.interop.test_web_calls import (
     test_chromium_and_a_phone_of_one_codec_hear_each_other as test_chromium_and_a_phone_of_one_codec_hear_each_other,
 )
 from tests.interop.test_web_calls import web_phones as web_phones
-from tests.interop.test_web_phone import people as people
 from tests.interop.test_web_phone import (
     test_a_page_and_a_desk_phone_call_each_other as test_a_page_and_a_desk_phone_call_each_other,
 )
-from tests.interop.test_web_phone import web_phone as web_phone
 from tests.support.cast import merged
 from tests.support.pbx_process import PbxProcess
 from tests.support.rtpengine import Rtpengine
+
+TONE = test_web_phone.TONE
 
 
 @pytest.fixture(scope="module")

@@ -4,43 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
 
 from tests.interop.conftest import Phones
 from tests.support.cast import extension
 from tests.support.dialled import Dialled
-from tests.support.my_phone import PASSWORD, MyPhone, chromium_with_tone, make_people
 from tests.support.pbx_process import PbxProcess
 from tests.support.wait import until
+from tests.support.web_people import WebPeople
 
 CONFIGURATION = {"extensions": [extension(number) for number in ("1181", "1182", "1183")]}
 
-TONES = {"1181": 520.0, "1182": 740.0}
-
-Open = Callable[[str], MyPhone]
-
-
-@pytest.fixture(scope="module")
-def people(pbx: PbxProcess) -> None:
-    make_people(pbx, *TONES)
-
-
-@pytest.fixture
-def web_phone(pbx: PbxProcess, people: None, browser: Browser, tmp_path: Path) -> Iterator[Open]:
-    with ExitStack() as stack:
-
-        def opened(number: str) -> MyPhone:
-            running = stack.enter_context(chromium_with_tone(browser, TONES[number], tmp_path))
-            assert pbx.ready is not None
-            context = running.new_context(base_url=pbx.ready.http, permissions=["microphone"])
-            return MyPhone(context.new_page(), f"person{number}", PASSWORD)
-
-        yield opened
+TONE = {"1181": 520.0, "1182": 740.0}
 
 
 def last_row(pbx: PbxProcess, called: str) -> dict[str, object]:
@@ -56,16 +32,16 @@ def last_row(pbx: PbxProcess, called: str) -> dict[str, object]:
     return rows[0]
 
 
-def test_the_echo_test_gives_the_page_its_own_tone(pbx: PbxProcess, web_phone: Open) -> None:
-    page = web_phone("1181")
+def test_the_echo_test_gives_the_page_its_own_tone(pbx: PbxProcess, web: WebPeople) -> None:
+    page = web.open("1181")
     page.dial("*43")
     page.says("Talking")
-    page.hears(TONES["1181"])
+    page.hears(TONE["1181"])
     page.press("Hold")
     page.says("On hold")
     page.press("Hold")
     page.says("Talking")
-    page.hears(TONES["1181"])
+    page.hears(TONE["1181"])
     page.press("Hang up")
     page.is_idle()
     row = last_row(pbx, "*43")
@@ -74,9 +50,9 @@ def test_the_echo_test_gives_the_page_its_own_tone(pbx: PbxProcess, web_phone: O
     assert page.trouble == []
 
 
-def test_the_tone_comes_back_when_the_gateway_was_killed(pbx: PbxProcess, web_phone: Open) -> None:
+def test_the_tone_comes_back_when_the_gateway_was_killed(pbx: PbxProcess, web: WebPeople) -> None:
     """The page notices and offers anew, which makes the call known to the next gateway."""
-    page = web_phone("1181")
+    page = web.open("1181")
     page.dial("*44")
     page.says("Talking")
     page.hears(440)
@@ -90,8 +66,8 @@ def test_the_tone_comes_back_when_the_gateway_was_killed(pbx: PbxProcess, web_ph
     assert (row["result"], row["hangup_by"]) == ("answered", "caller")
 
 
-def test_dial_rings_the_page_and_plays_the_tone(pbx: PbxProcess, web_phone: Open) -> None:
-    page = web_phone("1181")
+def test_dial_rings_the_page_and_plays_the_tone(pbx: PbxProcess, web: WebPeople) -> None:
+    page = web.open("1181")
     dialled = Dialled(pbx, "1181", "*44")
     page.says("Incoming call", timeout=20_000)
     page.press("Answer")
@@ -104,9 +80,9 @@ def test_dial_rings_the_page_and_plays_the_tone(pbx: PbxProcess, web_phone: Open
 
 @pytest.mark.parametrize("first", ["page", "desk"])
 def test_dial_joins_a_page_and_a_desk_phone(
-    pbx: PbxProcess, web_phone: Open, phones: Phones, first: str
+    pbx: PbxProcess, web: WebPeople, phones: Phones, first: str
 ) -> None:
-    page = web_phone("1181")
+    page = web.open("1181")
     desk = phones.baresip("1183", tone=880)
     dialled = Dialled(pbx, *(("1181", "1183") if first == "page" else ("1183", "1181")))
 
@@ -123,7 +99,7 @@ def test_dial_joins_a_page_and_a_desk_phone(
     ):
         answers()
     page.hears(880)
-    desk.hears(TONES["1181"], deadline=15)
+    desk.hears(TONE["1181"], deadline=15)
     assert "they are connected" in dialled.said()
     page.press("Hold")
     page.says("On hold")
@@ -139,15 +115,15 @@ def test_dial_joins_a_page_and_a_desk_phone(
     assert page.trouble == []
 
 
-def test_dial_joins_two_pages(pbx: PbxProcess, web_phone: Open) -> None:
-    alice, bob = web_phone("1181"), web_phone("1182")
+def test_dial_joins_two_pages(pbx: PbxProcess, web: WebPeople) -> None:
+    alice, bob = web.open("1181"), web.open("1182")
     dialled = Dialled(pbx, "1181", "1182")
     alice.says("Incoming call", timeout=20_000)
     alice.press("Answer")
     bob.says("Incoming call", timeout=20_000)
     bob.press("Answer")
-    alice.hears(TONES["1182"])
-    bob.hears(TONES["1181"])
+    alice.hears(TONE["1182"])
+    bob.hears(TONE["1181"])
     assert "they are connected" in dialled.said()
     bob.press("Hang up")
     alice.is_idle()

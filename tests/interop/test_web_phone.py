@@ -2,46 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
-
-import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.interop.conftest import Phones
 from tests.support.cast import extension
-from tests.support.my_phone import PASSWORD, MyPhone, chromium_with_tone, make_people
+from tests.support.my_phone import PASSWORD, MyPhone
 from tests.support.pbx_process import PbxProcess
 from tests.support.wait import until
+from tests.support.web_people import WebPeople
 
 CONFIGURATION = {"extensions": [extension(number) for number in ("1191", "1192", "1193")]}
 
-TONES = {"1191": 440.0, "1192": 660.0}
-
-Open = Callable[..., MyPhone]
+TONE = {"1191": 440.0, "1192": 660.0}
 
 
-@pytest.fixture(scope="module")
-def people(pbx: PbxProcess) -> None:
-    make_people(pbx, *TONES)
-
-
-@pytest.fixture
-def web_phone(pbx: PbxProcess, people: None, browser: Browser, tmp_path: Path) -> Iterator[Open]:
-    with ExitStack() as stack:
-
-        def opened(number: str) -> MyPhone:
-            running = stack.enter_context(chromium_with_tone(browser, TONES[number], tmp_path))
-            assert pbx.ready is not None
-            context = running.new_context(base_url=pbx.ready.http, permissions=["microphone"])
-            return MyPhone(context.new_page(), f"person{number}", PASSWORD)
-
-        yield opened
-
-
-def test_one_page_calls_another_and_both_hear_each_other(pbx: PbxProcess, web_phone: Open) -> None:
-    alice, bob = web_phone("1191"), web_phone("1192")
+def test_one_page_calls_another_and_both_hear_each_other(pbx: PbxProcess, web: WebPeople) -> None:
+    alice, bob = web.open("1191"), web.open("1192")
     alice.dial("1192")
     alice.says("Ringing …")
     bob.says("Incoming call")
@@ -49,14 +25,14 @@ def test_one_page_calls_another_and_both_hear_each_other(pbx: PbxProcess, web_ph
     bob.press("Answer")
     alice.says("Talking")
     bob.says("Talking")
-    alice.hears(TONES["1192"])
-    bob.hears(TONES["1191"])
+    alice.hears(TONE["1192"])
+    bob.hears(TONE["1191"])
 
     bob.press("Mute")
     bob.says("Talking, microphone off")
     alice.hears(0.0, within=1.0)
     bob.press("Mute")
-    alice.hears(TONES["1192"])
+    alice.hears(TONE["1192"])
 
     alice.press("Hold")
     alice.says("On hold")
@@ -64,7 +40,7 @@ def test_one_page_calls_another_and_both_hear_each_other(pbx: PbxProcess, web_ph
     alice.press("Hold")
     alice.says("Talking")
     bob.says("Talking")
-    bob.hears(TONES["1191"])
+    bob.hears(TONE["1191"])
 
     alice.press("Hang up")
     alice.is_idle()
@@ -81,8 +57,8 @@ def test_one_page_calls_another_and_both_hear_each_other(pbx: PbxProcess, web_ph
     alice.is_idle()
 
 
-def test_a_page_and_a_desk_phone_call_each_other(web_phone: Open, phones: Phones) -> None:
-    page = web_phone("1191")
+def test_a_page_and_a_desk_phone_call_each_other(web: WebPeople, phones: Phones) -> None:
+    page = web.open("1191")
     desk = phones.baresip("1193", tone=880)
     page.dial("1193")
     desk.wait_for("CALL_INCOMING")
@@ -90,20 +66,20 @@ def test_a_page_and_a_desk_phone_call_each_other(web_phone: Open, phones: Phones
     desk.accept()
     page.says("Talking")
     page.hears(880)
-    desk.hears(TONES["1191"], deadline=15)
+    desk.hears(TONE["1191"], deadline=15)
 
     page.press("Hold")
     page.says("On hold")
     page.press("Hold")
     page.says("Talking")
     page.hears(880)
-    desk.hears(TONES["1191"], deadline=15)
+    desk.hears(TONE["1191"], deadline=15)
     desk.command("hold")
     page.says("Put on hold by the other side")
     desk.command("resume")
     page.says("Talking")
     page.hears(880)
-    desk.hears(TONES["1191"], deadline=15)
+    desk.hears(TONE["1191"], deadline=15)
     desk.hang_up()
     page.is_idle()
 
@@ -112,15 +88,15 @@ def test_a_page_and_a_desk_phone_call_each_other(web_phone: Open, phones: Phones
     page.press("Answer")
     desk.wait_for("CALL_ESTABLISHED")
     page.hears(880)
-    desk.hears(TONES["1191"], deadline=15)
+    desk.hears(TONE["1191"], deadline=15)
     page.press("Hang up")
     desk.wait_for("CALL_CLOSED")
     assert page.trouble == []
 
 
-def test_after_the_log_out_nobody_is_registered(pbx: PbxProcess, web_phone: Open) -> None:
+def test_after_the_log_out_nobody_is_registered(pbx: PbxProcess, web: WebPeople) -> None:
     before = contacts_of(pbx, "1191")
-    page = web_phone("1191")
+    page = web.open("1191")
     (mine,) = contacts_of(pbx, "1191") - before
     assert mine.endswith("transport=ws")
     page.window.get_by_role("button", name="Log out").first.click()
@@ -137,8 +113,8 @@ def contacts_of(pbx: PbxProcess, number: str) -> set[str]:
     return {row["contact"] for row in pbx.bindings() if row["aor"].startswith(f"{number}@")}
 
 
-def test_what_cannot_be_reached_is_told_in_words(web_phone: Open) -> None:
-    page = web_phone("1191")
+def test_what_cannot_be_reached_is_told_in_words(web: WebPeople) -> None:
+    page = web.open("1191")
     page.dial("1199")
     expect(page.window.get_by_role("alert")).to_contain_text("There is no such number.")
     page.is_idle()

@@ -3,18 +3,14 @@ the check of everything, another microphone in a call, and what a log-out ends."
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Route, expect
 
 from tests.interop.conftest import Phones
 from tests.services.phones import credentials
 from tests.support.cast import extension
-from tests.support.my_phone import make_people
 from tests.support.pbx_process import PbxProcess
 from tests.support.wait import until
 from tests.support.web_people import WebPeople
@@ -24,19 +20,8 @@ CONFIGURATION = {"extensions": [extension(f"421{digit}") for digit in range(1, 6
 TONE = {"4211": 440.0, "4212": 660.0}
 
 
-@pytest.fixture(scope="module")
-def people(pbx: PbxProcess) -> None:
-    make_people(pbx, *TONE)
-
-
-@pytest.fixture
-def web(pbx: PbxProcess, people: None, browser: Browser, tmp_path: Path) -> Iterator[WebPeople]:
-    with ExitStack() as stack:
-        yield WebPeople(pbx, browser, tmp_path, stack)
-
-
 def test_the_echo_test_gives_back_what_one_says(web: WebPeople) -> None:
-    page = web.open("4211", TONE["4211"])
+    page = web.open("4211")
     page.window.get_by_text("Sound", exact=True).click()
     expect(page.window.locator("#level-words")).to_have_text("You can be heard.")
     page.press("Echo test")
@@ -50,7 +35,7 @@ def test_the_echo_test_gives_back_what_one_says(web: WebPeople) -> None:
 def test_a_colleague_is_called_by_a_click_and_seen_on_the_call(
     web: WebPeople, phones: Phones
 ) -> None:
-    page, desk = web.open("4211", TONE["4211"]), phones.baresip("4213", tone=880)
+    page, desk = web.open("4211"), phones.baresip("4213", tone=880)
     colleague = page.window.locator("#people li", has_text="4213")
     page.window.get_by_label("Number or name").fill("4213")
     option = page.window.get_by_role("option")
@@ -72,7 +57,7 @@ def test_a_colleague_is_called_by_a_click_and_seen_on_the_call(
 def test_a_microphone_chosen_in_a_call_is_heard_by_the_other_side(web: WebPeople) -> None:
     """Chromium's second made-up microphone plays the same file; what counts is that it is another
     track, and that the call goes on."""
-    alice, bob = web.open("4211", TONE["4211"]), web.open("4212", TONE["4212"])
+    alice, bob = web.open("4211"), web.open("4212")
     alice.dial("4212")
     bob.press("Answer")
     alice.says("Talking")
@@ -93,7 +78,7 @@ def test_a_microphone_chosen_in_a_call_is_heard_by_the_other_side(web: WebPeople
 
 
 def test_the_check_finds_everything_there_and_the_way_for_the_sound_by_ice(web: WebPeople) -> None:
-    page = web.open("4211", TONE["4211"])
+    page = web.open("4211")
     page.window.get_by_text("Sound", exact=True).click()
     page.window.get_by_role("link", name="Check everything").click()
     expect(page.window.locator("#verdict")).to_have_text(
@@ -105,7 +90,7 @@ def test_the_check_finds_everything_there_and_the_way_for_the_sound_by_ice(web: 
 
 @pytest.mark.parametrize("what", ["port", "password"])
 def test_the_check_tells_when_no_sound_gets_through(web: WebPeople, what: str) -> None:
-    page = web.open("4212", TONE["4212"])
+    page = web.open("4212")
 
     def altered(route: Route) -> None:
         answer = route.fetch()
@@ -125,7 +110,7 @@ def test_the_log_out_ends_the_credential_and_whatever_registered_with_it(
     pbx: PbxProcess, web: WebPeople
 ) -> None:
     before = contacts(pbx)  # of windows that were closed without a word
-    page = web.open("4212", TONE["4212"])
+    page = web.open("4212")
     assert pbx.ready is not None
     stolen = page.window.evaluate(
         """async () => {
@@ -167,7 +152,7 @@ def contacts(pbx: PbxProcess) -> set[str]:
 def test_who_is_logged_out_in_a_call_goes_on_talking_and_logs_in_after_it(
     pbx: PbxProcess, web: WebPeople, phones: Phones
 ) -> None:
-    page, desk = web.open("4212", TONE["4212"]), phones.baresip("4214", tone=880)
+    page, desk = web.open("4212"), phones.baresip("4214", tone=880)
     page.window.clock.install()
     page.window.reload()
     page.is_ready()

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
-
-import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from tests.interop.conftest import Phones
 from tests.support.baresip import Baresip
 from tests.support.cast import extension
-from tests.support.my_phone import MyPhone, make_people
+from tests.support.my_phone import MyPhone
 from tests.support.pbx_process import PbxProcess
 from tests.support.tone import SILENCE
 from tests.support.wait import until
@@ -22,20 +17,9 @@ CONFIGURATION = {"extensions": [extension(f"410{digit}") for digit in range(1, 7
 TONE = {"4101": 440.0, "4102": 660.0, "4106": 990.0}
 
 
-@pytest.fixture(scope="module")
-def people(pbx: PbxProcess) -> None:
-    make_people(pbx, *TONE)
-
-
-@pytest.fixture
-def web(pbx: PbxProcess, people: None, browser: Browser, tmp_path: Path) -> Iterator[WebPeople]:
-    with ExitStack() as stack:
-        yield WebPeople(pbx, browser, tmp_path, stack)
-
-
 def test_keys_both_ways_and_hold_by_the_desk_phone(web: WebPeople, phones: Phones) -> None:
     """RFC 4733 by the gateway: the desk phone is told of keys, the page hears their tones."""
-    page, desk = web.open("4101", TONE["4101"]), phones.baresip("4103", tone=880)
+    page, desk = web.open("4101"), phones.baresip("4103", tone=880)
     page.dial("4103")
     desk.wait_for("CALL_INCOMING")
     desk.accept()
@@ -62,7 +46,7 @@ def test_keys_both_ways_and_hold_by_the_desk_phone(web: WebPeople, phones: Phone
 
 def test_mute_and_hold_by_the_page(web: WebPeople, phones: Phones) -> None:
     """Interop: baresip records nothing after a hold; that it gets keys shows that it hears again."""
-    page, desk = web.open("4101", TONE["4101"]), phones.baresip("4103", tone=880)
+    page, desk = web.open("4101"), phones.baresip("4103", tone=880)
     desk.dial("4101")
     page.press("Answer")
     page.hears(880)
@@ -93,7 +77,7 @@ def keys_reach(page: MyPhone, desk: Baresip, key: str) -> None:
 
 def test_two_calls_and_swapping_between_them(web: WebPeople, phones: Phones) -> None:
     """The other one is held; whichever ends leaves the rest alone, and a third caller finds it busy."""
-    page = web.open("4101", TONE["4101"])
+    page = web.open("4101")
     one, two = phones.baresip("4103", tone=880), phones.baresip("4104", tone=550)
     third = phones.baresip("4105", tone=700)
     page.dial("4103")
@@ -135,7 +119,7 @@ def test_two_calls_and_swapping_between_them(web: WebPeople, phones: Phones) -> 
 
 
 def test_a_blind_transfer_is_one_row(pbx: PbxProcess, web: WebPeople, phones: Phones) -> None:
-    page = web.open("4101", TONE["4101"])
+    page = web.open("4101")
     desk, target = phones.baresip("4103", tone=880), phones.baresip("4104", tone=550)
     desk.dial("4101")
     page.press("Answer")
@@ -158,7 +142,7 @@ def test_a_blind_transfer_is_one_row(pbx: PbxProcess, web: WebPeople, phones: Ph
 
 
 def test_a_transfer_that_fails_gives_the_call_back(web: WebPeople, phones: Phones) -> None:
-    page, desk = web.open("4101", TONE["4101"]), phones.baresip("4103", tone=880)
+    page, desk = web.open("4101"), phones.baresip("4103", tone=880)
     desk.dial("4101")
     page.press("Answer")
     page.hears(880)
@@ -173,7 +157,7 @@ def test_a_transfer_that_fails_gives_the_call_back(web: WebPeople, phones: Phone
 
 def test_an_attended_transfer(pbx: PbxProcess, web: WebPeople) -> None:
     """REFER with Replaces (RFC 5589 §7): who asked first leaves, the other two hear each other."""
-    alice, bob, carol = (web.open(number, tone) for number, tone in TONE.items())
+    alice, bob, carol = (web.open(number) for number in TONE)
     bob.dial("4101")
     alice.press("Answer")
     bob.hears(TONE["4101"])

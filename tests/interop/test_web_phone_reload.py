@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from tests.interop.conftest import Phones
 from tests.support.cast import extension
-from tests.support.my_phone import make_people
 from tests.support.pbx_process import PbxProcess
 from tests.support.web_people import WebPeople
 
@@ -21,23 +17,12 @@ CONFIGURATION = {"extensions": [extension(f"411{digit}") for digit in range(1, 5
 TONE = {"4111": 440.0, "4112": 660.0}
 
 
-@pytest.fixture(scope="module")
-def people(pbx: PbxProcess) -> None:
-    make_people(pbx, *TONE)
-
-
-@pytest.fixture
-def web(pbx: PbxProcess, people: None, browser: Browser, tmp_path: Path) -> Iterator[WebPeople]:
-    with ExitStack() as stack:
-        yield WebPeople(pbx, browser, tmp_path, stack)
-
-
 @pytest.mark.parametrize("outgoing", [True, False], ids=["page-calls", "page-is-called"])
 def test_a_call_outlives_the_reload_of_the_page(
     pbx: PbxProcess, web: WebPeople, phones: Phones, outgoing: bool
 ) -> None:
     """By an offer within its dialog (RFC 3261 §14); the log has one row of it."""
-    page, desk = web.open("4111", TONE["4111"]), phones.baresip("4113", tone=880)
+    page, desk = web.open("4111"), phones.baresip("4113", tone=880)
     if outgoing:
         page.dial("4113")
         call = desk.wait_for("CALL_INCOMING")["id"]
@@ -75,7 +60,7 @@ def test_a_call_outlives_the_reload_of_the_page(
 
 
 def test_a_call_that_the_new_page_does_not_want_is_ended(web: WebPeople, phones: Phones) -> None:
-    page, desk = web.open("4111", TONE["4111"]), phones.baresip("4113", tone=880)
+    page, desk = web.open("4111"), phones.baresip("4113", tone=880)
     desk.dial("4111")
     page.press("Answer")
     page.hears(880)
@@ -91,7 +76,7 @@ def test_a_page_that_does_not_come_back_leaves_nobody_waiting(
     pbx: PbxProcess, web: WebPeople, phones: Phones
 ) -> None:
     """RFC 7675 §5.1: consent ends after half a minute, and the call with it."""
-    page, desk = web.open("4111", TONE["4111"]), phones.baresip("4113", tone=880)
+    page, desk = web.open("4111"), phones.baresip("4113", tone=880)
     page.dial("4113")
     call = desk.wait_for("CALL_INCOMING")["id"]
     desk.accept()
@@ -104,7 +89,7 @@ def test_a_page_that_does_not_come_back_leaves_nobody_waiting(
 
 
 def test_two_pages_outlive_the_reload_of_one(web: WebPeople) -> None:
-    alice, bob = web.open("4111", TONE["4111"]), web.open("4112", TONE["4112"])
+    alice, bob = web.open("4111"), web.open("4112")
     alice.dial("4112")
     bob.press("Answer")
     alice.hears(TONE["4112"])
@@ -122,7 +107,7 @@ def test_a_call_outlives_the_loss_of_the_connection(
     pbx: PbxProcess, web: WebPeople, phones: Phones
 ) -> None:
     """The web part dies and comes back: the page connects, registers and restarts ICE in the call."""
-    page, desk = web.open("4111", TONE["4111"]), phones.baresip("4113", tone=880)
+    page, desk = web.open("4111"), phones.baresip("4113", tone=880)
     page.dial("4113")
     desk.wait_for("CALL_INCOMING")
     desk.accept()
@@ -147,7 +132,7 @@ def test_a_call_outlives_seconds_without_sound(
     pbx: PbxProcess, web: WebPeople, phones: Phones
 ) -> None:
     """Nothing comes from the gateway: the page says so, restarts ICE, and a refusal ends nothing."""
-    page, desk = web.open("4111", TONE["4111"]), phones.baresip("4113", tone=880)
+    page, desk = web.open("4111"), phones.baresip("4113", tone=880)
     page.dial("4113")
     desk.wait_for("CALL_INCOMING")
     desk.accept()
@@ -167,7 +152,7 @@ def test_a_call_outlives_seconds_without_sound(
 def test_one_tab_is_the_phone(pbx: PbxProcess, web: WebPeople, phones: Phones) -> None:
     """It alone is registered and rings; the call moves to where the person wants it; one that closes
     leaves the phone to the other."""
-    first, desk = web.open("4111", TONE["4111"]), phones.baresip("4113", tone=880)
+    first, desk = web.open("4111"), phones.baresip("4113", tone=880)
     bindings = contacts_of(pbx)
     second = first.tab()
     expect(
@@ -203,7 +188,7 @@ def contacts_of(pbx: PbxProcess) -> set[str]:
 
 
 def test_a_call_is_announced_while_nobody_looks(web: WebPeople, phones: Phones) -> None:
-    page, desk = web.open("4111", TONE["4111"], "notifications"), phones.baresip("4113")
+    page, desk = web.open("4111", "notifications"), phones.baresip("4113")
     page.window.evaluate(
         """() => {
             window.notices = [];
@@ -227,7 +212,7 @@ def test_a_call_is_announced_while_nobody_looks(web: WebPeople, phones: Phones) 
 
 
 def test_leave_for_notices_is_asked_by_the_person_alone(web: WebPeople, phones: Phones) -> None:
-    page, desk = web.open("4111", TONE["4111"]), phones.baresip("4113")
+    page, desk = web.open("4111"), phones.baresip("4113")
     question = page.window.get_by_role("region", name="Notices of calls")
     page.window.evaluate(
         """() => Object.defineProperty(Notification, "permission", { get: () => "default" })"""

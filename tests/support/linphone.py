@@ -6,8 +6,6 @@ Interop: it chooses SHA-256 where a server offers MD5 too. It needs a HOME with
 
 from __future__ import annotations
 
-import os
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -15,6 +13,7 @@ from typing import Self
 from tests.support import child
 from tests.support.free_ports import free_block
 from tests.support.programs import program
+from tests.support.prompt_phone import PromptPhone
 from tests.support.wait import until
 
 CONFIG = """\
@@ -47,7 +46,7 @@ publish=0
 
 
 @dataclass
-class Linphone:
+class Linphone(PromptPhone):
     """One account that registers as soon as the program runs."""
 
     number: str
@@ -76,35 +75,9 @@ class Linphone:
             )
         )
         words = ["-c", str(self.home / "rc"), "-d", "6", "-l", str(self.log)]
-        with (self.home / "prompt").open("wb") as prompt:
-            self.process = subprocess.Popen(
-                [program("linphonec", "linphone-cli"), *words],
-                stdin=subprocess.PIPE,
-                stdout=prompt,
-                stderr=prompt,
-                env={**os.environ, "HOME": str(self.home)},
-                cwd=self.home,
-                preexec_fn=child.die_with_parent,
-            )
+        self.start(program("linphonec", "linphone-cli"), *words)
         self.say("soundcard use files")
         return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.say("quit")  # unregisters
-            try:
-                self.process.wait(5)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-        self.process.wait()
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-
-    def say(self, command: str) -> None:
-        """Give a command at the prompt: call URI, answer, terminate."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{command}\n".encode())
-        self.process.stdin.flush()
 
     def logged(self, text: str, *, deadline: float = 10.0) -> None:
         """Wait until the log holds that text."""

@@ -6,8 +6,6 @@ takes the challenge that stands last and knows no SHA-256.
 
 from __future__ import annotations
 
-import os
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -15,6 +13,7 @@ from typing import Self
 from tests.support import child
 from tests.support.free_ports import free_block
 from tests.support.programs import program
+from tests.support.prompt_phone import PromptPhone
 from tests.support.wait import until
 
 SOUND = """\
@@ -48,7 +47,7 @@ codecs=g711u,g711a
 
 
 @dataclass
-class Twinkle:
+class Twinkle(PromptPhone):
     """One account that registers as soon as the program runs."""
 
     number: str
@@ -75,34 +74,8 @@ class Twinkle:
                 }
             )
         )
-        with (self.home / "prompt").open("wb") as prompt:
-            self.process = subprocess.Popen(
-                [program("twinkle-console", "twinkle-console"), "phone.cfg"],
-                stdin=subprocess.PIPE,
-                stdout=prompt,
-                stderr=prompt,
-                env={**os.environ, "HOME": str(self.home)},
-                cwd=self.home,
-                preexec_fn=child.die_with_parent,
-            )
+        self.start(program("twinkle-console", "twinkle-console"), "phone.cfg")
         return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.say("quit")  # unregisters
-            try:
-                self.process.wait(5)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-        self.process.wait()
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-
-    def say(self, command: str) -> None:
-        """Give a command at the prompt: call URI, answer, bye."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{command}\n".encode())
-        self.process.stdin.flush()
 
     def shows(self, text: str, *, deadline: float = 10.0) -> None:
         """Wait until the prompt has shown that text."""

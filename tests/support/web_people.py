@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,13 +14,22 @@ from tests.support.pbx_process import PbxProcess
 
 class WebPeople:
     def __init__(
-        self, pbx: PbxProcess, browser: Browser, directory: Path, stack: ExitStack
+        self,
+        pbx: PbxProcess,
+        browser: Browser,
+        directory: Path,
+        stack: ExitStack,
+        tones: Mapping[str, float],
     ) -> None:
+        """`tones`: extension -> what its person is heard by, in Hz."""
         self.pbx, self.browser, self.directory, self.stack = pbx, browser, directory, stack
+        self.tones = tones
 
-    def open(self, number: str, tone: float, *permissions: str) -> MyPhone:
+    def open(self, number: str, *permissions: str) -> MyPhone:
         """That person's page, registered; `permissions` besides the microphone."""
-        running = self.stack.enter_context(chromium_with_tone(self.browser, tone, self.directory))
+        running = self.stack.enter_context(
+            chromium_with_tone(self.browser, self.tones[number], self.directory)
+        )
         assert self.pbx.ready is not None
         context = running.new_context(
             base_url=self.pbx.ready.http, permissions=["microphone", *permissions]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from sipengine.services.events.subscription import Subscription
 
 
-class Package:
+class Package(ABC):
     """What all packages have in common; each is a class of its own.
 
     `name` stands in the Event header, `content_type` is that of its documents, `expires` what is
@@ -23,18 +25,18 @@ class Package:
         """Whether the user `subscriber` may know this of `resource`; both are AORs of one domain."""
         return True
 
-    def first_watcher(self, resource: str) -> None:
+    def first_watcher(self, resource: str) -> None:  # noqa: B027  few packages need to know
         """Somebody subscribes to a resource that nobody watched until now."""
 
-    def last_watcher_gone(self, resource: str) -> None:
+    def last_watcher_gone(self, resource: str) -> None:  # noqa: B027  the same
         """Nobody watches the resource any more."""
 
+    @abstractmethod
     def document(self, subscription: Subscription, version: int, now: float) -> str | None:
         """The state to tell, None if this subscriber knows it; notes in `told` what it says.
 
         It is complete if `subscription.whole`.
         """
-        raise NotImplementedError
 
     def acceptable(self, accepted: list[str]) -> bool:
         """Whether a subscriber takes our documents, by the values of its Accept header (§8.2.1).
