@@ -99,7 +99,7 @@ class Replay:
 
     def beat(self) -> list[bytes]:
         start = time.perf_counter()
-        _, held = self.core.take_facts(self.wall + self.now)
+        _, held = self.core.take_facts()
         self.core.handle_timers(self.now)
         self.core.out.clear()
         self.cost.setdefault("facts and timers", []).append((time.perf_counter() - start) * 1e6)

@@ -57,8 +57,13 @@ SHIP_S: Final = 5.0
 TICK_S: Final = 1.0
 
 COLLECT_S: Final = 30.0
-"""Between full garbage collections: what dies in cycles meanwhile (some 8 kB a call) stays below
-40 MB at 150 calls a second."""
+"""Between full garbage collections while there is leisure for them."""
+
+COLLECT_LATEST_S: Final = 600.0
+"""Without any leisure one comes all the same: who closes many connections leaves some kB of each."""
+
+LEISURE: Final = 5_000
+"""Transactions that linger, at most: a collection looks at each for some 4 µs, 20 ms in all."""
 
 DESCRIPTORS: Final = 65_536
 """File descriptors wanted: 20,000 connections with room to grow; the hard limit may be less."""
@@ -300,6 +305,11 @@ class Engine:
             self.core.traces.sweep(now)
             self._link.publish_status(self.counters(), self._generation)
         if now >= self._collect_due:
+            self._collect(now)
+
+    def _collect(self, now: float) -> None:
+        lingering = self.core.counters()["transactions_now"]
+        if lingering <= LEISURE or now >= self._collect_due + COLLECT_LATEST_S:
             self._pause = collect_garbage()
             self._collect_due = now + COLLECT_S
 

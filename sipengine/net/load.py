@@ -12,6 +12,7 @@ themselves. Above it stand levels for the worst, left only well below where they
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -32,7 +33,8 @@ LEAST: Final = 0.01
 """A smaller share is none."""
 
 OLD: Final = (0.3, 0.1)
-"""Seconds of delay at which everything new is refused, and below which no longer."""
+"""Seconds of delay at which everything new is refused, and below which no longer. Here two beats count:
+one may be a garbage collection, two of these are load."""
 
 FILL_UP: Final = (0.5, 0.8)
 FILL_DOWN: Final = (0.4, 0.6)
@@ -42,7 +44,12 @@ FULL_BUFFER_S: Final = 0.25
 """The delay that a full buffer is taken for where the kernel does not tell its age."""
 
 BEAT_S: Final = 0.05
-"""Between two looks. One late beat may be a garbage collection; two are load."""
+"""Between two looks."""
+
+BURST: Final = 4
+"""Of so many beats the shortest delay counts for the share, as in CoDel (RFC 8289 §3.2): who sends much at once, a
+commit of the database's on the same processor or a garbage collection makes a queue that empties
+again within 0.2 s. Only one that stands is load."""
 
 
 class Load:
@@ -56,35 +63,40 @@ class Load:
         self.share = 0.0
         self.rises = 0
         self._queues: dict[int, int] = {}  # file descriptor of a socket -> levels by its fill
-        self._oldest = 0.0  # since the latest beat
-        self._before = 0.0  # the delay of the latest beat, a single one counted
-        self._delay = 0.0  # the same, of two beats the shorter
+        self._ages: dict[int, float] = {}  # file descriptor -> the oldest since the latest beat
+        self._latest = deque([0.0] * BURST, BURST)  # delays, one of each beat
+        self._standing = 0.0  # the shortest of those
         self._old = False
 
     def queued(self, socket: int, fill: float, age: float = 0.0) -> None:
         """A socket's receive buffer is full to this share, its latest datagram was so old (0: not
-        known). Tell it after each full batch, and 0 after one that was not, while `waiting` holds."""
-        self._oldest = max(self._oldest, age or fill * FULL_BUFFER_S)
+        known). Tell it after each full batch."""
+        self._ages[socket] = max(self._ages.get(socket, 0.0), age or fill * FULL_BUFFER_S)
+        self._filled(socket, fill)
+
+    def emptied(self, socket: int) -> None:
+        """A socket was read empty: whatever waited before was a burst. Tell it once after `queued`."""
+        self._ages[socket] = 0.0
+        self._filled(socket, 0.0)
+
+    def _filled(self, socket: int, fill: float) -> None:
         level = _step(self._queues.get(socket, 0), fill)
         if level != self._queues.get(socket, 0):
             self._queues[socket] = level
             self._conclude()
 
-    def waiting(self, socket: int) -> bool:
-        return self._queues.get(socket, 0) > 0
-
     def beat(self, late: float) -> None:
         """Every BEAT_S; this one came so many seconds late."""
-        latest = max(late, self._oldest)
-        self._oldest = 0.0
-        delay = min(latest, self._before)
-        self._before = latest
-        if delay < TARGET_S / 4 and self._delay < TARGET_S / 4:
+        self._latest.append(max(late, *self._ages.values()) if self._ages else late)
+        self._ages.clear()
+        delay, standing = min(self._latest[-1], self._latest[-2]), min(self._latest)
+        if standing < TARGET_S / 4 and self._standing < TARGET_S / 4:
             self.share *= EASE
         else:
-            self.share += GAIN * (delay - TARGET_S) + GAIN_OF_CHANGE * (delay - self._delay)
+            change = standing - self._standing
+            self.share += GAIN * (standing - TARGET_S) + GAIN_OF_CHANGE * change
         self.share = min(1.0, self.share) if self.share >= LEAST else 0.0
-        self._delay = delay
+        self._standing = standing
         self._old = delay >= OLD[self._old]
         self._conclude()
 

@@ -93,6 +93,7 @@ class UdpSocket:
         self._fd = self._socket.fileno()
         self._streak = 0  # calls in a row without sleep between them
         self._left = 0.0  # when the latest ended
+        self._behind = False  # a batch was full, and no later one was not
         self.shed = self.received = self.keep_alives = self.queue_drops = self.send_errors = (
             self.bounced
         ) = 0
@@ -195,9 +196,11 @@ class UdpSocket:
         finally:  # a defect of ours in one message must not hold up what the others caused
             self.received += count
             if count == BATCH:
+                self._behind = True
                 load.queued(self._fd, _fill(self._socket), age_of_latest(self._socket))
-            elif load.level and (count < most or not self._streak) and load.waiting(self._fd):
-                load.queued(self._fd, 0.0)
+            elif self._behind and (count < most or not self._streak):
+                self._behind = False
+                load.emptied(self._fd)
             receiver.drain(now)
             self._left = monotonic()
 

@@ -23,14 +23,20 @@ def beats(load: Load, delays: list[float]) -> list[int]:
     return out
 
 
-def test_one_delay_is_a_garbage_collection_two_are_load() -> None:
+def test_a_queue_that_empties_within_a_fifth_of_a_second_is_a_burst_one_that_stands_is_load() -> None:
     load = Load()
-    assert beats(load, [0.0, 0.4, 0.0, 0.4, 0.0]) == [0, 0, 0, 0, 0]
-    assert beats(load, [0.1, 0.1]) == [0, 1]
+    assert beats(load, [0.0, 0.1, 0.2, 0.1, 0.0, 0.1, 0.2, 0.1, 0.0]) == [0] * 9
+    assert beats(load, [0.1, 0.1, 0.1, 0.1]) == [0, 0, 0, 1]
     load = Load()
-    for late in (0.1, 0.1):  # of the timers: connections have no common queue
+    for late in (0.1, 0.1, 0.1, 0.1):  # of the timers: connections have no common queue
         load.beat(late)
     assert load.level == 1
+
+
+def test_one_long_delay_is_a_garbage_collection_two_are_load() -> None:
+    load = Load()
+    assert beats(load, [0.0, 0.4, 0.0, 0.4, 0.0]) == [0, 0, 0, 0, 0]
+    assert beats(load, [0.4, 0.4]) == [0, 2]
 
 
 def test_everything_new_is_refused_until_the_delay_is_well_below_where_that_began() -> None:
@@ -46,17 +52,30 @@ def test_a_full_buffer_counts_at_once_and_the_fullest_of_several() -> None:
     assert load.level == 3
     load.queued(4, 0.5)
     assert load.level == 2
-    load.queued(3, 0.0)
+    load.emptied(3)
     load.queued(4, 0.39)
     assert load.level == 0
-    assert (load.waiting(3), load.waiting(4)) == (False, False)
+
+
+def test_a_socket_that_was_read_empty_has_no_queue_however_long_it_was_before() -> None:
+    load = Load()
+    for _ in range(10):
+        load.queued(3, 0.0, 0.2)
+        load.emptied(3)
+        load.beat(0.0)
+    assert (load.level, load.share) == (0, 0.0)
+    for _ in range(4):
+        load.emptied(3)
+        load.queued(3, 0.0, 0.2)
+        load.beat(0.0)
+    assert load.level == 1
 
 
 def test_a_share_is_refused_no_longer_when_the_load_has_gone() -> None:
     load = Load()
     told: list[tuple[int, float]] = []
     load = Load(lambda level, share: told.append((level, share)))
-    beats(load, [0.05, 0.1, 0.15, 0.15, 0.15])
+    beats(load, [0.05, 0.1, 0.15, 0.15, 0.15, 0.15, 0.15])
     assert load.level == 1
     assert 0.1 < load.share < 1.0
     beats(load, [0.0] * 20)
