@@ -23,7 +23,9 @@ def beats(load: Load, delays: list[float]) -> list[int]:
     return out
 
 
-def test_a_queue_that_empties_within_a_fifth_of_a_second_is_a_burst_one_that_stands_is_load() -> None:
+def test_a_queue_that_empties_within_a_fifth_of_a_second_is_a_burst_one_that_stands_is_load() -> (
+    None
+):
     load = Load()
     assert beats(load, [0.0, 0.1, 0.2, 0.1, 0.0, 0.1, 0.2, 0.1, 0.0]) == [0] * 9
     assert beats(load, [0.1, 0.1, 0.1, 0.1]) == [0, 0, 0, 1]
