@@ -70,7 +70,8 @@ def transports_of(pbx: PbxProcess, number: str) -> list[str]:
 def test_rfc7118_5_two_pages_of_these_libraries_call_each_other(
     pbx: PbxProcess, opened: Open, caller: str, callee: str, doors: tuple[str, str]
 ) -> None:
-    alice, bob = opened(caller, "4701", doors[0]), opened(callee, "4702", doors[1])
+    alice = opened(caller, "4701", doors[0], frequency=520)
+    bob = opened(callee, "4702", doors[1], frequency=740)
     for number, door in (("4701", doors[0]), ("4702", doors[1])):
         until(
             lambda number=number, door=door: door.upper() in transports_of(pbx, number),  # type: ignore[misc]
@@ -79,11 +80,15 @@ def test_rfc7118_5_two_pages_of_these_libraries_call_each_other(
     bob.begin("answer")
     assert alice.do("dial", "4702") == 200
     assert bob.outcome() == "4701"
+    alice.hears(740)
+    bob.hears(520)
     call_id = alice.do("callId")
     assert alice.do("hold", True)
     until(lambda: bob.do("heldThere"), "the callee to be held")
     assert alice.do("hold", False)
     until(lambda: not bob.do("heldThere"), "the callee to be back")
+    alice.hears(740)
+    bob.hears(520)
     bob.do("hangUp")
     alice.is_over()
     row = pbx.row_of(call_id)
@@ -112,15 +117,22 @@ def test_a_page_under_a_name_of_its_own_registers_as_well(
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_a_page_calls_a_desk_phone_and_is_called_by_it(
-    pbx: PbxProcess, phones: Phones, opened: Open, library: str
+def test_a_page_and_a_desk_phone_call_each_other_and_hear_each_other(
+    phones: Phones, opened: Open, library: str
 ) -> None:
-    page, desk = opened(library, "4701"), phones.baresip("4703", tone=660)
+    """By way of the gateway, which another maker's offer and answer must please as well."""
+    page, desk = opened(library, "4701", frequency=520), phones.baresip("4703", tone=660)
     page.begin("dial", "4703")
     desk.wait_for("CALL_INCOMING")
     desk.accept()
     assert page.outcome() == 200
     desk.wait_for("CALL_ESTABLISHED")
+    page.hears(660)
+    desk.hears(520, deadline=15)
+    assert page.do("hold", True)
+    page.hears(0, within=1)
+    assert page.do("hold", False)
+    page.hears(660)
     page.do("hangUp")
     desk.wait_for("CALL_CLOSED")
 
@@ -128,5 +140,8 @@ def test_a_page_calls_a_desk_phone_and_is_called_by_it(
     desk.dial("4701")
     desk.wait_for("CALL_ESTABLISHED")
     assert page.outcome() == "4703"
+    page.hears(660)
+    desk.hears(520, deadline=15)
     desk.hang_up()
     page.is_over()
+    assert page.trouble == []

@@ -25,7 +25,8 @@ globalThis.client = {
       authorizationUsername: number,
       authorizationPassword: password,
       transportOptions: { server: address },
-      sessionDescriptionHandlerFactory: Web.defaultSessionDescriptionHandlerFactory(() => Promise.resolve(stream)),
+      // A stream of its own for each call: at its end the library stops its tracks.
+      sessionDescriptionHandlerFactory: Web.defaultSessionDescriptionHandlerFactory(() => Promise.resolve(stream.clone())),
       sessionDescriptionHandlerFactoryOptions: { iceGatheringTimeout: 500, peerConnectionConfiguration: { iceServers: [] } },
       delegate: { onInvite: (invitation) => calls.put(invitation) },
       logLevel: "error",
