@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from pbx.calls.models import Call
 from pbx.enginelink.models import EngineStatus
 from pbx.registrations.models import Binding
+from sipengine.meanings import MEANINGS
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 _NOT_IN_A_NAME: Final = re.compile(r"[^a-zA-Z0-9_]+")
@@ -63,8 +64,9 @@ def _from_the_tables() -> Iterator[Metric]:
             if isinstance(value, bool) or not isinstance(value, int | float):
                 continue
             name = "branchline_engine_" + _NOT_IN_A_NAME.sub("_", key)
+            meaning = MEANINGS.get(key, f"the engine's count of {key}")
             family = counters.setdefault(
-                name, UnknownMetricFamily(name, f"The engine's count of {key}.", labels=["engine"])
+                name, UnknownMetricFamily(name, meaning, labels=["engine"])
             )
             family.add_metric([engine.name], value)
     yield age

@@ -57,11 +57,6 @@ class IceLite:
         self._nominated_by = ""
         self.heard_at = 0.0
 
-    @property
-    def ufrags(self) -> list[str]:
-        """The local fragments that checks for this leg may carry."""
-        return [each.ufrag for each in (self.credentials, self._before) if each]
-
     def restart(self) -> None:
         """New credentials for the next description (RFC 8445 §9); the old pair stays until a new one is nominated."""
         self._before = self.credentials

@@ -42,7 +42,9 @@ class Leg(ABC):
         self.partner: Leg | None = None  # whom the peer hears
         self.strangers = 0  # packets from addresses that are not the peer's
         self.undecipherable = 0
-        self.unsent = 0
+        self.unsent = (
+            0  # packets to the peer before it could be reached, or that the kernel refused
+        )
         self.heard_at = 0.0
         self.report_due = 0.0
         self.trouble = ""  # why nothing can be heard, for the log

@@ -27,7 +27,7 @@ class Listener(Protocol):
 class Path:
     """`routes` by payload number of the sender; packets with other numbers end here, counted."""
 
-    __slots__ = ("_routes", "heard", "incoming", "outgoing", "receiver", "unwanted")
+    __slots__ = ("_routes", "heard", "incoming", "outgoing", "receiver", "undecodable", "unwanted")
 
     def __init__(
         self,
@@ -40,7 +40,8 @@ class Path:
         self.outgoing = receiver.outgoing
         self._routes: list[Route | None] = [routes.get(number) for number in range(128)]
         self.outgoing.source = -1  # whoever sends now continues the stream
-        self.unwanted = 0
+        self.unwanted = 0  # packets that were no RTP or of no payload number that was agreed
+        self.undecodable = 0  # payloads that are no sound of their codec
         self.heard: Listener | None = None  # to numbers that have no route
 
     def forward(self, data: bytes, now: float) -> None:

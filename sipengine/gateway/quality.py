@@ -54,4 +54,7 @@ def figures(leg: Leg) -> dict[str, int]:
         "mos_100": round(mos * 100),
         "strangers": leg.strangers,
         "undecipherable": leg.undecipherable,
+        "unsent": leg.unsent,
+        "unwanted": 0 if leg.path is None else leg.path.unwanted,
+        "undecodable": 0 if leg.path is None else leg.path.undecodable,
     }

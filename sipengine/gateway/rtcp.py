@@ -28,19 +28,13 @@ _HEADER: Final = struct.Struct("!BBH")
 class Feedback:
     """What the peer's reports tell of the stream we send it."""
 
-    __slots__ = ("jitter", "loss_256", "lost", "reports", "round_trip")
+    __slots__ = ("jitter", "loss_256", "lost", "round_trip")
 
     def __init__(self) -> None:
-        self.reports = 0
         self.lost = 0
         self.loss_256 = 0
         self.jitter = 0
         self.round_trip = 0.0  # seconds, 0 while unknown
-
-
-def is_rtcp(data: bytes) -> bool:
-    """Which of the two a packet on a shared port is (RFC 5761 §4)."""
-    return 192 <= data[1] <= 223
 
 
 def report(incoming: Incoming, outgoing: Outgoing, cname: str, now: float) -> bytes:
@@ -118,7 +112,6 @@ def _read_block(data: bytes, at: int, outgoing: Outgoing, feedback: Feedback) ->
     ssrc, loss, _, jitter, last, delay = _REPORT.unpack_from(data, at)
     if ssrc != outgoing.ssrc:
         return
-    feedback.reports += 1
     feedback.loss_256 = loss >> 24
     lost = loss & 0xFFFFFF
     feedback.lost = lost if lost < 0x800000 else 0

@@ -18,7 +18,7 @@ _EVENT: Final = struct.Struct("!BBH")
 
 
 class TranscodingPath(Path):
-    __slots__ = ("_in_base", "_out_base", "_transcoders", "defects")
+    __slots__ = ("_in_base", "_out_base", "_transcoders")
 
     def __init__(
         self,
@@ -31,7 +31,6 @@ class TranscodingPath(Path):
         self._transcoders = transcoders
         self._in_base = 0
         self._out_base = 0
-        self.defects = 0  # payloads that could not be decoded
 
     @property
     def transcodes(self) -> bool:
@@ -74,7 +73,7 @@ class TranscodingPath(Path):
         try:
             frames = transcoder.turn(payload)
         except ValueError:
-            self.defects += 1
+            self.undecodable += 1
             return
         for frame, duration in frames:
             self._emit(route, second, place, frame, now)

@@ -99,12 +99,6 @@ class NoMedia:
         return None
 
 
-class Ids(Protocol):
-    """Randomness, injected so that tests choose it."""
-
-    def random_bytes(self, count: int) -> bytes: ...
-
-
 ANY_INSTANCE: Final = -1
 
 OFFER: Final = "offer"

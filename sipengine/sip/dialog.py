@@ -11,7 +11,6 @@ from sipengine.sip.uri import parse_uri
 
 EARLY: Final = 0
 CONFIRMED: Final = 1
-ENDED: Final = 2
 
 MAX_ROUTES: Final = 20
 """Hops of a route set: each is in every request, and nothing real has more than five."""

@@ -277,7 +277,7 @@ async def test_rtcp_is_ended_and_measured_here(served: Served) -> None:
     await until(lambda: bool(caller.received))
     callee.rtcp.sendto(back, (for_callee.host, for_callee.rtcp_port))
     leg = served.gateway._calls["call"].legs[1]
-    await until(lambda: leg.feedback.reports == 1)
+    await until(lambda: leg.feedback.lost == 9)
     assert 0 < leg.feedback.round_trip < 2
     told = await served.controller.ask(command="delete", call_id="call")
     caller_figures = told["quality"]["a"]
@@ -355,11 +355,22 @@ async def test_a_packet_that_is_too_long_for_srtp_costs_itself(served: Served) -
         await served.controller.answer("call", ("a", "b"), callee.sdp("8 101"), **TO_SRTP_PHONE)
     )
     protect = srtp.sending(key).protect
-    call = next(iter(served.gateway._calls.values()))
     for size in (1480, 1600, 160):
         packet = caller.packet(b"\xd5" * size)
         where = (to_caller.host, to_caller.port)
         caller.rtp.sendto(protect(packet) if size == 160 else packet, where)
         callee.send(to_callee, b"\xd5" * size)
     await until(lambda: len(callee.received) == 1 and len(caller.received) == 1)
-    assert call.legs[0].unsent == 2
+    told = await served.controller.ask(command="query", call_id="call")
+    assert told["quality"]["a"]["unsent"] == 2
+
+
+async def test_packets_of_no_agreed_number_end_here_and_are_told(served: Served) -> None:
+    caller, callee = served.phone(), served.phone()
+    for_caller, _ = await connect(served, caller, callee)
+    await caller.talk(for_caller, 1)
+    await caller.talk(for_caller, 4, number=97)
+    await caller.talk(for_caller, 1)
+    await until(lambda: len(callee.received) == 2)
+    told = await served.controller.ask(command="query", call_id="call")
+    assert (told["quality"]["a"]["unwanted"], told["quality"]["b"]["unwanted"]) == (4, 0)

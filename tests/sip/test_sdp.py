@@ -174,12 +174,6 @@ def test_rfc3725_4_3_a_held_answer_takes_every_stream_and_moves_nothing() -> Non
     assert {stream.attribute("inactive") for stream in held.streams} == {""}
 
 
-def test_rfc3264_8_4_hold_and_resume_change_only_the_direction() -> None:
-    held = answering.with_direction(described(PHONE), SENDONLY)
-    assert [held.direction(stream) for stream in held.streams] == [SENDONLY, SENDONLY]
-    assert held.streams[0].attribute("something") == "nobody=knows"
-
-
 # -- whose turn
 
 STEPS = {

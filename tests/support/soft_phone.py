@@ -17,13 +17,13 @@ from sipengine.services.ua.credentials import Credentials
 from sipengine.services.ua.ending import Ending
 from sipengine.services.ua.inviting import Invitation
 from sipengine.services.ua.referrals import Referral
-from sipengine.services.ua.registration import Registration
 from sipengine.services.ua.session import Session
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
 from sipengine.sip.sdp import answering as sdp
 from sipengine.sip.sdp.description import Description
 from sipengine.sip.transaction.invite_server import InviteServer
+from tests.support.registration import Registration
 from tests.support.user_agent import StandaloneAgent
 from tests.support.wire import Address
 

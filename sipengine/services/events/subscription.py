@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from sipengine.services.events.notifier import Notifier
     from sipengine.services.events.package import Package
 
-DEACTIVATED: Final = "deactivated"
-GIVEUP: Final = "giveup"
 NORESOURCE: Final = "noresource"
 PROBATION: Final = "probation"
 REJECTED: Final = "rejected"

@@ -142,15 +142,11 @@ class Session:
         self.timer.start(agreement, now)
         answering.accept(body, headers, now)
 
-    def reject(
-        self, status: int, now: float, reason: str = "", headers: Headers | None = None
-    ) -> None:
-        """Answer the peer's first INVITE with 300-699; without `headers` with those that go with it."""
+    def reject(self, status: int, now: float, reason: str = "") -> None:
+        """Answer the peer's first INVITE with 300-699, and the headers that go with it."""
         answering = self.answering
         if answering is not None and answering.initial and not answering.final:
-            if headers is None:
-                headers = refusal_headers(answering.request, status)
-            answering.refuse(status, headers, reason, now)
+            answering.refuse(status, refusal_headers(answering.request, status), reason, now)
             self.finish(Ending(status, False, reason), now)
 
     @property

@@ -134,17 +134,6 @@ def offer(host: str, port: int, direction: str = SENDRECV) -> Description:
     return _description(host, [Stream("audio", port, "RTP/AVP", ["0", "8", "101"], lines)])
 
 
-def with_direction(description: Description, direction: str) -> Description:
-    """A copy in which every stream that is not refused has that direction: hold and resume (§8.4)."""
-    copy = description.copy()
-    copy.lines = [line for line in copy.lines if MIRRORED.get(line[2:]) is None]
-    for stream in copy.streams:
-        if stream.port:
-            stream.lines = [line for line in stream.lines if MIRRORED.get(line[2:]) is None]
-            stream.lines.append(f"a={direction}")
-    return copy
-
-
 def _description(host: str, streams: list[Stream]) -> Description:
     family = "IP6" if ":" in host else "IP4"
     lines = ["v=0", f"o=- 0 0 IN {family} {host}", "s=-", f"c=IN {family} {host}", "t=0 0"]

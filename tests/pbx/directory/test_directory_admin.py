@@ -11,7 +11,7 @@ from django.urls import reverse
 from pbx.directory import actions
 from pbx.directory.models import Credential, Domain, Extension, Person
 from pbx.directory.passwords import hash_password
-from pbx.routing.actions import add_rule
+from tests.pbx.routing.rules import add_rule
 
 EXTENSIONS = "admin:directory_extension_changelist"
 ADD_EXTENSION = "admin:directory_extension_add"

@@ -17,6 +17,7 @@ from pbx.environment import Environment
 from pbx.health import checks, tasks, views
 from pbx.health.checks import BEAT_KEY, Health
 from pbx.supervisor.cluster import Cluster
+from sipengine.meanings import MEANINGS
 
 STRANGER = {"REMOTE_ADDR": "192.0.2.7"}
 TOKEN = "a-token-of-some-length"
@@ -99,7 +100,13 @@ def test_metrics_are_for_this_machine(client: Client) -> None:
         pid=1,
         started_at=timezone.now(),
         heartbeat_at=timezone.now(),
-        counters={"calls now": 3, "ship_cpu_s": 0.5, "name": "no number", "flag": True},
+        counters={
+            "calls now": 3,
+            "ship_cpu_s": 0.5,
+            "udp_bounced": 7,
+            "name": "no number",
+            "flag": True,
+        },
     )
     answer = client.get("/metrics")
     assert answer.status_code == 200
@@ -107,6 +114,8 @@ def test_metrics_are_for_this_machine(client: Client) -> None:
     text = answer.content.decode()
     assert 'branchline_engine_calls_now{engine="engine"} 3.0\n' in text
     assert 'branchline_engine_ship_cpu_s{engine="engine"} 0.5\n' in text
+    assert f"# HELP branchline_engine_udp_bounced {MEANINGS['udp_bounced']}\n" in text
+    assert "# HELP branchline_engine_ship_cpu_s the engine's count of ship_cpu_s\n" in text
     assert "branchline_calls_now 0.0\n" in text
     assert "branchline_database_up 1.0\n" in text
     assert "no number" not in text

@@ -5,8 +5,8 @@ from django.test import Client
 from django.urls import reverse
 
 from pbx.directory.models import Domain
-from pbx.routing import actions
 from pbx.routing.models import Rule
+from tests.pbx.routing.rules import add_rule
 
 RULES = "admin:routing_rule_changelist"
 ADD = "admin:routing_rule_add"
@@ -58,7 +58,7 @@ def test_operator_adds_a_rule(as_bob: Client, domain: Domain) -> None:
 def test_wrong_rule_is_told_in_words(
     as_alice: Client, domain: Domain, targets: tuple[str, ...], fields: dict[str, str], says: str
 ) -> None:
-    actions.add_rule(domain, "closed", called="1600", action="reject")
+    add_rule(domain, "closed", called="1600", action="reject")
     response = as_alice.post(reverse(ADD), form(domain, *targets, **fields))
     assert response.status_code == 200
     assert says in response.content.decode()
@@ -68,7 +68,7 @@ def test_wrong_rule_is_told_in_words(
 def test_changing_the_pattern_checks_the_targets_that_stay(
     as_alice: Client, domain: Domain
 ) -> None:
-    rule = actions.add_rule(domain, "team", ["10{1}"], called=r"/^15(\d\d)$/")
+    rule = add_rule(domain, "team", ["10{1}"], called=r"/^15(\d\d)$/")
     target = rule.targets.get()
     data = form(domain, "10{1}", called="1500")
     data |= {"targets-INITIAL_FORMS": "1", "targets-0-id": str(target.pk)}
@@ -79,7 +79,7 @@ def test_changing_the_pattern_checks_the_targets_that_stay(
 
 
 def test_order_is_edited_in_the_list(as_alice: Client, domain: Domain) -> None:
-    rules = [actions.add_rule(domain, name, ["1001"], called="1*") for name in "ab"]
+    rules = [add_rule(domain, name, ["1001"], called="1*") for name in "ab"]
     data = {"form-TOTAL_FORMS": "2", "form-INITIAL_FORMS": "2", "_save": "Save"}
     for index, (rule, position) in enumerate(zip(rules, ("5", "3"), strict=True)):
         data |= {f"form-{index}-id": str(rule.pk), f"form-{index}-position": position}
@@ -88,12 +88,12 @@ def test_order_is_edited_in_the_list(as_alice: Client, domain: Domain) -> None:
 
 
 def test_new_rule_is_offered_the_last_place(as_alice: Client, domain: Domain) -> None:
-    actions.add_rule(domain, "a", ["1001"], called="1*", position=7)
+    add_rule(domain, "a", ["1001"], called="1*", position=7)
     assert 'name="position" value="8"' in as_alice.get(reverse(ADD)).content.decode()
 
 
 def test_bulk_disable(as_bob: Client, domain: Domain) -> None:
-    rule = actions.add_rule(domain, "a", ["1001"], called="1*")
+    rule = add_rule(domain, "a", ["1001"], called="1*")
     data = {"action": "disable", "_selected_action": [str(rule.pk)]}
     assert "1 rules disabled" in as_bob.post(reverse(RULES), data, follow=True).content.decode()
     assert not Rule.objects.get().enabled
@@ -108,6 +108,6 @@ def test_list_costs_the_same_for_50_rows(
     as_alice: Client, domain: Domain, django_assert_max_num_queries: object
 ) -> None:
     for number in range(50):
-        actions.add_rule(domain, f"rule {number}", ["1001", "1002"], called=str(number))
+        add_rule(domain, f"rule {number}", ["1001", "1002"], called=str(number))
     with django_assert_max_num_queries(12):  # type: ignore[operator]
         assert as_alice.get(reverse(RULES)).status_code == 200

@@ -1,4 +1,4 @@
-"""Registering ourselves (RFC 3261 §10.2), against a registrar of one line an answer."""
+"""How the tests' telephone registers (RFC 3261 §10.2), against a registrar of one line an answer."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import pytest
 
 from sipengine.services.replies import reply
 from sipengine.services.ua.credentials import Credentials
-from sipengine.services.ua.registration import Registration
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
 from sipengine.sip.parser import parse
+from tests.support.registration import Registration
 from tests.support.user_agent import StandaloneAgent
 
 HERE, REGISTRAR = ("198.51.100.1", 5060), ("192.0.2.1", 5060)

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from sipengine.sip.offer_answer import STABLE
-from sipengine.sip.sdp.answering import with_direction
+from sipengine.sip.sdp.answering import MIRRORED
+from sipengine.sip.sdp.description import Description
 from tests.services.ua.pair import Pair, starts
+
+
+def with_direction(description: Description, direction: str) -> Description:
+    """A copy in which every stream that is not refused has that direction: hold and resume (§8.4)."""
+    copy = description.copy()
+    for stream in copy.streams:
+        if stream.port:
+            stream.lines = [line for line in stream.lines if MIRRORED.get(line[2:]) is None]
+            stream.lines.append(f"a={direction}")
+    return copy
 
 
 def test_13_2_offer_in_invite_answer_in_200(pair: Pair) -> None:

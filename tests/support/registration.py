@@ -1,4 +1,6 @@
-"""Registering ourselves somewhere (RFC 3261 §10.2): with a digest answer, kept up until it is ended."""
+"""What a telephone does and the PBX never does: registering itself somewhere (RFC 3261 §10.2), with a
+digest answer, kept up until it is ended.
+"""
 
 from __future__ import annotations
 
