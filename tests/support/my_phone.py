@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.pbx_process import PbxProcess
+from tests.support.tone import write_tone
 from tests.support.wait import until
 
 RATE = 48_000
@@ -61,14 +60,7 @@ _STRENGTHS = """(wanted) => {
 @contextmanager
 def chromium_with_tone(browser: Browser, frequency: float, directory: Path) -> Iterator[Browser]:
     """Another Chromium, whose microphone is a tone. `browser` says which program."""
-    file = directory / f"tone-{frequency:g}.wav"
-    times = np.arange(RATE * 2) / RATE
-    samples = (np.sin(2 * np.pi * frequency * times) * 12_000).astype("<i2")
-    with wave.open(str(file), "wb") as tone:
-        tone.setnchannels(1)
-        tone.setsampwidth(2)
-        tone.setframerate(RATE)
-        tone.writeframes(samples.tobytes())
+    file = write_tone(directory / f"tone-{frequency:g}.wav", frequency, RATE)
     kind = browser.browser_type
     running = kind.launch(
         executable_path=_program(),

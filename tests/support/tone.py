@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import wave
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,3 +59,15 @@ def read_wav(path: Path) -> Sound:
     usable = (len(data) - start) // frame * frame
     samples = np.frombuffer(data[start : start + usable], dtype="<i2").astype(np.float64) / 32768
     return Sound(samples.reshape(-1, channels).mean(axis=1), rate)
+
+
+def write_tone(path: Path, frequency: float, rate: int, seconds: float = 2.0) -> Path:
+    """A file of 16-bit PCM, one channel, that sounds that tone."""
+    times = np.arange(int(rate * seconds)) / rate
+    samples = (np.sin(2 * np.pi * frequency * times) * 12_000).astype("<i2")
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.tobytes())
+    return path

@@ -43,12 +43,12 @@ registration_time=300
 register_at_startup=yes
 sip_transport={transport}
 codecs=g711u,g711a
-"""
+{keys}"""
 
 
 @dataclass
 class Twinkle(PromptPhone):
-    """One account that registers as soon as the program runs."""
+    """One account that registers as soon as the program runs. With `info` it tells keys by SIP INFO."""
 
     number: str
     directory: Path
@@ -56,6 +56,7 @@ class Twinkle(PromptPhone):
     domain: str
     password: str
     transport: str = "udp"
+    info: bool = False
     port: int = field(default_factory=lambda: free_block(2))
 
     def __enter__(self) -> Self:
@@ -71,7 +72,8 @@ class Twinkle(PromptPhone):
                 **{
                     name: getattr(self, name)
                     for name in ("number", "domain", "password", "server", "transport")
-                }
+                },
+                keys="dtmf_transport=info\n" if self.info else "",
             )
         )
         self.start(program("twinkle-console", "twinkle-console"), "phone.cfg")
