@@ -40,9 +40,11 @@ class Keeper(Protocol):
 
 
 class BindingWatcher(Protocol):
-    """Whoever must hear when the contacts of an AOR become more or fewer."""
+    """Whoever must hear when the contacts of an AOR become more or fewer, or stand in another order."""
 
     def contacts_changed(self, aor: str, wall: float) -> None: ...
+
+    def contact_ended(self, binding: Binding, why: str, wall: float) -> None: ...
 
 
 class Location:
@@ -164,6 +166,8 @@ class Location:
             self._file(binding)
         if reordered:
             self._of_aor[binding.aor] = _in_order(self._of_aor[binding.aor])
+            if self.watcher is not None:
+                self.watcher.contacts_changed(binding.aor, wall)
         self._of_contact.setdefault(binding.contact, binding)
         self._facts.append(binding.record(now, wall))
 
@@ -185,7 +189,7 @@ class Location:
         )  # fmt: skip
         self._facts.append(gone)
         if self.watcher is not None:
-            self.watcher.contacts_changed(binding.aor, wall)
+            self.watcher.contact_ended(binding, why, wall)
 
     def came_by(self, binding: Binding, flow: Flow) -> bool:
         """Note the flow of a REGISTER; True if that is another way than the one known."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from sipengine.api import ConfigSnapshot, Fact, SubscriptionRecord
+from sipengine.services.binding import Binding
 from sipengine.services.calls import Calls
 from sipengine.services.challenger import Challenger
 from sipengine.services.events.call_watch import CallWatch
@@ -15,6 +16,7 @@ from sipengine.services.events.package import Package
 from sipengine.services.events.presence import PresencePackage
 from sipengine.services.events.publications import Publications
 from sipengine.services.events.publishing import Publishing
+from sipengine.services.events.reg_package import RegPackage
 from sipengine.services.events.subscribing import Subscribing
 from sipengine.services.location import Location
 from sipengine.services.proxy.forwarding import Branches
@@ -50,7 +52,8 @@ class EventServer:
         self._mail = MessageSummaryPackage()
         self._publications = Publications(f"{tag_prefix}p")
         self._presence = PresencePackage(watch, location, self._publications)
-        packages: list[Package] = [self._dialog, self._mail, self._presence]
+        self._reg = RegPackage(location, offset)
+        packages: list[Package] = [self._dialog, self._mail, self._presence, self._reg]
         self._packages = {package.name: package for package in packages}
         self.notifier = Notifier(layer.timers, proxy, branches, facts, offset, tag_prefix)
         self.notifier.watch = watch
@@ -109,6 +112,13 @@ class EventServer:
     def contacts_changed(self, aor: str, wall: float) -> None:
         if self._presence.watched:
             self.notifier.changed(self._presence, aor, wall - self._offset)
+        if self._reg.watched:
+            self.notifier.changed(self._reg, aor, wall - self._offset)
+
+    def contact_ended(self, binding: Binding, why: str, wall: float) -> None:
+        if self._reg.watched:
+            self._reg.ended(binding, why)
+        self.contacts_changed(binding.aor, wall)
 
     def set_mailbox(self, aor: str, mailbox: Mailbox, now: float) -> None:
         """Tell how many voice messages wait for a user; his lamp follows (RFC 3842)."""

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from sipengine.services.events.subscription import Subscription
+from sipengine.services.events.subscription import BURST, Subscription
 
 
 class Package(ABC):
     """What all packages have in common; each is a class of its own.
 
     `name` stands in the Event header, `content_type` is that of its documents, `expires` what is
-    granted when the subscriber asks for nothing, in seconds.
+    granted when the subscriber asks for nothing, in seconds. In the long run a subscriber is told
+    news once in `interval` seconds, `burst` of them may follow each other at once.
     """
 
-    __slots__ = ("content_type", "expires", "name")
+    __slots__ = ("burst", "content_type", "expires", "interval", "name")
 
-    def __init__(self, name: str, content_type: str, expires: int = 3600) -> None:
+    def __init__(
+        self,
+        name: str,
+        content_type: str,
+        expires: int = 3600,
+        interval: float = 1.0,
+        burst: float = BURST,
+    ) -> None:
         self.name = name
         self.content_type = content_type
         self.expires = expires
+        self.interval = interval
+        self.burst = burst
 
     def may_subscribe(self, subscriber: str, resource: str) -> bool:
         """Whether the user `subscriber` may know this of `resource`; both are AORs of one domain."""

@@ -101,13 +101,16 @@ class Subscription:
 
     def wait(self, now: float) -> float:
         """How long news must wait so that there is one NOTIFY a second in the long run (RFC 4235
-        §3.10), though the steps of one call are told at once; in quarters of a second, 0 for now."""
-        self.to_spend = min(BURST, self.to_spend + (now - self.paced_at))
+        §3.10), or as many as the package says, though the steps of one call are told at once; in
+        quarters of a second, 0 for now."""
+        package = self.package
+        earned = (now - self.paced_at) / package.interval
+        self.to_spend = min(package.burst, self.to_spend + earned)
         self.paced_at = now
         if self.to_spend >= 1.0:
             self.to_spend -= 1.0
             return 0.0
-        return ceil((1.0 - self.to_spend) * 4.0) / 4.0
+        return ceil((1.0 - self.to_spend) * package.interval * 4.0) / 4.0
 
     def record(self, now: float, wall: float) -> SubscriptionRecord:
         """The fact of this subscription as it is now."""
