@@ -162,7 +162,7 @@ class FactsBeat:
         if why:
             self.lost += count
             self._failed(why)
-            self._endpoint.core.facts_lost(held, monotonic())
+            self._endpoint.core.facts_lost()
             return
         if held:  # maybe without a fact: a contact was taken back that was not there
             self._endpoint.send(held)

@@ -5,7 +5,7 @@ The shell's side of the contract:
   for anything a peer sends. Afterwards send what is in `out` (in order) and clear it.
 - If `facts_waiting` is true, within about 50 ms, 20 ms if `answers_waiting`, at once if
   `facts_pressing`: `facts, held = take_facts()`, make the facts durable, then send `held`. If
-  that fails, call `facts_lost(held, now)`, which answers 503 instead.
+  that fails, call `facts_lost()`, which answers 503 instead; `out` is full afterwards.
 - One timer: after each call look at `next_timer()` (monotonic seconds or None) and call
   `handle_timers(now)` then; `out` may be full afterwards.
 - Keep `admission` at the level and share that the load has: new requests are refused by it.
@@ -21,7 +21,6 @@ from typing import Final
 
 from sipengine.api import (
     BanRecord,
-    BindingGone,
     BindingRecord,
     CallRecord,
     ConfigSnapshot,
@@ -30,10 +29,11 @@ from sipengine.api import (
     SubscriptionRecord,
 )
 from sipengine.services.authentication import Authenticator
-from sipengine.services.calls import MAX_CALLS, Calls
+from sipengine.services.calls import Calls
 from sipengine.services.challenger import Challenger
 from sipengine.services.derived_key import derived_key
 from sipengine.services.events.event_server import METHODS, EventServer
+from sipengine.services.facts import Facts
 from sipengine.services.guard.guard import Guard
 from sipengine.services.guard.sources import Allowed
 from sipengine.services.keep_alives import KeepAlives
@@ -42,7 +42,7 @@ from sipengine.services.messages.messaging import Messaging
 from sipengine.services.overload import Admission
 from sipengine.services.own_addresses import OwnAddresses
 from sipengine.services.own_answers import OwnAnswers
-from sipengine.services.own_requests import Held, OwnRequests
+from sipengine.services.own_requests import OwnRequests
 from sipengine.services.page_phones import PagePhones
 from sipengine.services.ports import Flows, Media, MediaPlane, NoMedia
 from sipengine.services.proxy.cancelling import receive_cancel
@@ -60,7 +60,6 @@ from sipengine.services.proxy.session_timer import SessionTimers
 from sipengine.services.proxy.validation import Validation
 from sipengine.services.quick_refusal import is_acknowledgement
 from sipengine.services.registrar import Registrar
-from sipengine.services.replies import reply
 from sipengine.services.reply_path import reply_path
 from sipengine.services.responsibility import Responsibility
 from sipengine.services.traces import MOST_BYTES, Traces
@@ -114,18 +113,19 @@ class Core:
         tag_prefix = f"{unique[:8]}-"
         self._offset = offset = wall - now
         self._flows = flows
-        self._facts: list[Fact] = []
-        self._taken: tuple[list[Fact], Held] = [], []
+        self._new_facts: list[Fact] = []
         self._layer = layer = TransactionLayer()
         layer.way_back = WayBack(flows, layer)
         self.out, self.admission = layer.out, Admission()
         self._answers = answers = OwnAnswers(self.out, tag_prefix, self.admission)
         addresses = advertised if isinstance(advertised, OwnAddresses) else OwnAddresses(advertised)
         self._responsibility = responsibility = Responsibility(listening, addresses.default)
-        self._location = location = Location(flows, self._facts)
+        self._location = location = Location(flows, self._new_facts)
         self._calls = calls = Calls(layer.timers, offset, unique[:15])
         self.traces = calls.traces = Traces(layer, trace_bytes)
-        guard = Guard(allowed, self._facts, offset, f"{unique} {wall}", now) if allowed else None
+        guard = (
+            Guard(allowed, self._new_facts, offset, f"{unique} {wall}", now) if allowed else None
+        )
         self.guard = guard
         authenticator = Authenticator(derived_key(secret, f"nonce {instance} {wall}"))
         authenticator.pages = PagePhones(page_key, offset, location)
@@ -144,7 +144,7 @@ class Core:
         self._sessions = sessions = SessionTimers(layer.timers)
         self._dialogs = Dialogs(layer, calls, proxy, record_route, validation, answers, sessions)
         self._messaging = own.mailroom = messaging = Messaging(
-            layer, proxy, branches, answers, own, self._facts, offset, tag_prefix, unique[:15]
+            layer, proxy, branches, answers, own, self._new_facts, offset, tag_prefix, unique[:15]
         )
         self.agent = agent = OwnAgent(
             layer, proxy, validation, addresses, calls, media or NoMedia(), offset,
@@ -156,9 +156,12 @@ class Core:
         )  # fmt: skip
         self.events = events = EventServer(
             layer, calls, location, proxy, branches, responsibility, challenger,
-            self._facts, offset, tag_prefix,
+            self._new_facts, offset, tag_prefix,
         )  # fmt: skip
         answers.allow_events = events.allow_events
+        self._facts = Facts(
+            self._new_facts, own, calls, events.notifier, location, messaging, answers
+        )
         self.set_config(snapshot, now)
 
     # ------------------------------------------------------------------ the shell's calls
@@ -220,7 +223,7 @@ class Core:
 
     @property
     def facts_waiting(self) -> bool:
-        return bool(self._facts or self._own.held or self._calls.waiting)
+        return bool(self._new_facts or self._own.held or self._calls.waiting)
 
     @property
     def answers_waiting(self) -> bool:
@@ -233,35 +236,12 @@ class Core:
         return self._calls.pressing or self.events.notifier.pressing
 
     def take_facts(self, pressing: bool = False) -> tuple[list[Fact], list[tuple[Flow, bytes]]]:
-        """Facts since last asked, and the messages that may go out once they are durable. With
-        `pressing`, the rows of calls that were neither answered nor ended stay for later."""
-        facts: list[Fact] = list(self._facts)
-        self._facts.clear()
-        facts += self._calls.take_records(pressing)
-        self.events.notifier.pressing = False
-        self._taken = facts, self._own.held
-        self._own.held = []
-        return facts, [(flow, data) for flow, data, _ in self._taken[1]]
+        """(facts, answers that may go out once they are durable); only what presses, if so."""
+        return self._facts.take(pressing)
 
-    def facts_lost(self, held: list[tuple[Flow, bytes]], now: float) -> None:
-        """The facts taken last could not be made durable: nothing of it may be acknowledged.
-
-        Rows of calls and subscriptions are tried again with the next facts; bindings when their
-        phones come back. Messages are for their senders to send again.
-        """
-        facts, unacknowledged = self._taken
-        for flow, _, message in unacknowledged:
-            extra = ["Retry-After: 30"]
-            self.out.append(
-                (flow, reply(message, 503, to_tag=self._answers.tag(message), extra=extra))
-            )
-        self._location.lost(facts)
-        self._messaging.lost(facts)
-        others = (BindingRecord, BindingGone, KeptMessage)
-        rows = [fact for fact in facts if not isinstance(fact, others)]
-        self._facts += rows[: max(0, MAX_CALLS - len(self._facts))]
-        self._taken = [], []
-        self._answers.count("registrations_not_stored", len(held))
+    def facts_lost(self) -> None:
+        """The facts taken last could not be made durable: nothing of it may be acknowledged."""
+        self.out += self._facts.lost()
 
     def set_config(self, snapshot: ConfigSnapshot, now: float) -> None:
         """Decide by another configuration from now on; calls in progress go on as they began."""

@@ -21,6 +21,7 @@ class StandInCore:
         self.failed: list[Flow] = []
         self.facts: list[Fact] = []
         self.held: list[Out] = []
+        self.out_of_hand: list[Out] = []  # the answers of the facts taken last
         self.timers: list[float] = []
         self.fired: list[float] = []
         self.silent = False
@@ -72,7 +73,8 @@ class StandInCore:
         self.facts, self.held = [], []
         self.pressing = False
         self.taken.append(pressing)
+        self.out_of_hand = held
         return facts, held
 
-    def facts_lost(self, held: list[Out], now: float) -> None:
-        self.out += [(flow, b"lost " + data) for flow, data in held]
+    def facts_lost(self) -> None:
+        self.out += [(flow, b"lost " + data) for flow, data in self.out_of_hand]

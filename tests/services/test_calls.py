@@ -327,9 +327,9 @@ class TestRestart:
         self, wire: Wire, alice: Phone, bob: Phone
     ) -> None:
         dialog = talk(alice, bob)
-        facts, held = wire.core.take_facts()
+        facts, _ = wire.core.take_facts()
         assert len(facts) == 1
-        wire.core.facts_lost(held, wire.now)
+        wire.core.facts_lost()
         assert wire.core.facts_waiting
         end(dialog, bob)
         assert wire.row.state == "ended"

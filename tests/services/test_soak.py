@@ -171,7 +171,7 @@ def tables(wire: Wire) -> dict[str, int]:
         "dialogs": len(core._calls.by_dialog),
         "sessions": len(core._sessions),
         "clients of flows": sum(len(flow.clients) for flow in flows),
-        "facts": len(core._facts),
+        "facts": len(core._new_facts),
         "held": len(core._own.held),
         "out": len(core.out),
     }

@@ -75,6 +75,7 @@ class Dialogs:
             and self._timers.concerns(message)
         ):
             session = self._timers.ask(message, call.domain)
+            session.call = call
         crossing = None
         if self._proxy.anchors is not None:
             crossing = self._crossing(message, route, from_caller, flow)
@@ -83,7 +84,7 @@ class Dialogs:
             server = invite_server(self._layer, key, reply_flow, message, speaker, now)
             server.respond(100, reply(message, 100), now)
             self._proxy.relay_invite(
-                server, message, flow, target, hash_of_loop, now, call, session, crossing
+                server, message, flow, target, hash_of_loop, now, session, crossing
             )
             return
         ending = None
@@ -103,7 +104,7 @@ class Dialogs:
             elif self._play_key(other, message, target, hash_of_loop, crossing):
                 return
         self._proxy.relay(
-            other, message, target, hash_of_loop, ending, from_caller, now, session, call, crossing
+            other, message, target, hash_of_loop, ending, from_caller, now, session, crossing
         )
 
     def _play_key(

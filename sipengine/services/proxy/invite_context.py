@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from sipengine.services.binding import Binding
 from sipengine.services.call import Call
-from sipengine.services.leg import Leg
 from sipengine.services.media.crossing import Crossing
 from sipengine.services.media.crossing_branch import CrossingBranch
 from sipengine.services.proxy import outcomes
@@ -44,9 +43,8 @@ class InviteContext:
 
     __slots__ = (
         "_additions", "_best", "_branches", "_breadth", "_cancelled", "_done", "_follow", "_pending",
-        "_redirects", "_request", "_server", "_session", "_source", "_stage", "_timed_out",
-        "_unanswered", "_waited", "_waiting", "_whose", "call", "crossing", "due", "media_why", "proxy",
-        "route",
+        "_redirects", "_request", "_server", "_source", "_stage", "_timed_out", "_unanswered",
+        "_waited", "_waiting", "call", "crossing", "due", "media_why", "proxy", "route", "session",
     )  # fmt: skip
 
     def __init__(
@@ -63,8 +61,7 @@ class InviteContext:
         self._additions = additions
         self.route: PreloadedRoute | None = None
         self._breadth = ""  # the Max-Breadth line of each of several branches
-        self._session: SessionAsk | None = None
-        self._whose: Call | None = None
+        self.session: SessionAsk | None = None
         self.call = call
         self.crossing: Crossing | None = None  # of an INVITE in a dialog whose media is anchored
         self.media_why = ""  # what a media gateway could not do
@@ -85,11 +82,6 @@ class InviteContext:
         self._cancelled = False
         self._done = False
         server.user = self
-
-    def time_session(self, session: SessionAsk, call: Call) -> None:
-        """Let the 2xx of this INVITE set the session timer of `call` (RFC 4028 §8.2)."""
-        self._session = session
-        self._whose = call
 
     # -- going out
 
@@ -162,30 +154,31 @@ class InviteContext:
 
     def _ring(self, target: Target, now: float) -> None:
         target = target if self.route is None else self.route.by_way_of(target)
+        anchors = self.proxy.anchors
+        crossing: Crossing | None = None
+        if anchors is not None and self._request is not None:
+            crossing = self.crossing
+            if self.call is not None:
+                crossing = anchors.crossing(self._request[0], self._source, target.flow, target.uri)
+        branch = self._begin(target, crossing, now)
+        if target.others and crossing is None:
+            branch.watch_flow(now)
+
+    def _begin(self, target: Target, crossing: Crossing | None, now: float) -> Branch:
+        """Start a branch: straight to its target, or by way of a media gateway."""
         call = self.call
         leg = (
             None if call is None else call.leg_started(target.name, target.uri, target.device, now)
         )
         self._pending += 1
-        anchors = self.proxy.anchors
-        if anchors is not None and self._request is not None:
-            crossing = self.crossing
-            if call is not None:
-                crossing = anchors.crossing(self._request[0], self._source, target.flow, target.uri)
-            if crossing is not None:
-                self._cross(target, leg, crossing, now)
-                return
-        branch = Branch(self, target, leg)
+        if crossing is None:
+            branch = Branch(self, target, leg)
+        else:
+            assert self._request is not None
+            branch = CrossingBranch(self, target, leg, crossing, self._request[0])
         self._branches.append(branch)
         branch.start(now)
-        if target.others:
-            branch.watch_flow(now)
-
-    def _cross(self, target: Target, leg: Leg | None, crossing: Crossing, now: float) -> None:
-        """Ring a target by way of a media gateway."""
-        assert self._request is not None
-        self._branches.append(CrossingBranch(self, target, leg, crossing, self._request[0]))
-        self._branches[-1].start(now)
+        return branch
 
     def copy_for(self, target: Target, flow: Flow, media: str = "") -> tuple[bytes, bytes]:
         """(branch parameter, INVITE) to send to a target by `flow`; `media` is for its Record-Route."""
@@ -219,8 +212,8 @@ class InviteContext:
             if not branch.given_up:
                 self._pending -= 1
         branch.due = 0.0
-        if self._session is not None and self._whose is not None and self._whose.going_on:
-            data = self._session.answered(self._whose, data, now)
+        if self.session is not None:
+            data = self.session.answered(data, now)
         forwarded = self._server.respond(200, data, now)
         if self.call is not None and not forwarded:
             self._came_too_late(branch, data, now)
@@ -281,15 +274,14 @@ class InviteContext:
 
     def _again_with_other_media(self, branch: Branch, now: float) -> bool:
         """A phone refused the offer as it was (§21.4.26): offer it SRTP for RTP, or RTP for SRTP."""
-        anchors, call, target = self.proxy.anchors, self.call, branch.target
-        if anchors is None or call is None or self._request is None or branch.crosses:
+        anchors = self.proxy.anchors
+        if anchors is None or self.call is None or self._request is None or branch.crosses:
             return False
         crossing = anchors.other_crossing(self._request[0], self._source)
-        if crossing is not None:
-            leg = call.leg_started(target.name, target.uri, target.device, now)
-            self._pending += 1
-            self._cross(target, leg, crossing, now)
-        return crossing is not None
+        if crossing is None:
+            return False
+        self._begin(branch.target, crossing, now)
+        return True
 
     def move(self, branch: Branch, target: Target, now: float) -> None:
         """Ring `target` in place of a branch of which nothing was heard: the phone is elsewhere."""
@@ -380,12 +372,9 @@ class InviteContext:
         self._server.respond(status, data, now)
         if self.call is not None:
             result = "cancelled" if self._cancelled else outcomes.result_of(status)
-            if (status == 480 and not outcomes.rang(self.call)) or why == self._unanswered != "":
+            if why == self._unanswered != "":
                 result = "failed"
-            if result == "redirected":
-                why = outcomes.new_addresses(data)
-            by = "caller" if result == "cancelled" else "system" if own else "callee"
-            self.call.finish(result, status, by, now, why)
+            outcomes.finish(self.call, result, status, b"" if own else data, why, now)
         self._let_go()
 
     def _let_go(self) -> None:

@@ -94,7 +94,6 @@ class NonInviteContext:
         "_share",
         "_tag",
         "session",
-        "whose",
     )
 
     def __init__(
@@ -110,8 +109,7 @@ class NonInviteContext:
         self._pending = 0
         self._share = ""
         self._best: BestResponse | None = None
-        self.session: SessionAsk | None = None  # what an UPDATE asks for the call `whose`
-        self.whose: Call | None = None
+        self.session: SessionAsk | None = None  # what an UPDATE asks for
 
     def send(
         self,
@@ -166,8 +164,8 @@ class NonInviteContext:
         if status < 300 or (
             self._pending == 0 and self._best is None and status not in (401, 407, 503)
         ):
-            if self.session is not None and status < 300 and self.whose is not None:
-                data = self.session.answered(self.whose, data, now)
+            if self.session is not None and status < 300:
+                data = self.session.answered(data, now)
             self._server.respond(status, data, now)
             self._close(status)
             return

@@ -61,6 +61,16 @@ def rang(call: Call) -> bool:
     return any(leg.contact for leg in call.legs)
 
 
+def finish(call: Call, result: str, status: int, data: bytes, why: str, now: float) -> None:
+    """Close the call's row after the final answer `data`, b"" for one of our own."""
+    if status == 480 and not rang(call):
+        result = "failed"
+    if result == "redirected":
+        why = new_addresses(data)
+    by = "caller" if result == "cancelled" else "callee" if data else "system"
+    call.finish(result, status, by, now, why)
+
+
 def why_failed(call: Call | None, status: int, unanswered: str, media: str) -> str:
     """A clause for an answer that is our own.
 

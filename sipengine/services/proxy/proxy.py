@@ -109,7 +109,8 @@ class Proxy:
         context = InviteContext(self, server, message, outgoing, source, call, additions)
         context.route = route
         if session is not None:
-            context.time_session(session, call)
+            session.call = call
+            context.session = session
         context.start(stage, follow_redirects, now)
 
     def non_invite(
@@ -231,21 +232,19 @@ class Proxy:
         target: Target,
         loop_hash: int,
         now: float,
-        call: Call | None,
         session: SessionAsk | None,
         crossing: Crossing | None = None,
     ) -> None:
-        """Forward a re-INVITE; `session` is what it asks for `call`, `crossing` the way of its media."""
+        """Forward a re-INVITE; `session` is what it asks for, `crossing` the way of its media."""
         outgoing = Outgoing(message, self.branches, loop_hash, self._responsibility.realms)
         context = InviteContext(self, server, message, outgoing, source, None)
         context.crossing = crossing
-        if session is not None and call is not None:
-            context.time_session(session, call)
+        context.session = session
         context.relay(target, now)
 
     def relay(
         self, server: NonInviteServer, message: Message, target: Target, loop_hash: int, call: Call | None,
-        from_caller: bool, now: float, session: SessionAsk | None = None, whose: Call | None = None,
+        from_caller: bool, now: float, session: SessionAsk | None = None,
         crossing: Crossing | None = None,
     ) -> None:  # fmt: skip
         """Forward any other request of a dialog; `call` is given for its BYE, `session` for an UPDATE."""
@@ -253,11 +252,11 @@ class Proxy:
         tag = self.local_tag(server.key)
         if crossing is not None and message.body:
             other = CrossingExchange(server, message, tag, crossing)
-            other.session, other.whose = session, whose
+            other.session = session
             other.begin(self, outgoing, target, now)
             return
         context = NonInviteContext(server, message, tag, call, from_caller, now)
-        context.session, context.whose = session, whose
+        context.session = session
         context.send(self, outgoing, [target], None, now)
 
     def forward_ack(

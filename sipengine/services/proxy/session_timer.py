@@ -103,17 +103,21 @@ class SessionTimers:
 
 
 class SessionAsk:
-    """What one INVITE or UPDATE asked for, until its 2xx comes (§8.2)."""
+    """What one INVITE or UPDATE asked for, until its 2xx comes (§8.2), which sets the timer of `call`."""
 
-    __slots__ = ("_interval", "_knows", "_timers")
+    __slots__ = ("_interval", "_knows", "_timers", "call")
 
     def __init__(self, timers: SessionTimers, interval: int, knows: bool) -> None:
         self._timers = timers
         self._interval = interval
         self._knows = knows
+        self.call: Call | None = None
 
-    def answered(self, call: Call, data: bytes, now: float) -> bytes:
+    def answered(self, data: bytes, now: float) -> bytes:
         """Note what a 2xx says, and let the caller confirm the session if the called one cannot."""
+        call = self.call
+        if call is None or not call.going_on:
+            return data
         line = header_line(data, b"Session-Expires", b"x")
         if line is not None:
             text = line.partition(b":")[2].partition(b";")[0].strip()

@@ -411,7 +411,7 @@ class TestRestart:
 
     def test_facts_that_could_not_be_stored_are_told_again(self, wire: Wire, alice: Phone) -> None:
         watching(alice)
-        _, held = wire.core.take_facts()
-        wire.core.facts_lost(held, wire.now)
+        wire.core.take_facts()
+        wire.core.facts_lost()
         wire.beat()
         assert len(wire.subscriptions) == 1

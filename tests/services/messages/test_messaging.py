@@ -77,8 +77,8 @@ class TestKept:
 
     def test_503_when_it_cannot_be_made_durable(self, wire: Wire, alice: Phone) -> None:
         send(alice)
-        _, held = wire.core.take_facts()
-        wire.core.facts_lost(held, wire.now)
+        wire.core.take_facts()
+        wire.core.facts_lost()
         wire.settle()
         assert alice.response(503)["Retry-After"]
         wire.beat()
