@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.services.conftest import registered
+from tests.services.media.anchored import WEB, Anchored, Plane
+from tests.services.media.test_own_calls_by_gateway import FOR_WEB, rtp
 from tests.services.test_click_to_call import Heard, Joined, joined, news, sdp
 from tests.services.user_agents import Dialog, OutgoingCall, Phone
 from tests.services.wire import Wire
@@ -224,9 +226,6 @@ class TestReplaces:
 
 
 def test_a_browser_takes_over_by_the_gateway() -> None:
-    from tests.services.test_media_anchor import WEB, Anchored, Plane
-    from tests.services.test_own_calls_by_gateway import FOR_WEB, rtp
-
     wire = Anchored(Plane())
     said = Heard()
     alice = registered(wire, "1001", "198.51.100.1")

@@ -7,14 +7,8 @@ import pytest
 from sipengine.services.media.reach import is_inner
 from sipengine.services.ports import TO_RTP
 from tests.services.conftest import registered
-from tests.services.test_media_anchor import SRTP, Anchored, Plane
+from tests.services.media.anchored import SRTP, Anchored
 from tests.services.user_agents import SDP, Phone
-
-
-@pytest.fixture
-def wire() -> Anchored:
-    return Anchored(Plane())
-
 
 HOME, OTHER_HOME = "203.0.113.1", "203.0.113.2"
 

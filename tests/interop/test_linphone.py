@@ -1,4 +1,4 @@
-"""A softphone of another maker, which answers the SHA-256 challenge, calls a desk phone and back."""
+"""linphone, which answers the SHA-256 challenge, calls a desk phone and is called by it."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import pytest
 
 from sipengine.services.ports import ANSWER, OFFER, TO_RTP, TO_WEB
 from tests.services.conftest import registered
-from tests.services.test_media_anchor import FIGURES, SRTP, TYPE, WEB, Anchored, Plane
+from tests.services.media.anchored import FIGURES, SRTP, TYPE, WEB, Anchored
 from tests.services.user_agents import Dialog, Phone
 
 GATEWAY = "192.0.2.50"
@@ -23,16 +23,6 @@ def rtp(port: int = 30000, direction: str = "sendrecv", version: int = 1) -> str
 
 def without_origin(description: str) -> list[str]:
     return [line for line in description.splitlines() if not line.startswith("o=")]
-
-
-@pytest.fixture
-def wire() -> Anchored:
-    return Anchored(Plane())
-
-
-@pytest.fixture
-def web(wire: Anchored) -> Phone:
-    return registered(wire, "1001", "203.0.113.1", 40001, transport="WS")
 
 
 def echo(wire: Anchored, web: Phone, code: str = "*43") -> Dialog:

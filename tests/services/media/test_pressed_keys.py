@@ -7,8 +7,7 @@ import pytest
 from sipengine.services.media.pressed_keys import key_in
 from sipengine.services.ports import TO_RTP
 from sipengine.sip.parser import parse
-from tests.services.conftest import registered
-from tests.services.test_media_anchor import TYPE, WEB, Anchored, Plane
+from tests.services.media.anchored import TYPE, WEB, Anchored
 from tests.services.user_agents import Dialog, Phone
 
 EVENTS = "a=rtpmap:101 telephone-event/8000\r\n"
@@ -18,21 +17,6 @@ OLD = (
 )
 RELAY = "Content-Type: application/dtmf-relay\n"
 FIVE = "Signal=5\r\nDuration=160\r\n"
-
-
-@pytest.fixture
-def wire() -> Anchored:
-    return Anchored(Plane())
-
-
-@pytest.fixture
-def web(wire: Anchored) -> Phone:
-    return registered(wire, "1001", "203.0.113.1", 40001, transport="WS")
-
-
-@pytest.fixture
-def bob(wire: Anchored) -> Phone:
-    return registered(wire, "1002", "198.51.100.2")
 
 
 def talking(wire: Anchored, web: Phone, bob: Phone, theirs: str = OLD) -> tuple[Dialog, Dialog]:

@@ -4,118 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from sipengine.services.core import Core
-from sipengine.services.own_addresses import OwnAddresses
-from sipengine.services.ports import MediaAnswer, MediaListener, MediaRequest, MediaWaiter
-from sipengine.sip.flow import Flow
-from tests.services.conftest import person, registered
-from tests.services.user_agents import Phone
-from tests.services.wire import SECRET, SERVER, Wire, snapshot
-
-WEB = (
-    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\n"
-    "c=IN IP4 0.0.0.0\r\na=fingerprint:sha-256 AB\r\n"
-)
-SRTP = (
-    "v=0\r\no=- 1 1 IN IP4 198.51.100.1\r\ns=-\r\nc=IN IP4 198.51.100.1\r\nt=0 0\r\n"
-    "m=audio 4000 RTP/SAVP 0\r\n"
-)
-FIGURES = '{"caller":{"packets":500},"callee":{"packets":499},"silent":""}'
-TYPE = "Content-Type: application/sdp\n"
+from tests.services.conftest import registered
+from tests.services.media.anchored import FIGURES, SRTP, TYPE, WEB, Anchored
+from tests.services.user_agents import Dialog, Phone
 
 
-class Plane:
-    """`ports.MediaPlane` whose answers the test gives: it marks what it rewrote."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[MediaRequest, MediaWaiter | None]] = []
-        self.done: list[MediaRequest] = []
-        self.instance = 0
-
-    def choose(self) -> int:
-        return self.instance
-
-    def listen(self, listener: MediaListener) -> None:
-        self.listener = listener
-
-    def near(self, instance: int) -> str:
-        return "127.0.0.1"
-
-    def ask(self, request: MediaRequest, waiter: MediaWaiter | None) -> None:
-        self.asked.append((request, waiter))
-
-
-class Anchored(Wire):
-    """A wire with a media plane, and flows of WebSockets."""
-
-    def __init__(self, plane: Plane | None) -> None:
-        self.plane = plane
-        self._web: dict[tuple[str, int], Flow] = {}
-        super().__init__(snapshot([person(number) for number in ("1001", "1002", "1003")]))
-
-    def _boot(self, instance: str) -> Core:
-        return Core(
-            self.config, self, secret=SECRET, instance=instance,
-            listening=[(name, *SERVER) for name in ("UDP", "TCP", "WS")],
-            advertised=OwnAddresses(SERVER, {"WS": SERVER[1]}),
-            now=self.now, wall=self.wall, gateways=self.plane, media=self.media,
-        )  # fmt: skip
-
-    def flow_to(self, transport: str, host: str, port: int) -> Flow:
-        if transport in ("WS", "WSS"):
-            return self._web.setdefault((host, port), Flow("WS", SERVER, (host, port)))
-        return super().flow_to(transport, host, port)
-
-    def gateway(
-        self,
-        command: str,
-        *,
-        ok: bool = True,
-        status: int = 488,
-        figures: str = "",
-        silent: str = "",
-        gone: str = "",
-        sdp: str = "",
-    ) -> MediaRequest:
-        """The gateway answers the oldest question, which must be that; with `sdp`, or a mark on what came."""
-        assert self.plane is not None
-        assert self.plane.asked, f"the gateway was not asked for {command}"
-        request, waiter = self.plane.asked.pop(0)
-        assert request.command == command, request
-        self.plane.done.append(request)
-        if waiter is not None:
-            sdp = sdp or f"v=0\r\no=gateway {command} {request.protocol}\r\n{request.sdp}"
-            answer = MediaAnswer(
-                ok,
-                request.instance,
-                sdp if ok else "",
-                "no codec in common",
-                status,
-                figures,
-                silent,
-                gone,
-            )
-            waiter.on_media(answer, self.now)
-            self.settle()
-        return request
-
-
-@pytest.fixture
-def wire() -> Anchored:
-    return Anchored(Plane())
-
-
-@pytest.fixture
-def web(wire: Anchored) -> Phone:
-    return registered(wire, "1001", "203.0.113.1", 40001, transport="WS")
-
-
-@pytest.fixture
-def bob(wire: Anchored) -> Phone:
-    return registered(wire, "1002", "198.51.100.2")
-
-
-def begin(wire: Anchored, web: Phone, bob: Phone):  # type: ignore[no-untyped-def]
+def begin(wire: Anchored, web: Phone, bob: Phone) -> tuple[Dialog, Dialog]:
     """A browser's call to a phone that answers; (the browser's dialog, the phone's)."""
     call = web.call("1002", body=WEB)
     wire.gateway("offer")

@@ -1,6 +1,6 @@
 """Twinkle over UDP and TCP (it has no TLS) calls baresip and linphone over UDP, TCP and TLS, and is called.
 
-The pairs of baresip and linphone are in `test_other_maker.py` and `test_transports.py`.
+The pairs of baresip and linphone are in `test_linphone.py` and `test_transports.py`.
 """
 
 from __future__ import annotations
