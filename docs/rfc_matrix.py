@@ -46,7 +46,7 @@ NOT_DONE = """## Not done
 | RFC | what is missing |
 | --- | --- |
 | 3261 §18.2.2 | an answer over UDP that bounces is not sent to where the name in the Via leads, over a connection it is; `maddr` in a Via is not followed, as it would let strangers send our answers anywhere |
-| 5630 | a phone that registered `sip:` over TLS is rung for `sips:`, too; a `sips:` contact is taken from a REGISTER to `sip:` (§5.2); what the telephone system answers itself has a `sip:` Contact |
+| 5630 | a phone that registered `sip:` over TLS is rung for `sips:`, too; what the telephone system answers itself has a `sip:` Contact |
 | 5923 §7.2 | an `alias` in the Via of a connection that was made to us counts for nothing: clients are not asked for a certificate, which it would take |
 | 6665 §4.5, 4662 | no resource lists: a phone subscribes to each lamp by itself |
 | 4235 §3.2 | the parameters of the Event header that choose one dialog are not looked at: all dialogs of the user are told, without the phones' own dialog identifiers |

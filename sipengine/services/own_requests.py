@@ -10,6 +10,7 @@ from sipengine.services.own_answers import ALLOW, SUPPORTED, OwnAnswers
 from sipengine.services.own_bodies import check_body
 from sipengine.services.registrar import Registrar
 from sipengine.services.replies import reply
+from sipengine.services.sips_contacts import check_sips_request, is_sips
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
@@ -61,6 +62,8 @@ class OwnRequests:
         self, message: Message, flow: Flow, reply_flow: Flow, domain: str, now: float
     ) -> None:
         """Raises `RemoteProtocolError` for what is refused."""
+        if message.uri[3:4] != ":" and is_sips(message.uri):
+            check_sips_request(flow)
         if message.has("Require") and not SUPPORTED.issuperset(message.all("Require")):
             raise RemoteProtocolError(420, "Bad Extension")  # §8.2.2.3
         if message.body:

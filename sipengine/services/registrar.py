@@ -8,6 +8,7 @@ Rules beyond the RFC's own:
   that first comes with a `reg-id` that of its instance.
 - A later contact at the same user and host, from the same User-Agent, replaces the earlier one when the
   connection that that came on has closed: a phone without instance id that connects anew.
+- A contact replaces the one that differs from it in the scheme alone (RFC 5630 §5.1.1.1).
 - Otherwise more contacts than the extension may have are refused, and the ones there stay.
 """
 
@@ -23,6 +24,7 @@ from sipengine.services.location import REMOVED, REPLACED, Location
 from sipengine.services.outbound import first_hop_keeps_flows, options, outbound_lines
 from sipengine.services.path import check_path
 from sipengine.services.responsibility import Responsibility
+from sipengine.services.sips_contacts import check_sips_contact, is_sips, is_twin
 from sipengine.sip.address import readable, sender_of
 from sipengine.sip.contact import DEFAULT_EXPIRES, ContactParameters, delta_seconds, parse_contact
 from sipengine.sip.errors import RemoteProtocolError
@@ -161,6 +163,8 @@ class Registrar:
         flows = 0
         for value in values:
             contact, parameters = parse_contact(value)
+            if contact[3:4] != ":" and is_sips(contact):
+                check_sips_contact(message, contact, values)
             asked = parameters.expires
             seconds = min(default if asked is None else asked, longest)
             key = contact
@@ -206,7 +210,7 @@ class Registrar:
         for binding in free:
             if instance and binding.instance:
                 continue  # RFC 5626 §6: of these the URI is not compared
-            if same_uri(parse_uri(binding.contact), uri):
+            if same_uri(parse_uri(binding.contact), uri) or is_twin(binding.contact, contact):
                 change.binding = binding
                 return
         if change.seconds:

@@ -189,7 +189,6 @@ def test_equal_uri_is_the_same_contact_19_1_4(pbx: Registrations, same: str) -> 
     [
         "<sip:1001@10.0.0.5>",
         "<sip:1001@10.0.0.5:5061>",
-        "<sips:1001@10.0.0.5:5060>",
         "<sip:1001@10.0.0.5:5060;transport=tcp>",
         "<sip:1OO1@10.0.0.5:5060>",
     ],

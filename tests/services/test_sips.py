@@ -128,7 +128,7 @@ class TestRfc5630Section5_3:
     ) -> None:
         bob = AnyPhone(wire, "1002", "198.51.100.2", WAYS["TLS"], transport="TLS")
         contact = f"<sips:1002@198.51.100.2:{WAYS['TLS']}>"
-        assert bob.register(contact=contact).status == 200
+        assert bob.register(contact=contact, scheme="sips").status == 200
         call(alice, "sip:1002@pbx.test")
         invite = bob.incoming().invite
         assert invite.uri == f"sip:1002@198.51.100.2:{WAYS['TLS']}"
@@ -140,3 +140,92 @@ class TestRfc5630Section5_3:
         outgoing.send()
         outgoing.authenticate()
         outgoing.fails(400)
+
+
+SIPS_CONTACT = f"<sips:1002@198.51.100.2:{WAYS['TLS']}>"
+
+
+class TestRfc5630Section5_2:
+    """The registrar: what a `sips:` contact promises must hold on every hop."""
+
+    def over(self, wire: ManyWays, transport: str) -> AnyPhone:
+        return AnyPhone(wire, "1002", "198.51.100.2", WAYS[transport], transport=transport)
+
+    def test_a_sips_contact_is_taken_by_tls_and_serves_both_schemes(
+        self, wire: ManyWays, alice: AnyPhone
+    ) -> None:
+        bob = self.over(wire, "TLS")
+        answer = bob.register(contact=SIPS_CONTACT, scheme="sips")
+        assert answer.status == 200
+        assert answer["Contact"].startswith(SIPS_CONTACT)
+        assert (answer["From"].partition(";")[0], answer["To"].partition(";")[0]) == (
+            "<sip:1002@pbx.test>", "<sip:1002@pbx.test>",  # From and To may be sip:
+        )  # fmt: skip
+        for scheme in ("sips", "sip"):
+            outgoing = call(alice, f"{scheme}:1002@pbx.test")
+            incoming = bob.incoming()
+            assert incoming.invite.uri == f"{scheme}:1002@198.51.100.2:{WAYS['TLS']}"
+            alice.inbox.clear()
+            incoming.reject(486)
+            outgoing.fails(486)
+
+    @pytest.mark.parametrize(
+        ("transport", "scheme", "contact", "extra", "words"),
+        [
+            ("TLS", "sip", SIPS_CONTACT, "", "needs a sips: Request-URI"),
+            ("TLS", "sip", SIPS_CONTACT.replace("sips", "SIPS"), "", "needs a sips: Request-URI"),
+            ("UDP", "sip", SIPS_CONTACT, "", "needs a sips: Request-URI"),
+            ("UDP", "sips", SIPS_CONTACT, "", "did not come by TLS"),
+            ("TCP", "sips", SIPS_CONTACT, "", "did not come by TLS"),
+            ("WS", "sips", SIPS_CONTACT, "", "did not come by TLS"),
+            ("UDP", "sips", "", "", "did not come by TLS"),
+            ("TLS", "sips", SIPS_CONTACT, "Path: <sip:203.0.113.1;lr>\n", "needs a sips: Path"),
+            ("TLS", "sips", SIPS_CONTACT,
+             "Path: <sips:203.0.113.1;lr>, <sip:203.0.113.2;lr>\n", "needs a sips: Path"),
+            ("TLS", "sips", f"{SIPS_CONTACT}, {SIPS_CONTACT.replace('sips', 'sip')}", "",
+             "both with sip: and sips:"),
+            ("TLS", "sips", f"<sip:1002@198.51.100.2:5072;transport=tls>, {SIPS_CONTACT}", "",
+             "both with sip: and sips:"),
+        ],
+    )  # fmt: skip
+    def test_what_is_not_sips_all_the_way_is_400(
+        self, wire: ManyWays, transport: str, scheme: str, contact: str, extra: str, words: str
+    ) -> None:
+        phone = self.over(wire, transport)
+        refused = phone.register(contact=contact, scheme=scheme, extra=extra)
+        assert refused.status == 400
+        assert words in refused.start
+        assert wire.core.counters()["bindings_now"] == 0
+
+    def test_a_refresh_by_another_way_cannot_take_a_sips_contact_along(
+        self, wire: ManyWays, alice: AnyPhone
+    ) -> None:
+        secure = self.over(wire, "TLS")
+        assert secure.register(contact=SIPS_CONTACT, scheme="sips").status == 200
+        plain = self.over(wire, "UDP")
+        assert plain.register(contact=SIPS_CONTACT).status == 400
+        call(alice)
+        assert secure.incoming()
+        plain.nothing()
+
+    @pytest.mark.parametrize("transport", ["TLS", "WSS"])
+    def test_a_sip_contact_may_come_with_a_sips_request_uri(
+        self, wire: ManyWays, transport: str
+    ) -> None:
+        assert self.over(wire, transport).register(scheme="sips").status == 200
+
+    def test_with_a_sips_path_it_is_taken(self, wire: ManyWays) -> None:
+        path = "Path: <sips:203.0.113.1;lr>\nSupported: path\n"
+        answer = self.over(wire, "TLS").register(contact=SIPS_CONTACT, scheme="sips", extra=path)
+        assert (answer.status, answer["Path"]) == (200, "<sips:203.0.113.1;lr>")
+
+
+def test_5630_5_1_1_1_of_the_two_schemes_the_later_contact_replaces_the_earlier(
+    wire: ManyWays,
+) -> None:
+    bob = AnyPhone(wire, "1002", "198.51.100.2", WAYS["TLS"], transport="TLS")
+    assert bob.register().status == 200
+    upgraded = bob.register(contact=SIPS_CONTACT, scheme="sips")
+    assert [uri_of(value) for value in upgraded.all("Contact")] == [uri_of(SIPS_CONTACT)]
+    downgraded = bob.register()
+    assert [uri_of(value) for value in downgraded.all("Contact")] == [uri_of(bob.contact)]

@@ -109,11 +109,12 @@ class Phone:
     # ------------------------------------------------------------------ registering (§10)
 
     def register(
-        self, *, expires: int = 3600, contact: str = "", extra: str = "", password: str = ""
-    ) -> Message:
+        self, *, expires: int = 3600, contact: str = "", extra: str = "", password: str = "",
+        scheme: str = "sip",
+    ) -> Message:  # fmt: skip
         """REGISTER with credentials; the final response."""
         head = (
-            "REGISTER sip:{domain} SIP/2.0\nVia: {via}\nMax-Forwards: 70\nFrom: <{aor}>;tag=r{tag}\n"
+            "REGISTER {uri} SIP/2.0\nVia: {via}\nMax-Forwards: 70\nFrom: <{aor}>;tag=r{tag}\n"
             "To: <{aor}>\nCall-ID: reg-{number}-{port}\nCSeq: {cseq} REGISTER\nContact: {contact}\n"
             "Expires: {expires}\nUser-Agent: {device}\n{extra}Content-Length: 0\n\n"
         )
@@ -122,7 +123,7 @@ class Phone:
             self.cseq += 1
             self.send(
                 head.format(
-                    domain=self.domain,
+                    uri=f"{scheme}:{self.domain}",
                     via=self.via(),
                     aor=self.aor,
                     tag=next(_serial),
@@ -141,7 +142,7 @@ class Phone:
                 break
             value = digest(
                 answer["WWW-Authenticate"], self.number, password or password_of(self.number),
-                "REGISTER", f"sip:{self.domain}",
+                "REGISTER", f"{scheme}:{self.domain}",
             )  # fmt: skip
             authorization = f"Authorization: {value}\n"
         return answer
