@@ -101,24 +101,14 @@ class DeviceInline(admin.TabularInline):  # type: ignore[type-arg]
 class ExtensionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     form = ExtensionForm
     inlines = (DeviceInline,)
-    list_display = (
-        "number",
-        "name",
-        "domain",
-        "person",
-        "enabled",
-        "password_set",
-        "max_contacts",
-        "ring_timeout",
-        "forwards",
-    )
+    list_display = ("number", "name", "domain", "person", "enabled", "password_set", "forwards")
     list_display_links = ("number", "name")
     list_filter = ("enabled", "domain")
     list_select_related = ("domain", "person")
     search_fields = ("number", "name", "person__username", "devices__name", "devices__mac")
     search_help_text = "Number, name, person or device"
     ordering = ("domain__name", "number")
-    raw_id_fields = ("person",)
+    autocomplete_fields = ("person",)
     actions = ("enable", "disable")
     empty_value_display = "–"
     list_per_page = 50

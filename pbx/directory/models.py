@@ -169,7 +169,7 @@ class Extension(models.Model):
         if self.domain_id is not None:
             own |= {self.aor, f"sip:{self.aor}", f"sips:{self.aor}"}
         for field in ("forward_always", "forward_busy", "forward_no_answer"):
-            if getattr(self, field) in own:
+            if (there := getattr(self, field)) and there in own:
                 raise ValidationError(
                     {field: "An extension cannot forward to itself. Give another number."}
                 )

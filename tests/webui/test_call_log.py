@@ -112,6 +112,14 @@ def test_senseless_queries_are_answered_in_words_not_with_an_error(
 # ------------------------------------------------------------------ pages
 
 
+def test_a_wrong_filter_is_not_taken_for_an_empty_log(client: Client) -> None:
+    office.call("207", "214", started=10.0)
+    page = client.get("/calls/?first_day=yesterday").content.decode()
+    assert "Enter a valid date." in page
+    assert "No calls yet" not in page
+    assert "Show all calls" in page
+
+
 def test_pages_by_key_show_every_call_once_there_and_back(client: Client) -> None:
     moment = timezone.now()
     same_instant = [

@@ -28,7 +28,7 @@ def test_log_in_leads_to_where_one_wanted_to_go(
     window.goto("/phones/?presence=offline")
     expect(window).to_have_title("Log in · Branchline")
     log_in(window, "alice", "not her password")
-    expect(window.get_by_role("alert")).to_contain_text("correct username and password")
+    expect(window.get_by_role("alert")).to_contain_text("User name or password is wrong")
     log_in(window, "alice", PASSWORD)
     expect(window.get_by_role("heading", name="Phones", level=1)).to_be_visible()
     assert window.url.endswith("/phones/?presence=offline")

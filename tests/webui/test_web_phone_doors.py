@@ -64,6 +64,21 @@ def test_without_an_extension_the_page_says_what_to_do(client: Client) -> None:
     assert [ask(client, address)[0] for address in ADDRESSES] == [403] * 5
 
 
+def test_who_administers_is_led_to_the_extensions_and_is_the_person_of_a_new_one(
+    alice: Person, bob: Person
+) -> None:
+    for person in (alice, bob):
+        logged_in = Client()
+        logged_in.force_login(person)
+        page = logged_in.get("/phone/").content.decode()
+        assert 'href="/extensions/"' in page
+        new = f"/admin/directory/extension/add/?person={person.pk}"
+        assert new in page
+        office.domain()
+        form = logged_in.get(new).content.decode()
+        assert f'<option value="{person.pk}" selected>{person.username}</option>' in form
+
+
 def test_a_disabled_extension_is_none(client: Client, mira: Extension) -> None:
     Extension.objects.filter(pk=mira.pk).update(enabled=False)
     assert ask(client, "/phone/credential/")[0] == 403

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.core.exceptions import ValidationError
+
+
+class LogInForm(AuthenticationForm):
+    """User name and password; a wrong one of either is answered by the same plain words."""
+
+    def get_invalid_login_error(self) -> ValidationError:
+        words = "User name or password is wrong. Capital and small letters matter."
+        return ValidationError(words, code="invalid_login")
 
 
 class NewPasswordForm(PasswordChangeForm):

@@ -224,6 +224,26 @@ def test_default_domain_by_action_and_no_delete_of_it(as_alice: Client, domain: 
     assert Domain.objects.count() == 2
 
 
+def test_a_missing_number_is_all_that_is_said_of_it(as_alice: Client, domain: Domain) -> None:
+    answer = as_alice.post(reverse(ADD_EXTENSION), form(domain, number=""))
+    text = answer.content.decode()
+    assert "This field is required." in text
+    assert "forward to itself" not in text
+
+
+def test_the_person_of_an_extension_is_found_by_name(as_bob: Client, alice: Person) -> None:
+    Person.objects.filter(pk=alice.pk).update(first_name="Mira")
+    query = {
+        "app_label": "directory", "model_name": "extension", "field_name": "person", "term": "mir",
+    }  # fmt: skip
+    found = as_bob.get(reverse("admin:autocomplete"), query).json()
+    assert [each["id"] for each in found["results"]] == [str(alice.pk)]
+
+
+def test_timetables_of_the_program_are_not_offered(as_alice: Client) -> None:
+    assert "Solar" not in page(as_alice, "admin:index")
+
+
 def test_lists_cost_the_same_for_50_rows(
     as_alice: Client, domain: Domain, django_assert_max_num_queries: object
 ) -> None:

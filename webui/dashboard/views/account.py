@@ -10,11 +10,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse_lazy
 
-from webui.dashboard.forms import NewPasswordForm
+from webui.dashboard.forms import LogInForm, NewPasswordForm
 
 
 class LogIn(LoginView):
     template_name = "dashboard/login.html"
+    form_class = LogInForm
     redirect_authenticated_user = True
 
 
