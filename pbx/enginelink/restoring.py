@@ -22,6 +22,7 @@ from sipengine.api import (
     BindingGone,
     BindingRecord,
     CallRecord,
+    Fact,
     KeptMessage,
     KeptMessageGone,
     LegRecord,
@@ -98,7 +99,7 @@ def restore(journal: Journal, connection: psycopg.Connection) -> Restored:
     bans = {row[0]: BanRecord(*row) for row in connection.execute(_BANS)}
     subscriptions = stored_subscriptions(connection)
     messages = stored_messages(connection)
-    tail = _Tail()
+    state = _State(calls, bans, subscriptions, messages)
     unreadable = 0
     for line in journal.read(position):
         try:
@@ -108,33 +109,14 @@ def restore(journal: Journal, connection: psycopg.Connection) -> Restored:
             # nobody could call. The recorder stores it or puts it aside.
             unreadable += 1
             continue
-        if isinstance(fact, BindingRecord):
-            tail.flows[_flow_of(fact)] = fact
-        elif isinstance(fact, BindingGone):
-            tail.take_away(fact)
-        elif isinstance(fact, BanRecord):
-            earlier = bans.get(fact.id)
-            if earlier is None or earlier.revision < fact.revision:
-                bans[fact.id] = fact
-        elif isinstance(fact, SubscriptionRecord):
-            subscriptions[fact.id] = fact
-        elif isinstance(fact, SubscriptionGone):
-            subscriptions.pop(fact.id, None)
-        elif isinstance(fact, KeptMessage):
-            messages[fact.id] = fact
-        elif isinstance(fact, KeptMessageGone):
-            messages.pop(fact.id, None)
-        else:
-            known = calls.get(fact.id)
-            if known is None or known.revision < fact.revision:
-                calls[fact.id] = fact
+        state.take(fact)
     going_on = [call for call in calls.values() if call.state != STATE_ENDED]
     ended = _ended(connection, going_on)
     going_on = [call for call in going_on if call.revision > ended.get(call.id, -1)]
     if unreadable:
         logger.error("journal lines not understood at start", lines=unreadable)
     return Restored(
-        _bindings(connection, tail),
+        _bindings(connection, state.tail),
         going_on,
         list(bans.values()),
         list(subscriptions.values()),
@@ -166,6 +148,41 @@ class _Tail:
         for flow in self.flows:
             if flow[:2] == (gone.aor, gone.contact):
                 self.flows[flow] = None
+
+
+@dataclass
+class _State:
+    """The tables' rows by id, brought up to date by the journal's facts, oldest first. Rows of calls
+    and bans may be newer than a fact: the higher revision counts."""
+
+    calls: dict[str, CallRecord]
+    bans: dict[str, BanRecord]
+    subscriptions: dict[str, SubscriptionRecord]
+    messages: dict[str, KeptMessage]
+    tail: _Tail = field(default_factory=_Tail)
+
+    def take(self, fact: Fact) -> None:
+        match fact:
+            case BindingRecord():
+                self.tail.flows[_flow_of(fact)] = fact
+            case BindingGone():
+                self.tail.take_away(fact)
+            case BanRecord():
+                earlier = self.bans.get(fact.id)
+                if earlier is None or earlier.revision < fact.revision:
+                    self.bans[fact.id] = fact
+            case SubscriptionRecord():
+                self.subscriptions[fact.id] = fact
+            case SubscriptionGone():
+                self.subscriptions.pop(fact.id, None)
+            case KeptMessage():
+                self.messages[fact.id] = fact
+            case KeptMessageGone():
+                self.messages.pop(fact.id, None)
+            case CallRecord():
+                known = self.calls.get(fact.id)
+                if known is None or known.revision < fact.revision:
+                    self.calls[fact.id] = fact
 
 
 def _bindings(connection: psycopg.Connection, tail: _Tail) -> Iterator[BindingRecord]:

@@ -49,7 +49,7 @@ from sipengine.sip.message import Message
 from sipengine.sip.transaction.invite_server import InviteServer
 from sipengine.sip.transaction.layer import TransactionLayer
 from sipengine.sip.transaction.non_invite_server import NonInviteServer
-from sipengine.sip.uri import parse_uri
+from sipengine.sip.uri import SipUri, parse_uri
 
 
 class NewRequests:
@@ -91,54 +91,35 @@ class NewRequests:
     ) -> None:
         """Raises `RemoteProtocolError` for what is refused."""
         sender = sender_of(message.value("From") or "")
-        aor = ""
-        if sender.uri_text[:3].lower() == "sip":
-            aor = self._responsibility.aor_of(parse_uri(sender.uri_text))
-        hidden = not aor and is_anonymous(sender.uri_text)
-        if hidden and message.has(PREFERRED):
-            aor = self._responsibility.aor_of(parse_uri(preferred(message)))
-        realm = aor.rpartition("@")[2] or self.table.snapshot.default_domain
-        # A message that is kept is answered by no transaction (services.messages).
-        seen_on = flow if message.method == "MESSAGE" else None
-        who = self._challenger.identify(message, reply_flow, realm, True, now, seen_on)
+        aor, hidden = self._named_by(message, sender.uri_text)
+        who = self._who(message, aor, hidden, flow, reply_flow, now)
         if who is None:
             return
-        if who.aor != aor and not hidden:
-            raise RemoteProtocolError(403, "Forbidden: From is not the authenticated user")
-        uri = parse_uri(message.uri)
-        if uri.headers:  # §19.1.1: not allowed there, and they must not go on (RFC 4475 §3.1.2.11)
-            raise RemoteProtocolError(400, "Bad Request: headers in the Request-URI")
-        secure = uri.scheme == "sips"
-        if secure and flow.transport not in SECURE:  # RFC 5630 §5.3: its parts do not fit
-            raise RemoteProtocolError(400, "Bad Request: a sips: request that did not come by TLS")
-        called = self._responsibility.aor_of(uri)
+        uri = _request_uri(message, flow)
+        called, instance = self._responsibility.aor_of(uri), ""
         if message.has("Route"):
             check_routes(message)
-        instance = ""
         if uri.parameters and self._proxy.gruus.concerns(uri):  # RFC 5627 §6.1: one phone
             called, instance = self._proxy.gruus.named_by(uri, now)
             if called not in self.table.snapshot.extensions:
                 raise RemoteProtocolError(404, "Not Found")
         if message.has(ASSERTED) or message.has(PREFERRED):
             screen(message, flow, self.trusted)
+        secure = uri.scheme == "sips"
         if message.method == "INVITE":
-            if self._calls.count >= MAX_CALLS:
-                raise RemoteProtocolError(503, "Service Unavailable")
-            if message.has("Replaces") and self._own_calls.has(message):
-                server = InviteServer(self._layer, key, reply_flow, now)
-                self._own_calls.replace(message, flow, server, who, now)
-                return
-            additions = self._additions(message, who, hidden)
-            session = None
-            if self._timers.concerns(message):
-                session = self._timers.ask(message, who.domain)
-            server = InviteServer(self._layer, key, reply_flow, now)
-            call = self._begin(message, flow, who, "" if hidden else sender.display, now)
-            call.hidden = hidden
-            if self._proxy.transfers:
-                self._proxy.transfers.begun(call, message.uri, now)
-            self._invite(
-                message, flow, server, call, called, instance, hash_of_loop, now, additions, session
+            name = "" if hidden else sender.display
+            self._receive_invite(
+                message,
+                flow,
+                reply_flow,
+                key,
+                hash_of_loop,
+                now,
+                who,
+                name,
+                hidden,
+                called,
+                instance,
             )
         elif called and called not in self.table.snapshot.extensions:
             raise RemoteProtocolError(404, "Not Found")
@@ -150,6 +131,55 @@ class NewRequests:
                 destination = Destination(aor=called, instance=instance, secure=secure)
             other = NonInviteServer(self._layer, key, reply_flow, now)
             self._proxy.non_invite(other, message, flow, (destination,), hash_of_loop, now)
+
+    # -- who asks
+
+    def _named_by(self, message: Message, from_uri: str) -> tuple[str, bool]:
+        """(the AOR that the sender claims to be, whether the From keeps it to itself)."""
+        aor = ""
+        if from_uri[:3].lower() == "sip":
+            aor = self._responsibility.aor_of(parse_uri(from_uri))
+        hidden = not aor and is_anonymous(from_uri)
+        if hidden and message.has(PREFERRED):
+            aor = self._responsibility.aor_of(parse_uri(preferred(message)))
+        return aor, hidden
+
+    def _who(
+        self, message: Message, aor: str, hidden: bool, flow: Flow, reply_flow: Flow, now: float
+    ) -> Extension | None:
+        """Who has proved to be the sender; None if he was challenged instead."""
+        realm = aor.rpartition("@")[2] or self.table.snapshot.default_domain
+        # A message that is kept is answered by no transaction (services.messages).
+        seen_on = flow if message.method == "MESSAGE" else None
+        who = self._challenger.identify(message, reply_flow, realm, True, now, seen_on)
+        if who is not None and who.aor != aor and not hidden:
+            raise RemoteProtocolError(403, "Forbidden: From is not the authenticated user")
+        return who
+
+    # -- a new call
+
+    def _receive_invite(
+        self, message: Message, flow: Flow, reply_flow: Flow, key: str, hash_of_loop: int, now: float,
+        who: Extension, name: str, hidden: bool, called: str, instance: str,
+    ) -> None:  # fmt: skip
+        if self._calls.count >= MAX_CALLS:
+            raise RemoteProtocolError(503, "Service Unavailable")
+        if message.has("Replaces") and self._own_calls.has(message):
+            server = InviteServer(self._layer, key, reply_flow, now)
+            self._own_calls.replace(message, flow, server, who, now)
+            return
+        additions = self._additions(message, who, hidden)
+        session = None
+        if self._timers.concerns(message):
+            session = self._timers.ask(message, who.domain)
+        server = InviteServer(self._layer, key, reply_flow, now)
+        call = self._begin(message, flow, who, name, now)
+        call.hidden = hidden
+        if self._proxy.transfers:
+            self._proxy.transfers.begun(call, message.uri, now)
+        self._invite(
+            message, flow, server, call, called, instance, hash_of_loop, now, additions, session
+        )
 
     def _additions(self, message: Message, who: Extension, hidden: bool) -> Additions | None:
         """What the request's own headers or the settings of the caller's domain ask to be added."""
@@ -242,3 +272,13 @@ class NewRequests:
         server.respond(status, reply(message, status, phrase, tag, extra), now)
         result = result_of(status)
         call.finish("failed" if result == "no_answer" else result, status, "system", now, why)
+
+
+def _request_uri(message: Message, flow: Flow) -> SipUri:
+    """The Request-URI; `RemoteProtocolError` for one that a new request cannot have."""
+    uri = parse_uri(message.uri)
+    if uri.headers:  # §19.1.1: not allowed there, and they must not go on (RFC 4475 §3.1.2.11)
+        raise RemoteProtocolError(400, "Bad Request: headers in the Request-URI")
+    if uri.scheme == "sips" and flow.transport not in SECURE:  # RFC 5630 §5.3: its parts do not fit
+        raise RemoteProtocolError(400, "Bad Request: a sips: request that did not come by TLS")
+    return uri
