@@ -1,10 +1,11 @@
-"""The row of the call log that a call makes at one moment."""
+"""The row of the call log that a call makes at one moment, and a call made of its row again."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from sipengine.api import STATE_TALKING, CallRecord, LegRecord
+from sipengine.services.leg import Leg
 
 if TYPE_CHECKING:
     from sipengine.services.call import Call
@@ -38,3 +39,39 @@ def row_of(call: Call, offset: float) -> CallRecord:
         at(call.answered), at(ended), result, call.status, hangup_by, call.rule,
         reason, [line for one in dialogs for line in one.decision], legs, call.quality,
     )  # fmt: skip
+
+
+def take_up(call: Call, record: CallRecord, offset: float) -> None:
+    """Set all that a row tells of its call but identity and tags, which `call` has; times are monotonic."""
+    call.revision = record.revision
+    call.state = record.state
+    call.domain = record.domain
+    call.caller = record.caller
+    call.caller_name = record.caller_name
+    call.caller_device = record.caller_device
+    call.called = record.called
+    call.answered_by = record.answered_by
+    call.answered_device = record.answered_device
+    call.ringing = _monotonic(record.ringing, offset)
+    call.answered = _monotonic(record.answered, offset)
+    call.status = record.sip_status
+    call.rule = record.rule
+    call.decision = tuple(record.decision)
+    call.legs = [_leg(leg, offset) for leg in record.legs]
+    for leg in call.legs:
+        if leg.answered and leg.target == call.answered_by and call.answered_leg is None:
+            call.answered_leg = leg
+
+
+def _leg(record: LegRecord, offset: float) -> Leg:
+    leg = Leg(record.target, record.contact, record.device, record.started - offset)
+    leg.ringing = _monotonic(record.ringing, offset)
+    leg.answered = _monotonic(record.answered, offset)
+    leg.ended = _monotonic(record.ended, offset)
+    leg.status = record.sip_status
+    leg.result = record.result
+    return leg
+
+
+def _monotonic(wall: float | None, offset: float) -> float:
+    return 0.0 if wall is None else wall - offset

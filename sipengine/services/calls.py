@@ -7,22 +7,18 @@ Times inside are monotonic; `offset` makes wall-clock time of them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from sipengine.api import (
     STATE_TALKING,
     CallRecord,
     Extension,
-    LegRecord,
 )
 from sipengine.services.call import Call
-from sipengine.services.call_row import row_of
+from sipengine.services.call_row import row_of, take_up
 from sipengine.services.leg import Leg
 from sipengine.services.traces import Traces
 from sipengine.sip.timers import TimerQueue
-
-if TYPE_CHECKING:
-    pass
 
 MAX_CALLS: Final = 50_000
 """Calls at once; more are refused with 503. About 4 kB each."""
@@ -202,24 +198,7 @@ class Calls:
                 self.by_dialog[key] = call
                 self._restored.setdefault(call, []).append(key)
                 call.callee_tag = ""
-            call.revision = record.revision
-            call.state = record.state
-            call.domain = record.domain
-            call.caller = record.caller
-            call.caller_name = record.caller_name
-            call.caller_device = record.caller_device
-            call.called = record.called
-            call.answered_by = record.answered_by
-            call.answered_device = record.answered_device
-            call.ringing = self._mono(record.ringing)
-            call.answered = self._mono(record.answered)
-            call.status = record.sip_status
-            call.rule = record.rule
-            call.decision = tuple(record.decision)
-            call.legs = [self._leg(leg) for leg in record.legs]
-            for leg in call.legs:
-                if leg.answered and leg.target == call.answered_by and call.answered_leg is None:
-                    call.answered_leg = leg
+            take_up(call, record, self.offset)
             if call.state == STATE_TALKING and self._is_own(call):
                 call.finish("answered", 200, "system", now, "the telephone system restarted")
             elif call.state == STATE_TALKING:
@@ -231,27 +210,10 @@ class Calls:
                 for leg in call.legs:
                     if not leg.ended:
                         leg.ended, leg.result = now, "failed"
-                call.finish(
-                    "failed",
-                    0,
-                    "system",
-                    now,
-                    "the telephone system restarted while it was ringing",
-                )
+                why = "the telephone system restarted while it was ringing"
+                call.finish("failed", 0, "system", now, why)
 
     def _is_own(self, call: Call) -> bool:
         """Whether we were a side of the call ourselves: then it ended with the process."""
         mark = self.own_mark
         return bool(mark) and (call.caller_tag.startswith(mark) or call.callee_tag.startswith(mark))
-
-    def _leg(self, record: LegRecord) -> Leg:
-        leg = Leg(record.target, record.contact, record.device, record.started - self.offset)
-        leg.ringing = self._mono(record.ringing)
-        leg.answered = self._mono(record.answered)
-        leg.ended = self._mono(record.ended)
-        leg.status = record.sip_status
-        leg.result = record.result
-        return leg
-
-    def _mono(self, wall: float | None) -> float:
-        return 0.0 if wall is None else wall - self.offset

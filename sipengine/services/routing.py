@@ -22,6 +22,7 @@ from sipengine.api import (
     Rule,
 )
 from sipengine.services.feature_codes import FEATURE_CODES, FeatureCode
+from sipengine.services.rule_targets import as_uri, fill, split_target
 from sipengine.sip.status import reason_phrase
 
 MAX_DEPTH: Final = 5
@@ -277,7 +278,7 @@ class RoutingTable:
         by: tuple[Diverted, ...],
         trace: list[str],
     ) -> Decision:
-        targets = tuple(_fill(target, groups) for target in rule.targets)
+        targets = tuple(fill(target, groups) for target in rule.targets)
         if rule.action == ACTION_REJECT:
             reason = rule.reason or reason_phrase(rule.status)
             trace.append(f"It rejects with {rule.status} {reason}.")
@@ -285,7 +286,7 @@ class RoutingTable:
                 REPLY_STATUS, status=rule.status, reason=reason, rule=rule.name, trace=tuple(trace)
             )
         if rule.action == ACTION_REDIRECT:
-            contacts = tuple(_as_uri(target, domain) for target in targets)
+            contacts = tuple(as_uri(target, domain) for target in targets)
             trace.append(f"It tells the caller to call {', '.join(contacts)}.")
             return Decision(REPLY_CONTACTS, contacts=contacts, rule=rule.name, trace=tuple(trace))
         if rule.action == ACTION_REDIRECT_CONTACTS:
@@ -335,7 +336,7 @@ class RoutingTable:
         self, target: str, domain: str, seen: tuple[str, ...], by: tuple[Diverted, ...]
     ) -> Decision:
         """Where a forward leads: a number is decided like a call of its own."""
-        number, outside = _split_target(target, domain)
+        number, outside = split_target(target, domain)
         if outside:
             stage = Stage((Destination(uri=outside),), OUTSIDE_TIMEOUT, diverted=by)
             return Decision(RING, stage=stage)
@@ -347,7 +348,7 @@ class RoutingTable:
         """What a rule's targets stand for, each once. The forwards of members are not followed."""
         found: dict[Destination, None] = {}
         for target in targets:
-            number, outside = _split_target(target, domain)
+            number, outside = split_target(target, domain)
             extension = self.snapshot.extensions.get(f"{number}@{domain}")
             if outside:
                 found[Destination(uri=outside)] = None
@@ -373,28 +374,3 @@ def to_outside(uri: str) -> Decision:
     return Decision(
         RING, stage=stage, trace=(f"{uri} is outside, so the call goes straight there.",)
     )
-
-
-def _fill(target: str, groups: tuple[str, ...]) -> str:
-    for at, group in enumerate(groups, 1):
-        target = target.replace(f"{{{at}}}", group)
-    return target
-
-
-def _split_target(target: str, domain: str) -> tuple[str, str]:
-    """(number, "") for a target at this domain, ("", URI) for one outside."""
-    if target.startswith(("sip:", "sips:")):
-        number, at, host = target.partition(":")[2].partition("@")
-        if at and host == domain:
-            return number, ""
-        return "", target
-    number, at, host = target.partition("@")
-    if at and host != domain:
-        return "", f"sip:{target}"
-    return number, ""
-
-
-def _as_uri(target: str, domain: str) -> str:
-    if target.startswith(("sip:", "sips:", "tel:")):
-        return target
-    return f"sip:{target}" if "@" in target else f"sip:{target}@{domain}"

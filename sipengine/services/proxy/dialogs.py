@@ -87,10 +87,10 @@ class Dialogs:
                 server, message, flow, target, hash_of_loop, now, session, crossing
             )
             return
-        ending = None
         if message.method == "REFER" and call is not None:
             refer_to = message.value("Refer-To") or ""
             self._proxy.transfers.asked(refer_to, call, from_caller, now)
+        ending = None  # the call that this BYE ends
         if message.method == "BYE":
             if call is not None and _is_of_call(message, call, from_caller):
                 ending = call
