@@ -10,7 +10,7 @@ import { DialForm, type DialFormView } from "./dial-form";
 import { element } from "./element";
 import { KEPT_MS, KeptCalls } from "./kept-calls";
 import { Line, type LineState, type LineView } from "./line";
-import { closeMicrophone, NoMicrophone, openMicrophone } from "./microphone";
+import { closeMicrophone, LOST, NoMicrophone, openMicrophone } from "./microphone";
 import { nameOf } from "./names";
 import { Notice } from "./notice";
 import { NotCallable, targetOf } from "./number";
@@ -58,6 +58,10 @@ class Page implements CallsView, DialFormView, LineView, TabsView {
       if (event.persisted) location.reload(); // it was stopped when it was left
     });
     window.addEventListener("online", () => this.line?.probe());
+    window.addEventListener(LOST, (event) => {
+      const words = (event as CustomEvent<string>).detail;
+      this.tell(words, words !== "");
+    });
     onLogOut((how) => {
       this.kept.forget();
       this.line?.stop();
