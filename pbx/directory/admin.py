@@ -113,6 +113,15 @@ class ExtensionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     empty_value_display = "–"
     list_per_page = 50
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """A person or domain is chosen here, and neither changed nor deleted by a slip."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and db_field.name in ("person", "domain"):
+            wrapper: Any = field.widget
+            wrapper.can_change_related = wrapper.can_delete_related = False
+            wrapper.can_view_related = False
+        return field
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Extension]:
         usable = Credential.objects.filter(extension=OuterRef("pk"), realm=OuterRef("domain__name"))
         rows: QuerySet[Extension] = super().get_queryset(request)

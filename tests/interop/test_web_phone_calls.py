@@ -13,7 +13,17 @@ from tests.support.tone import SILENCE
 from tests.support.wait import until
 from tests.support.web_people import WebPeople
 
-CONFIGURATION = {"extensions": [extension(f"410{digit}") for digit in range(1, 7)]}
+CONFIGURATION = {
+    "extensions": [extension(f"410{digit}") for digit in range(1, 7)],
+    "rules": [
+        {
+            "name": "web phone: moved",
+            "called": "4108",
+            "action": "redirect",
+            "targets": ["sip:4103@elsewhere.test"],
+        }
+    ],
+}
 TONE = {"4101": 440.0, "4102": 660.0, "4106": 990.0}
 
 
@@ -139,6 +149,31 @@ def test_a_blind_transfer_is_one_row(pbx: PbxProcess, web: WebPeople, phones: Ph
     assert "transferred" in row["reason"]
     assert len(row["call_ids"]) == 2
     assert page.trouble == []
+
+
+def test_the_target_of_a_transfer_is_clicked_among_the_people(
+    web: WebPeople, phones: Phones
+) -> None:
+    """Nothing is done yet, and the button that does it is in sight."""
+    page, desk = web.open("4101"), phones.baresip("4103", tone=880)
+    desk.dial("4101")
+    page.press("Answer")
+    page.hears(880)
+    page.press("Transfer")
+    page.window.locator("#people [data-dial='4104']").click()
+    expect(page.window.get_by_label("Number or name")).to_have_value("4104")
+    page.says("Talking")
+    expect(page.window.get_by_role("button", name="Transfer now")).to_be_in_viewport(ratio=1)
+    desk.hang_up()
+    page.is_idle()
+    assert page.trouble == []
+
+
+def test_a_moved_number_is_told_in_words(web: WebPeople) -> None:
+    page = web.open("4101")
+    page.dial("4108")
+    expect(page.window.get_by_role("alert")).to_contain_text("another address now")
+    page.is_idle()
 
 
 def test_a_transfer_that_fails_gives_the_call_back(web: WebPeople, phones: Phones) -> None:

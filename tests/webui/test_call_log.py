@@ -44,6 +44,14 @@ def listed(client: Client, **query: str) -> list[str]:
 # ------------------------------------------------------------------ filters
 
 
+def test_a_feature_code_is_called_by_what_it_does(client: Client) -> None:
+    office.people()
+    office.call("214", "*43", started=30.0, answered=29.0, ended=20.0, result="answered")
+    office.call("214", "*43@far.example", started=20.0, ended=10.0, result="busy")
+    page = client.get("/calls/").content.decode()
+    assert re.findall(r'title="([^"]*)">(?:Echo|\*43)', page) == ["*43", "Echo test"]
+
+
 def test_text_finds_numbers_with_or_without_spaces_and_names_of_both_sides(client: Client) -> None:
     office.people()
     office.call("+493055501287@carrier.example", "214", started=30.0, ended=20.0, result="answered")

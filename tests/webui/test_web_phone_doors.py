@@ -248,6 +248,8 @@ def test_people_are_found_by_number_and_name_but_not_oneself(
 
     assert found("21") == ["218", "219"]
     assert found("hartmann") == ["218"]
+    assert found("ECHO") == ["*43"]
+    assert found("*4") == ["*43", "*44"]
     assert found("mira") == []
     assert found(" ") == []
     assert len(found("2")) == 8

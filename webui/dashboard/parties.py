@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from pbx.directory.models import Extension
+from sipengine.services.feature_codes import FEATURE_CODES
 
 _ADDRESS: Final = re.compile(
     r"(?:sips?:)?(?P<user>[^@;?]*?)(?:@(?P<host>\[[^\]]*\]|[^:;?>]*))?(?:[:;?].*)?"
@@ -55,6 +56,8 @@ class Directory:
             return Party(name, f"{number}@{elsewhere}" if elsewhere else number)
         if caller_name and caller_name != number:
             return Party(caller_name, f"{number}@{elsewhere}" if elsewhere else number)
+        if number in FEATURE_CODES and not elsewhere:
+            return Party(FEATURE_CODES[number].name, number)
         return Party(number, elsewhere)
 
 

@@ -9,12 +9,14 @@ from django.db.models import Case, Q, QuerySet, Value, When
 
 from pbx.calls.models import Call
 from pbx.directory.models import Extension
+from sipengine.services.feature_codes import FEATURE_CODES
 from webui.dashboard.states import State
 from webui.webphone.presence import presence_of
 
 SHOWN: Final = 8
 COLLEAGUES: Final = 12
 TEXT_LIMIT: Final = 100  # characters; names are hardly longer
+ANSWERS_ITSELF: Final = State("Answers at once", "phone-check", "ok", quiet=True)
 LOOKED_AT: Final = 100
 """Of one's last calls, for whom one calls most lately."""
 
@@ -35,12 +37,23 @@ class Found:
 
 
 def find(text: str, of: Extension) -> list[Found]:
-    """Extensions whose number begins with `text` or whose name has it; nobody for no text."""
+    """Extensions and feature codes whose number begins with `text` or whose name has it.
+
+    Nobody for no text.
+    """
     text = text.strip()[:TEXT_LIMIT]
     if not text:
         return []
     wanted = Q(number__startswith=text) | Q(name__icontains=text)
-    return _found(_others(of).filter(wanted).order_by("number")[:SHOWN])
+    found = _found(_others(of).filter(wanted).order_by("number")[:SHOWN])
+    taken = {each.number for each in found}
+    programs = [
+        Found(feature.code, feature.name, ANSWERS_ITSELF)
+        for feature in FEATURE_CODES.values()
+        if (feature.code.startswith(text) or text.lower() in feature.name.lower())
+        and feature.code not in taken
+    ]
+    return [*found, *programs][:SHOWN]
 
 
 def colleagues(of: Extension) -> list[Found]:

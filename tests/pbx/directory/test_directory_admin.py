@@ -240,6 +240,13 @@ def test_the_person_of_an_extension_is_found_by_name(as_bob: Client, alice: Pers
     assert [each["id"] for each in found["results"]] == [str(alice.pk)]
 
 
+def test_nobody_is_deleted_where_one_is_chosen(as_alice: Client, domain: Domain) -> None:
+    text = page(as_alice, ADD_EXTENSION)
+    assert "add_id_person" in text
+    for what in ("delete_id_person", "change_id_person", "delete_id_domain", "change_id_domain"):
+        assert what not in text
+
+
 def test_timetables_of_the_program_are_not_offered(as_alice: Client) -> None:
     assert "Solar" not in page(as_alice, "admin:index")
 

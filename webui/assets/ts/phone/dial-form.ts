@@ -67,6 +67,13 @@ export class DialForm {
     else if (before) element(OPENERS[before]).focus();
   }
 
+  /** Put a number that was chosen elsewhere into the field. */
+  fill(number: string): void {
+    this.suggestions.hide();
+    this.field.value = number;
+    this.field.focus();
+  }
+
   /** Empty the field, ready for the next number. */
   clear(): void {
     this.field.value = "";

@@ -83,7 +83,8 @@ class Page implements CallsView, DialFormView, LineView, TabsView {
     on("use-here", () => void this.tabs.takeOver());
     this.root.addEventListener("click", (event) => {
       const number = (event.target as Element).closest<HTMLElement>("[data-dial]")?.dataset.dial;
-      if (number) void this.dial(number);
+      if (number && this.form.purpose === "transfer") this.form.fill(number);
+      else if (number) void this.dial(number);
     });
     element("phone-trouble")
       .querySelector("[data-close]")

@@ -19,6 +19,9 @@ export function wordsForEnd(cause: string, status: number): string {
     case 503:
       return "The telephone system has too much to do. Try again soon.";
   }
+  if (status >= 300 && status < 400) {
+    return "This number has another address now, and a page does not follow there.";
+  }
   switch (cause) {
     case "Canceled":
     case "Terminated":
