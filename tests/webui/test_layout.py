@@ -31,11 +31,14 @@ def lines(words: Locator) -> int:
     )
 
 
-def test_numbers_in_the_log_are_whole_on_a_laptop(visit: Callable[..., Page], bob: Person) -> None:
+@pytest.mark.parametrize("width", [LAPTOP, 1440, 1680])
+def test_numbers_in_the_log_are_whole_on_a_laptop(
+    visit: Callable[..., Page], bob: Person, width: int
+) -> None:
     office.people()
     office.call("+4940555077180@carrier.example", "214", started=300.0, ended=200.0)
     office.call("214", "+4940555077180", started=9.0, ended=8.0)
-    window = visit(bob, width=LAPTOP)
+    window = visit(bob, width=width)
     window.goto("/calls/")
     expect(window.locator("#call-pane article")).to_be_visible()
     for number in window.get_by_title("+4940555077180").all():
