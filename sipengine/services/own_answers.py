@@ -18,6 +18,9 @@ from sipengine.sip.parser import salvage
 ALLOW: Final = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, SUBSCRIBE, PUBLISH, MESSAGE"
 SUPPORTED: Final = frozenset({"gruu", "outbound", "path"})
 """Option tags that a request to this server itself may require."""
+OF_PROXY: Final = "Bad Extension: Proxy-Require"
+"""Of a 420: it is about what is asked of this server as a proxy (§16.3), not as the one addressed."""
+PIDF: Final = "application/pidf+xml"
 MAX_DROP_SAMPLES: Final = 8
 
 MIN_EXPIRES: Final = 60
@@ -68,13 +71,14 @@ class OwnAnswers:
         error = named(message, error)
         extra: list[str] = []
         if error.status == 420:
-            wanted = message.all("Proxy-Require") + message.all("Require")
+            wanted = message.all("Proxy-Require" if error.reason == OF_PROXY else "Require")
             extra.append("Unsupported: " + ", ".join(o for o in wanted if o not in SUPPORTED))
-        elif error.status == 415 and message.method == "PUBLISH":
-            extra.append("Accept: application/pidf+xml")
         elif error.status == 415:
-            extra += [f"Accept: {ACCEPTED}", "Accept-Encoding: identity"]
-        elif error.status in (405, 501):
+            accepted = PIDF if message.method == "PUBLISH" else ACCEPTED
+            extra += [f"Accept: {accepted}", "Accept-Encoding: identity"]
+        elif error.status == 405:
+            extra.append("Allow: OPTIONS, REGISTER")  # what the address allows (§21.4.6)
+        elif error.status == 501:
             extra.append(ALLOW)
         elif error.status == 422:
             extra.append("Min-SE: 90")  # RFC 4028 §6

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Protocol
 
 from sipengine.services.challenger import Challenger
 from sipengine.services.guard.guard import Guard
+from sipengine.services.methods import METHODS, OF_DIALOGS, OF_USERS
 from sipengine.services.own_answers import ALLOW, SUPPORTED, OwnAnswers
-from sipengine.services.own_bodies import check_body
+from sipengine.services.own_bodies import check_body, check_required
 from sipengine.services.registrar import Registrar
 from sipengine.services.replies import reply
 from sipengine.services.sips_contacts import check_sips_request, is_sips
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
-
-METHODS: Final = frozenset(
-    {
-        "INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "REGISTER", "PRACK", "SUBSCRIBE", "NOTIFY",
-        "PUBLISH", "INFO", "REFER", "MESSAGE", "UPDATE",
-    }
-)  # fmt: skip
-"""Every method of SIP. Those that are not allowed here are 405 (§8.2.1), any other word is 501 (§21.5.2)."""
-_OF_USERS: Final = frozenset({"SUBSCRIBE", "PUBLISH", "MESSAGE"})
-"""Allowed here, but only towards one of our users."""
 
 Held = list[tuple[Flow, bytes, Message]]
 
@@ -64,11 +55,14 @@ class OwnRequests:
         """Raises `RemoteProtocolError` for what is refused."""
         if message.uri[3:4] != ":" and is_sips(message.uri):
             check_sips_request(flow)
-        if message.has("Require") and not SUPPORTED.issuperset(message.all("Require")):
-            raise RemoteProtocolError(420, "Bad Extension")  # §8.2.2.3
+        method = message.method
+        if method != "OPTIONS" and method != "REGISTER":
+            raise _refusal_of(method)
+        if message.has("Require"):
+            check_required(message, SUPPORTED)
         if message.body:
             check_body(message)
-        if message.method == "OPTIONS":
+        if method == "OPTIONS":
             if self._guard is not None:
                 agent = message.value("User-Agent") or ""
                 if not self._guard.may_answer(reply_flow, agent, now):
@@ -78,14 +72,8 @@ class OwnRequests:
             ]  # fmt: skip
             self._answers.send(message, reply_flow, 200, extra=extra)
             self._answers.count("options_answered")
-        elif message.method == "REGISTER":
-            self._register(message, flow, reply_flow, domain, now)
-        elif message.method in _OF_USERS:
-            raise RemoteProtocolError(404, "Not Found: no user in the Request-URI")
         else:
-            if message.method not in METHODS:
-                raise RemoteProtocolError(501, "Not Implemented")
-            raise RemoteProtocolError(405, "Method Not Allowed")
+            self._register(message, flow, reply_flow, domain, now)
 
     def _register(
         self, message: Message, flow: Flow, reply_flow: Flow, domain: str, now: float
@@ -102,3 +90,14 @@ class OwnRequests:
         if self.mailroom is not None and done.status < 300:
             self.mailroom.registered(who.aor, now)
         self._answers.count("registrations" if done.status < 300 else "registrations_refused")
+
+
+def _refusal_of(method: str) -> RemoteProtocolError:
+    """Why the server itself takes no such request (§8.2.1, §8.2.2.1)."""
+    if method in OF_USERS:
+        return RemoteProtocolError(404, "Not Found: no user in the Request-URI")
+    if method in OF_DIALOGS:
+        return RemoteProtocolError(481, "Call/Transaction Does Not Exist")
+    if method in METHODS:
+        return RemoteProtocolError(405, "Method Not Allowed")
+    return RemoteProtocolError(501, "Not Implemented")

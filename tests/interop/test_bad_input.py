@@ -86,7 +86,7 @@ CASES: dict[str, Case] = {
     "no hop left": ("INVITE", USER, {"Max_Forwards": "0"}, 483, "Hops"),
     "unknown Require": ("OPTIONS", SERVER, {"extra": "Require: magic\n"}, 420, "Extension"),
     "unknown Proxy-Require": ("INVITE", USER, {"extra": "Proxy-Require: magic\n"}, 420, "Extension"),
-    "method not for the server": ("BYE", SERVER, {}, 405, "Allowed"),
+    "method not for the server": ("REFER", SERVER, {}, 405, "Allowed"),
     "no method at all": ("FROBNICATE", SERVER, {}, 501, "Implemented"),
     "BYE of no call": ("BYE", USER, {"To": "<sip:3802@pbx.test>;tag=9"}, 481, "Exist"),
     "CANCEL of no call": ("CANCEL", USER, {}, 481, "Exist"),
@@ -103,7 +103,7 @@ CASES: dict[str, Case] = {
 }  # fmt: skip
 
 HEADERS = {
-    405: ("Allow", "INVITE"),
+    405: ("Allow", "REGISTER"),
     501: ("Allow", "INVITE"),
     415: ("Accept", "application/sdp"),
     420: ("Unsupported", "magic"),

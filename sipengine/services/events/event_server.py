@@ -19,6 +19,8 @@ from sipengine.services.events.publishing import Publishing
 from sipengine.services.events.reg_package import RegPackage
 from sipengine.services.events.subscribing import Subscribing
 from sipengine.services.location import Location
+from sipengine.services.own_answers import SUPPORTED
+from sipengine.services.own_bodies import check_required
 from sipengine.services.proxy.forwarding import Branches
 from sipengine.services.proxy.proxy import Proxy
 from sipengine.services.responsibility import Responsibility
@@ -87,6 +89,8 @@ class EventServer:
         resource = self._responsibility.aor_of(parse_uri(message.uri))
         if not resource:
             return False
+        if message.has("Require"):
+            check_required(message, SUPPORTED)
         if message.method == "PUBLISH":
             self._publishing.receive(message, reply_flow, key, resource, now)
         else:
@@ -100,6 +104,8 @@ class EventServer:
         subscription = self.notifier.find(message.call_id, message.to_tag, message.from_tag)
         if subscription is None:
             return False
+        if message.has("Require"):
+            check_required(message, SUPPORTED)
         self._subscribing.receive_within(message, subscription, flow, reply_flow, key, now)
         return True
 

@@ -12,6 +12,7 @@ from sipengine.services.events.presence import PresencePackage
 from sipengine.services.events.publications import Publications
 from sipengine.services.events.subscribing import event_of
 from sipengine.services.own_answers import MIN_EXPIRES
+from sipengine.services.own_bodies import check_content
 from sipengine.services.replies import reply
 from sipengine.sip.contact import delta_seconds
 from sipengine.sip.errors import RemoteProtocolError
@@ -98,9 +99,7 @@ class Publishing:
         return seconds
 
     def _document(self, message: Message) -> bytes:
-        kind = (message.value("Content-Type") or "").partition(";")[0].strip().lower()
-        if kind != TYPE:  # step 5
-            raise RemoteProtocolError(415, "Unsupported Media Type")
+        check_content(message, TYPE)  # step 5
         return message.body.encode("latin-1")
 
     def on_timer(self, now: float) -> None:

@@ -11,6 +11,7 @@ from sipengine.services.events.package import Package
 from sipengine.services.events.subscription import TIMEOUT, Subscription
 from sipengine.services.own_addresses import OwnAddresses
 from sipengine.services.own_answers import MIN_EXPIRES
+from sipengine.services.own_bodies import check_body
 from sipengine.services.replies import reply
 from sipengine.services.responsibility import Responsibility
 from sipengine.sip.address import parse_address, parse_parameters, readable, sender_of
@@ -131,6 +132,8 @@ class Subscribing:
 
     def _seconds(self, message: Message, package: Package) -> int:
         """How long is granted, 0 for a question or an end."""
+        if message.body:
+            check_body(message)
         if not package.acceptable(message.all("Accept")):
             raise RemoteProtocolError(406, "Not Acceptable")
         asked = message.value("Expires")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sipengine.services.own_answers import OF_PROXY
 from sipengine.services.proxy.forwarding import Branches
 from sipengine.services.proxy.record_route import RecordRoute
 from sipengine.services.responsibility import Responsibility
@@ -39,7 +40,7 @@ class Validation:
             if int(breadth) == 0:  # RFC 5393 §5.3.3
                 raise RemoteProtocolError(440, "Max-Breadth Exceeded")
         if message.has("Proxy-Require"):
-            raise RemoteProtocolError(420, "Bad Extension")
+            raise RemoteProtocolError(420, OF_PROXY)
         hash_of_loop = message.loop_hash()
         if self._branches.is_loop(message, hash_of_loop):
             raise RemoteProtocolError(482, "Loop Detected")

@@ -8,6 +8,7 @@ from sipengine.services.ua.alarm import Alarm
 from sipengine.services.ua.answering import Answering
 from sipengine.services.ua.composing import (
     EXTENSIONS,
+    check_accept,
     description_in,
     options,
     with_via,
@@ -98,6 +99,8 @@ class UserAgent:
         needed = options(message, "Require")
         if not EXTENSIONS.issuperset(needed):
             raise RemoteProtocolError(420, "Bad Extension")
+        if message.has("Accept"):
+            check_accept(message)
         answered(message, self.interval)  # 422
         text = description_in(message)
         offer = parse_description(text) if text else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from sipengine.services.own_bodies import check_content
 from sipengine.services.replies import reply
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.message import Message
@@ -79,14 +80,20 @@ def options(message: Message, name: str) -> frozenset[str]:
     return frozenset(item.lower() for item in message.all(name))
 
 
+def check_accept(message: Message) -> None:
+    """Raises `RemoteProtocolError` 406 if an Accept header leaves no room for SDP (§20.1, §21.4.7)."""
+    for value in message.all("Accept"):
+        if value.partition(";")[0].strip().lower() in (SDP, "application/*", "*/*"):
+            return
+    raise RemoteProtocolError(406, "Not Acceptable")
+
+
 def description_in(message: Message) -> str:
     """The session description in a body, "" if there is none.
 
-    Raises `RemoteProtocolError` 415 if the body is something else (§8.2.3).
+    Raises `RemoteProtocolError` 415 if the body is something else (§8.2.3), 493 if it is encrypted.
     """
     if not message.body:
         return ""
-    kind = (message.value("Content-Type") or SDP).partition(";")[0].strip().lower()
-    if kind != SDP or (message.value("Content-Encoding") or "identity").lower() != "identity":
-        raise RemoteProtocolError(415, "Unsupported Media Type")
+    check_content(message, SDP, SDP)
     return message.body

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sipengine.services.methods import METHODS as METHODS_OF_SIP
 from sipengine.services.replies import reply
 from sipengine.services.ua.answering import Answering
 from sipengine.services.ua.by_gateway import tell_answer, tell_offer
@@ -90,8 +91,10 @@ def receive_other(
         session.referrals.asked(message, server, now)
     elif method == "NOTIFY":
         session.referrals.notified(message, server, now)
-    else:
+    elif method in METHODS_OF_SIP:
         raise RemoteProtocolError(405, "Method Not Allowed")
+    else:
+        raise RemoteProtocolError(501, "Not Implemented")
 
 
 def _bye(session: Session, message: Message, server: NonInviteServer, now: float) -> None:

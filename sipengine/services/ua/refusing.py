@@ -16,15 +16,17 @@ def refusal(message: Message, error: RemoteProtocolError, to_tag: str = "") -> b
 
 def refusal_headers(message: Message, status: int) -> Headers:
     """The header that an answer with this status wants."""
-    if status == 405:
+    if status in (405, 501):
         return [("Allow", METHODS)]
     if status == 415:
-        return [("Accept", SDP)]
+        return [("Accept", SDP), ("Accept-Encoding", "identity")]
     if status == 420:
         unknown = [one for one in message.all("Require") if one.lower() not in EXTENSIONS]
         return [("Unsupported", ", ".join(unknown))]
     if status == 422:
         return [("Min-SE", str(MIN_SE))]
+    if status == 489:
+        return [("Allow-Events", "refer")]  # RFC 6665 §4.2.1.1
     if status == 488:
         return [("Warning", '305 branchline "Incompatible media format"')]
     return [("Retry-After", "5")] if status in (500, 503) else []

@@ -169,11 +169,11 @@ def test_info_goes_across(talking: Pair) -> None:
     assert talking.bob.events == ["info Signal=5"]
 
 
-def test_unknown_method_is_405_with_allow(talking: Pair) -> None:
+def test_21_5_2_a_word_that_is_no_method_is_501_with_allow(talking: Pair) -> None:
     talking.alice.session.request("DANCE", [], talking.now, lambda *_: None)
     talking.settle()
-    assert talking.said() == ["DANCE", "405 DANCE"]
-    assert "UPDATE" in (talking.last("SIP/2.0 405").value("Allow") or "")
+    assert talking.said() == ["DANCE", "501 DANCE"]
+    assert "UPDATE" in (talking.last("SIP/2.0 501").value("Allow") or "")
 
 
 def test_8_2_2_3_unknown_requirement_is_420(talking: Pair) -> None:
