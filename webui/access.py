@@ -35,6 +35,7 @@ def operator_required(
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
     """Guard a page: strangers go to the log-in, people without rights get a page that says so.
 
+    The first page of somebody who has no rights but an extension is My phone.
     A script that asks for a piece of a page (HX-Request) gets a bare 401 and reloads the page.
     """
 
@@ -48,10 +49,16 @@ def operator_required(
         if not may_operate(request.user):
             if wants_piece:
                 return HttpResponse(status=403)
+            if request.path == reverse("live") and _has_phone(request.user):
+                return redirect("webphone")
             return render(request, "dashboard/no_rights.html", status=403)
         return view(request, *args, **kwargs)
 
     return guarded
+
+
+def _has_phone(person: Person) -> bool:
+    return person.extensions.filter(enabled=True).exists()
 
 
 class PasswordChangeMiddleware:

@@ -53,6 +53,18 @@ def test_charlie_without_rights_is_told_so(charlie: Person, path: str) -> None:
     assert "Your account has no dashboard rights yet" in answer.content.decode()
 
 
+def test_the_first_page_of_who_has_only_an_extension_is_my_phone(charlie: Person) -> None:
+    client = Client()
+    client.force_login(charlie)
+    office.people()
+    charlie.extensions.add(*Extension.objects.filter(number="214"))
+    answer = client.get("/")
+    assert (answer.status_code, answer.headers.get("Location")) == (302, "/phone/")
+    assert client.get("/calls/").status_code == 403
+    charlie.extensions.update(enabled=False)
+    assert client.get("/").status_code == 403
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_a_script_gets_a_bare_refusal_not_a_page(charlie: Person, path: str) -> None:
     client = Client(headers={"HX-Request": "true"})
