@@ -1,4 +1,4 @@
-"""One embedded Postgres for the whole run; pytest-django makes its test database on it."""
+"""One embedded Postgres for the whole run, or for each worker; pytest-django makes its test database on it."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ import pytest  # noqa: E402 - after the environment is cleared
 from pbx.supervisor import compiled  # noqa: E402
 from pbx.supervisor.cluster import Cluster  # noqa: E402
 from pbx.supervisor.identity import service_identity  # noqa: E402
+from tests.support.assets import ASSETS, build_assets  # noqa: E402
+from tests.support.lanes import Lanes  # noqa: E402
 from tests.support.wait import until  # noqa: E402
 
 # `./test` compiles the engine beforehand. Where pytest is started alone and the sources are newer,
@@ -34,6 +36,7 @@ if not compiled.present():
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+    from xdist.remote import Producer
 
 
 @pytest.fixture(scope="session")
@@ -103,10 +106,14 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def front_end_tools() -> Path:
     """The front end's packages, those for development too: the types' checker, axe, SIP.js."""
-    assets = Path(__file__).resolve().parents[1] / "webui" / "assets"
-    subprocess.run([assets / "build"], check=True, timeout=300)
-    subprocess.run([assets / "build", "packages"], check=True, timeout=300)
-    return assets / "node_modules"
+    build_assets()
+    build_assets("packages")
+    return ASSETS / "node_modules"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Lanes:
+    return Lanes(config, log)
 
 
 def pytest_report_header() -> str:

