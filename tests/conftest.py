@@ -73,9 +73,8 @@ def postgres_cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(
-    django_db_modify_db_settings_parallel_suffix: None, postgres_cluster: Cluster
-) -> None:
+def django_db_modify_db_settings(postgres_cluster: Cluster) -> None:
+    """Instead of pytest-django's, which names the databases of workers apart: each has a cluster."""
     from django.conf import settings
 
     settings.DATABASES["default"].update(

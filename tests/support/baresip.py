@@ -93,8 +93,9 @@ class Baresip:
 
     def __post_init__(self) -> None:
         self.name = self.name or f"phone-{self.number}"
-        self.home = self.directory / f"{self.name}-{self.sip_port}"
-        self.recordings = self.home / "recordings"
+        # Short: baresip cuts the path of a recording at 128 characters, and then writes none.
+        self.home = self.directory / str(self.sip_port)
+        self.recordings = self.home / "heard"
         self.log = self.home / "baresip.log"
         self._control: socket.socket | None = None
         self._unread = b""
@@ -136,6 +137,7 @@ class Baresip:
         command = [program("baresip", "baresip-core"), "-4", "-s", "-f", self.home]
         with inside(self.namespace):
             self._process = child.start(command, self.log)
+        child.put_first(self._process)
         self._control = until(
             lambda: self._connect(control_port),
             f"{self.name} to open its control port",
