@@ -2,6 +2,7 @@ import type { UA, URI } from "jssip";
 import type { ReferEvent, RTCSession } from "jssip/lib/RTCSession";
 
 import { dialogOf, type StoredDialog } from "./dialog";
+import { isEarlyOnly, takeEarlyReplaces } from "./early-replaces";
 import { restartIce } from "./ice-restart";
 import { Mending } from "./mending";
 import { closeMicrophone, followChoice } from "./microphone";
@@ -281,7 +282,11 @@ export class Call {
       });
     }
     session.on("refer", (event) => this.view.referred(this, event));
-    session.on("replaces", (event) => this.view.replaced(this, event));
+    session.on("replaces", (event) => {
+      if (isEarlyOnly(event)) event.reject();
+      else this.view.replaced(this, event);
+    });
+    takeEarlyReplaces(session, (event) => this.view.replaced(this, event));
     session.on("ended", (event) => this.endOf(event as unknown as EndOfCall, true));
     session.on("failed", (event) => this.endOf(event as unknown as EndOfCall, false));
   }
