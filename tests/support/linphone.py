@@ -97,7 +97,9 @@ class Linphone(PromptPhone):
 
     def speak(self, tone: float) -> None:
         """Say that tone in the current call for a minute, and record what comes from now on."""
-        said = write_tone(self.home / f"said-{tone:g}.wav", tone, 16_000, seconds=60)
+        said = self.home / f"said-{tone:g}.wav"
+        if not said.exists():  # its next call plays it from the start, while this is read
+            write_tone(said, tone, 16_000, seconds=60)
         self.recordings.append(self.home / f"heard-{len(self.recordings)}.wav")
         self.say(f"play {said}")
         self.say(f"record {self.recordings[-1]}")
