@@ -1,7 +1,7 @@
 """The whole suite in several workers (pytest-xdist): which tests a worker is given together.
 
-Two workers need half the time on two processors, and little more than half on one: most tests with
-servers and phones wait. Each worker has its own Postgres, Branchline, Chromium and ports.
+Most tests with servers and phones wait, so workers beside each other save time even on few processors.
+Each worker has its own Postgres, Branchline, Chromium and ports.
 """
 
 from __future__ import annotations
