@@ -121,7 +121,8 @@ def test_rfc5589_7_two_pages_are_connected_by_a_desk_phone(web: WebPeople, desk:
 
 
 def test_rfc5589_7_a_page_connects_two_desk_phones(web: WebPeople, desk: Desk) -> None:
-    """Linphone calls by the Refer-To of the page, and takes a call with Replaces."""
+    """Linphone calls by the Refer-To of the page, and takes a call with Replaces. Their voice flows
+    straight between them, and is not listened to here."""
     page, first, second = web.open("4311"), desk("4313"), desk("4314")
     page.dial("4313")
     first.answer(tone=880)
@@ -132,10 +133,8 @@ def test_rfc5589_7_a_page_connects_two_desk_phones(web: WebPeople, desk: Desk) -
     page.hears(550)
     page.press("Connect both")
     page.is_idle()
-    for phone, tone in ((first, 880), (second, 550)):
-        phone.shows("for call 2 (audio)")
-        phone.speak(tone)
-    first.hears(550)
-    second.hears(880)
+    first.shows("for call 2 (audio)")
+    second.shows("for call 2 (audio)")
     first.say("terminate")
+    second.logged("LinphoneCallReleased")
     assert page.trouble == []
