@@ -6,6 +6,9 @@ import sys
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pbx.settings")
-    from django.core.management import execute_from_command_line
+    from django.core.management import ManagementUtility
 
-    execute_from_command_line(sys.argv if len(sys.argv) > 1 else [sys.argv[0], "up"])
+    # What people type is ./run: errors and usage name that, not this file.
+    command_line = ManagementUtility(["./run", *(sys.argv[1:] or ["up"])])
+    command_line.prog_name = "./run"
+    command_line.execute()
