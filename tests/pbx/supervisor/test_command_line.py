@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.mark.parametrize("arguments", [("nosuch",), ("export", "--nosuch")])
 def test_a_mistyped_command_names_run(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [sys.executable, str(ROOT / "manage.py"), *arguments],
         cwd=ROOT,
         env={"PATH": "/usr/bin:/bin", "PBX_DATA_DIR": str(tmp_path)},
