@@ -200,6 +200,7 @@ class CallRecord:
     From and To tags, kept so that a BYE after a restart finds the row. `decision` is the trace of
     every rule tried, one sentence each. `quality` is JSON, "" for a call whose media no gateway of
     ours carried: figures of `caller` and `callee` (docs/operations.md), and who is `silent`.
+    `session_interval` is in seconds, 0 if its phones do not confirm the call (RFC 4028).
     """
 
     id: str  # UUID
@@ -226,6 +227,7 @@ class CallRecord:
     decision: list[str]
     legs: list[LegRecord]
     quality: str = ""
+    session_interval: int = 0
 
 
 @dataclass(slots=True)

@@ -49,4 +49,5 @@ MEANINGS: Final[dict[str, str]] = {
     "journal_commits": "group commits",
     "journal_facts": "facts handed to the journal",
     "journal_facts_lost": "of these, refused because the disk did not take them",
+    "journal_refuses_now": "1 while the disk does not take them: registrations are answered 503",
 }

@@ -33,6 +33,7 @@ class Call(models.Model):
     quality = models.TextField(
         blank=True, default="", db_default=""
     )  # JSON, see pbx/calls/quality.py
+    session_interval = models.PositiveIntegerField(default=0, db_default=0)  # seconds (RFC 4028)
 
     class Meta:
         ordering = ["-started", "-id"]

@@ -63,7 +63,8 @@ _CALLS: Final[LiteralString] = """
 SELECT id::text, revision, domain, call_ids, tags, state, caller, caller_name, caller_device,
     called, answered_by, answered_device, extract(epoch FROM started)::float8,
     extract(epoch FROM ringing)::float8, extract(epoch FROM answered)::float8,
-    extract(epoch FROM ended)::float8, result, sip_status, hangup_by, rule, reason, decision
+    extract(epoch FROM ended)::float8, result, sip_status, hangup_by, rule, reason, decision,
+    session_interval
 FROM calls_call WHERE state <> 'ended'
 """
 
@@ -93,7 +94,10 @@ def restore(journal: Journal, connection: psycopg.Connection) -> Restored:
     position = claim_position(connection, journal)
     journal.move_past(position)
     connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-    calls = {row[0]: CallRecord(*(*row, [])) for row in connection.execute(_CALLS)}
+    calls = {
+        row[0]: CallRecord(*(*row, [], "", interval))  # what was measured of it stays in the table
+        for *row, interval in connection.execute(_CALLS)
+    }
     for call_id, *leg in connection.execute(_LEGS):
         calls[call_id].legs.append(LegRecord(*leg))
     bans = {row[0]: BanRecord(*row) for row in connection.execute(_BANS)}

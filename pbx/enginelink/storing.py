@@ -111,17 +111,18 @@ WITH facts AS MATERIALIZED (
         caller text, caller_name text, caller_device text, called text, answered_by text,
         answered_device text, started float8, ringing float8, answered float8, ended float8,
         result text, sip_status integer, hangup_by text, rule text, reason text, decision jsonb,
-        legs json, quality text)
+        legs json, quality text, session_interval integer)
     ORDER BY id, revision DESC
 ), changed AS (
     INSERT INTO calls_call (
         id, revision, domain, call_ids, tags, state, caller, caller_name, caller_device, called,
         answered_by, answered_device, started, ringing, answered, ended, result, sip_status,
-        hangup_by, rule, reason, decision, quality)
+        hangup_by, rule, reason, decision, quality, session_interval)
     SELECT id, revision, left(domain, 253), call_ids, tags, state, caller, caller_name,
         caller_device, called, answered_by, answered_device, to_timestamp(started),
         to_timestamp(ringing), to_timestamp(answered), to_timestamp(ended), result, sip_status,
-        hangup_by, rule, reason, decision, coalesce(quality, '')
+        hangup_by, rule, reason, decision, coalesce(quality, ''),
+        coalesce(session_interval, 0)
     FROM facts
     ON CONFLICT (id) DO UPDATE SET
         revision = excluded.revision, domain = excluded.domain, call_ids = excluded.call_ids,
@@ -132,7 +133,7 @@ WITH facts AS MATERIALIZED (
         ringing = excluded.ringing, answered = excluded.answered, ended = excluded.ended,
         result = excluded.result, sip_status = excluded.sip_status,
         hangup_by = excluded.hangup_by, rule = excluded.rule, reason = excluded.reason,
-        decision = excluded.decision,
+        decision = excluded.decision, session_interval = excluded.session_interval,
         quality = CASE excluded.quality WHEN '' THEN calls_call.quality ELSE excluded.quality END
     WHERE calls_call.revision < excluded.revision
     RETURNING id

@@ -71,15 +71,19 @@ def _engine() -> Health:
     try:
         with psycopg.connect(current().database_url, connect_timeout=2) as server:
             row = server.execute(
-                "SELECT extract(epoch FROM now() - max(heartbeat_at)) FROM enginelink_enginestatus"
+                "SELECT extract(epoch FROM now() - max(heartbeat_at)),"
+                " coalesce(bool_or((counters->>'journal_refuses_now')::int = 1), false)"
+                " FROM enginelink_enginestatus"
             ).fetchone()
     except psycopg.Error as error:
         return Health(False, f"its heartbeat cannot be read: {_first_line(error)}")
-    age = row[0] if row else None
+    age, refuses = row if row else (None, False)
     if age is None:
         return Health(False, "the engine has not reported yet")
     if age > ENGINE_LATE:
         return Health(False, f"the engine last reported {age:.0f} seconds ago")
+    if refuses:
+        return Health(False, "it refuses registrations: its disk takes nothing (see its log)")
     return Health(True)
 
 

@@ -1,4 +1,8 @@
-"""A part's log: what it says on stdout and stderr, in files of limited size."""
+"""A part's log: what it says on stdout and stderr, in files of limited size.
+
+A disk that is full costs the lines that do not fit and nothing else: the pipe goes on being read, for
+a part whose stderr is closed would fail at each line it says.
+"""
 
 from __future__ import annotations
 
@@ -23,16 +27,31 @@ class LogFile(asyncio.Protocol):
         self._size = self._file.tell()
         self._tail: deque[bytes] = deque(maxlen=_TAIL_LINES)
         self._partial = b""
+        self._lost = 0  # bytes since something was written last
+        self._why = b""
         self.ended = asyncio.Event()
 
     def data_received(self, data: bytes) -> None:
-        if self._size + len(data) > FILE_MAX:
-            self._rotate()
-        self._file.write(data)
-        self._size += len(data)
+        self._write(data)
         *lines, self._partial = (self._partial + data).split(b"\n")
         self._tail.extend(lines)
         self._partial = self._partial[-_LINE_MAX:]
+
+    def _write(self, data: bytes) -> None:
+        note = b"\n(%d bytes could not be written: %b)\n" % (self._lost, self._why)
+        rest = memoryview(note + data if self._lost else data)
+        try:
+            if self._size + len(rest) > FILE_MAX:
+                self._rotate()
+            while rest:
+                written = self._file.write(rest)
+                self._size += written
+                rest = rest[written:]
+        except OSError as error:
+            self._lost += min(len(rest), len(data))
+            self._why = os.strerror(error.errno or 0).encode()
+        else:
+            self._lost = 0
 
     def connection_lost(self, error: Exception | None) -> None:
         self._file.close()
@@ -46,7 +65,6 @@ class LogFile(asyncio.Protocol):
         ]
 
     def _rotate(self) -> None:
-        self._file.close()
         for number in range(FILES_KEPT - 1, 0, -1):
             older = self._path.with_name(f"{self._path.name}.{number}")
             newer = (
@@ -56,5 +74,6 @@ class LogFile(asyncio.Protocol):
             )
             if newer.exists():
                 os.replace(newer, older)
-        self._file = self._path.open("ab", buffering=0)
+        full, self._file = self._file, self._path.open("ab", buffering=0)
+        full.close()
         self._size = 0

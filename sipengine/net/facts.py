@@ -32,6 +32,9 @@ That a call was answered or ended is written at once: nobody would tell it a sec
 SYNC_S: Final = 1.0
 """What no answer waits for is flushed to disk by then: so much of the call log a power failure costs."""
 
+REFUSES_S: Final = 60.0
+"""After a write that failed; the next that is done ends it at once, but nothing may come for long."""
+
 Held = list[tuple[Flow, bytes]]
 
 
@@ -74,6 +77,7 @@ class FactsBeat:
         self._idle = asyncio.Event()
         self._idle.set()
         self.commits = self.facts = self.lost = 0
+        self._refused_at = -REFUSES_S
         self._longest = 0.0
 
     def wanted(self, now: float) -> None:
@@ -159,6 +163,7 @@ class FactsBeat:
 
     def _concluded(self, count: int, held: Held, why: str) -> None:
         """Let the answers go, or take them back if the facts could not be written."""
+        self._refused_at = monotonic() if why else -REFUSES_S
         if why:
             self.lost += count
             self._failed(why)
@@ -198,4 +203,5 @@ class FactsBeat:
             "journal_commits": self.commits,
             "journal_facts": self.facts,
             "journal_facts_lost": self.lost,
+            "journal_refuses_now": int(monotonic() - self._refused_at < REFUSES_S),
         }

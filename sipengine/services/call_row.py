@@ -38,6 +38,7 @@ def row_of(call: Call, offset: float) -> CallRecord:
         call.answered_by, call.answered_device, call.started + offset, at(call.ringing),
         at(call.answered), at(ended), result, call.status, hangup_by, call.rule,
         reason, [line for one in dialogs for line in one.decision], legs, call.quality,
+        0 if call.parts else call.session_interval,
     )  # fmt: skip
 
 
@@ -57,6 +58,7 @@ def take_up(call: Call, record: CallRecord, offset: float) -> None:
     call.status = record.sip_status
     call.rule = record.rule
     call.decision = tuple(record.decision)
+    call.session_interval = record.session_interval
     call.legs = [_leg(leg, offset) for leg in record.legs]
     for leg in call.legs:
         if leg.answered and leg.target == call.answered_by and call.answered_leg is None:

@@ -181,8 +181,10 @@ class Calls:
             self._dirty.clear()
         return [row_of(call, self.offset) for call in taken]
 
-    def restore(self, records: list[CallRecord], now: float) -> None:
-        """Take up the calls that an earlier process left: talking ones go on, others died with it."""
+    def restore(self, records: list[CallRecord], now: float) -> list[Call]:
+        """Take up the calls that an earlier process left: talking ones go on and are returned, others
+        died with it."""
+        going_on = []
         for record in records:
             tags = [*record.tags, "", ""]
             call = self._add(
@@ -203,6 +205,7 @@ class Calls:
                 call.finish("answered", 200, "system", now, "the telephone system restarted")
             elif call.state == STATE_TALKING:
                 self._dirty.pop(call, None)
+                going_on.append(call)
                 call.heard = now
                 if not self.due:
                     self._timers.start(SWEEP_INTERVAL, now, self)
@@ -212,6 +215,7 @@ class Calls:
                         leg.ended, leg.result = now, "failed"
                 why = "the telephone system restarted while it was ringing"
                 call.finish("failed", 0, "system", now, why)
+        return going_on
 
     def _is_own(self, call: Call) -> bool:
         """Whether we were a side of the call ourselves: then it ended with the process."""

@@ -268,7 +268,7 @@ class Core:
         if self.guard is not None:
             bindings = self.guard.restore(bans or [], bindings, now)
         self._location.restore(bindings, now, wall)
-        self._calls.restore(calls, now)
+        self._sessions.restore(self._calls.restore(calls, now), now)
         self.events.restore(subscriptions or [], now)
         self._messaging.restore(messages or [], now)
 

@@ -70,6 +70,7 @@ def test_a_full_disk_refuses_and_the_next_commit_is_tried_again() -> None:
             "[Errno 28] No space left on device",
             "The journal holds too much.",
         ]
+        assert served.call(served.facts.counters)["journal_refuses_now"] == 1
         journal.fault = None
         phone.send(b"FACT 2")
         assert phone.recv(100) == b"durable FACT 2"
@@ -77,6 +78,7 @@ def test_a_full_disk_refuses_and_the_next_commit_is_tried_again() -> None:
             "journal_commits": 1,
             "journal_facts": 3,
             "journal_facts_lost": 2,
+            "journal_refuses_now": 0,
         }
 
 

@@ -135,6 +135,30 @@ def test_4028_a_refresh_by_either_method_keeps_the_call(timed: Timed, method: st
     assert wire.row.state == "ended"
 
 
+def test_4028_8_a_call_that_nobody_confirms_after_a_restart_ends_too(
+    wire: Wire, alice: Phone, bob: Phone
+) -> None:
+    answered(alice, bob, told="Require: timer\nSession-Expires: 120;refresher=uas\n")
+    wire.advance(60)
+    wire.restart()
+    wire.advance(100)
+    assert wire.row.state == "talking"
+    wire.advance(40)
+    assert "no longer confirmed" in wire.row.reason
+
+
+def test_4028_8_a_call_whose_timer_was_given_up_outlives_a_restart(timed: Timed) -> None:
+    wire, alice, bob = timed
+    _, _, there = answered(alice, bob, told="Require: timer\nSession-Expires: 200;refresher=uas\n")
+    assert wire.row.session_interval == 200
+    there.request("UPDATE")
+    alice.reply(alice.request("UPDATE"), 200, extra=f"Contact: {alice.contact}\n")
+    assert wire.row.session_interval == 0
+    wire.restart()
+    wire.advance(1000)
+    assert wire.row.state == "talking"
+
+
 def test_4028_8_2_a_refresh_without_a_timer_ends_the_watch(timed: Timed) -> None:
     wire, alice, bob = timed
     _, _, there = answered(alice, bob, told="Require: timer\nSession-Expires: 200;refresher=uas\n")

@@ -6,6 +6,7 @@ not: it only knows that the call is over, and since when.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from sipengine.api import ConfigSnapshot
@@ -83,12 +84,20 @@ class SessionTimers:
 
     def confirmed(self, call: Call, seconds: int, now: float) -> None:
         """The session lives for so long again; 0: nobody confirms it from now on."""
+        if call.session_interval != seconds:
+            call.session_interval = seconds
+            call.owner.row_changed(call)
         if not seconds:
             self._until.pop(call, None)
             return
         self._until[call] = now + seconds
         if not self.due:
             self._timers.start(SWEEP_INTERVAL, now, self)
+
+    def restore(self, calls: Iterable[Call], now: float) -> None:
+        """Give calls of an earlier process one whole interval: it is not known when they were confirmed."""
+        for call in calls:
+            self.confirmed(call, call.session_interval, now)
 
     def on_timer(self, now: float) -> None:
         self.due = 0.0

@@ -80,6 +80,7 @@ def call(number: int, revision: int, state: str = "ringing", **changes: object) 
         reason=f"Revision {revision}.",
         decision=["team: matches"],
         legs=[leg(position) for position in range(1 + revision % 3)],
+        session_interval=90 * revision,
     )
     return replace(record, **changes)  # type: ignore[arg-type]
 
@@ -135,8 +136,8 @@ def tables(connection: psycopg.Connection) -> tuple[Bindings, Calls]:
     ]
     calls: Calls = {}
     for row in connection.execute(f"SELECT {columns(CallRecord, ('legs',))} FROM calls_call"):
-        *values, quality = row
-        calls[str(row[0])] = CallRecord(str(row[0]), *values[1:], [], quality)  # type: ignore[call-arg]
+        *values, quality, interval = row
+        calls[str(row[0])] = CallRecord(str(row[0]), *values[1:], [], quality, interval)  # type: ignore[call-arg]
     rows = connection.execute(
         f"SELECT call_id::text, {columns(LegRecord)} FROM calls_leg ORDER BY call_id, position"
     )

@@ -150,9 +150,11 @@ def database(
     monkeypatch.setattr(checks, "current", lambda: environment)
 
 
-def status(age: float) -> None:
+def status(age: float, **counters: int) -> None:
     moment = timezone.now() - timezone.timedelta(seconds=age)
-    EngineStatus.objects.create(name="engine", pid=1, started_at=moment, heartbeat_at=moment)
+    EngineStatus.objects.create(
+        name="engine", pid=1, started_at=moment, heartbeat_at=moment, counters=counters
+    )
 
 
 @pytest.mark.usefixtures("database")
@@ -160,6 +162,13 @@ def test_an_engine_that_reports_is_well() -> None:
     status(age=4)
     found = checks.check_all()
     assert found["database"] == found["engine"] == Health(True)
+
+
+@pytest.mark.usefixtures("database")
+def test_an_engine_that_cannot_write_its_journal_is_not_well() -> None:
+    status(age=4, journal_refuses_now=1)
+    trouble = "it refuses registrations: its disk takes nothing (see its log)"
+    assert checks.check_all()["engine"] == Health(False, trouble)
 
 
 @pytest.mark.usefixtures("database")

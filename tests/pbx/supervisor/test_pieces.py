@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -75,6 +78,34 @@ def test_a_log_stays_below_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert all(file.stat().st_size <= 100 for file in files)
     assert (tmp_path / "part.log").read_text().endswith("line 0059\n")
     assert log.tail[-1] == "line 0059"
+
+
+@contextmanager
+def disk_with_room_for(size: int) -> Iterator[None]:
+    """Files of this process end at `size` bytes (setrlimit(2)); beyond it a write fails, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_costs_a_log_the_lines_that_do_not_fit_and_says_so_later(
+    tmp_path: Path,
+) -> None:
+    log = LogFile(tmp_path / "part.log")
+    log.data_received(b"before\n")
+    with disk_with_room_for(10):
+        log.data_received(b"torn here\n")
+        log.data_received(b"lost\n")
+    assert log.tail == ["before", "torn here", "lost"]
+    log.data_received(b"after\n")
+    log.data_received(b"the end\n")
+    log.connection_lost(None)
+    assert (tmp_path / "part.log").read_text() == (
+        "before\ntor\n(12 bytes could not be written: File too large)\nafter\nthe end\n"
+    )
 
 
 def environment_at(directory: Path) -> Environment:
