@@ -9,12 +9,7 @@ import socket
 LOWEST, HIGHEST = 10_000, 32_000
 """Below the range from which Linux takes the ports of outgoing connections (32768 and up)."""
 
-TRIES = 200
-
-MOST_WORKERS = 4
-"""Of pytest-xdist, which find ports apart from each other's."""
-
-_given: set[int] = set()
+_next: int | None = None  # where to look; one after the other, so that long blocks are left
 
 
 def free_port() -> int:
@@ -22,27 +17,30 @@ def free_port() -> int:
 
 
 def free_block(size: int) -> int:
-    """The first of `size` consecutive ports free on 127.0.0.1, never given out before by us.
+    """The first of `size` consecutive ports free on 127.0.0.1, not given out before by us if there
+    are others.
 
     Workers beside each other never find the same, though nobody may listen there yet.
     """
+    global _next
     lowest, highest = _share()
-    for _ in range(TRIES):
-        first = random.randrange(lowest, highest - size)
-        block = range(first, first + size)
-        if _given.isdisjoint(block) and all(_is_free(port) for port in block):
-            _given.update(block)
+    first = _next or random.randrange(lowest, highest - size)
+    for _ in range(highest - lowest):
+        if first + size > highest:
+            first = lowest
+        taken = next((port for port in range(first, first + size) if not _is_free(port)), None)
+        if taken is None:
+            _next = first + size
             return first
-    raise RuntimeError(f"found no {size} free ports in a row in {TRIES} tries")
+        first = taken + 1
+    raise RuntimeError(f"found no {size} free ports in a row from {lowest} to {highest}")
 
 
 def _share() -> tuple[int, int]:
-    """The range of this worker, whose name (gw0, gw1, ...) pytest-xdist puts into the environment."""
-    number = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
-    if not number.isdigit():
-        return LOWEST, HIGHEST
-    width = (HIGHEST - LOWEST) // MOST_WORKERS
-    lowest = LOWEST + int(number) % MOST_WORKERS * width
+    """The range of this worker, one of so many: pytest-xdist puts both into the environment."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    width = (HIGHEST - LOWEST) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    lowest = LOWEST + number * width
     return lowest, lowest + width
 
 
