@@ -6,7 +6,7 @@ import pytest
 
 from tests.webui import office
 from webui.dashboard.figures import Figure
-from webui.dashboard.live import duration_words
+from webui.dashboard.live import duration_words, read_live
 from webui.dashboard.parties import Directory, Party, split_address
 
 
@@ -48,6 +48,16 @@ def test_a_figure_that_failed_is_counted_again() -> None:
     with pytest.raises(ValueError, match="away"):
         figure.read()
     assert figure.read() == 7
+
+
+@pytest.mark.django_db
+def test_the_phones_online_are_those_that_are_listed_also_when_counting_is_slow() -> None:
+    office.people()
+    assert read_live().online == 0
+    for number in ("214", "207"):
+        office.register(number, "Yealink T54W")
+    live = read_live()  # well within 20 times of what the count above took
+    assert (len(live.phones), live.online) == (2, 2)
 
 
 @pytest.mark.parametrize(

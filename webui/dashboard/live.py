@@ -99,7 +99,7 @@ def read_live() -> Live:
         calls_total=by_state.total(),
         calls_words=_calls_words(by_state),
         phones=_phone_rows(bindings, open_calls, directory),
-        online=_online.read(),
+        online=_online_among(bindings),
         extensions=_extensions.read(),
         today=today(),
     )
@@ -217,6 +217,13 @@ def _count_today() -> Today:
         answered=counts.get("answered", 0),
         missed={result: counts[result] for result in states.MISSED if counts.get(result)},
     )
+
+
+def _online_among(shown: list[Binding]) -> int:
+    """Extensions online; counted from the rows while these are all, so that both say the same."""
+    if len(shown) < PHONES_SHOWN:
+        return len({binding.aor for binding in shown})
+    return _online.read()
 
 
 def _count_online() -> int:
