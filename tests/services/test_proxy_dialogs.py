@@ -6,7 +6,7 @@ import pytest
 
 from tests.services.conftest import World, registered
 from tests.services.user_agents import Dialog, Phone
-from tests.services.wire import SERVER, Wire
+from tests.services.wire import DOMAIN, SERVER, Wire
 from tests.support.wire import parameter, uri_of
 
 
@@ -144,6 +144,23 @@ class TestBothWays:
         )  # fmt: skip
         exchange(dialog, bob, "PRACK", extra=f"RAck: 1 {call.cseq} INVITE\n")
         exchange(incoming.dialog(), alice, "UPDATE")
+
+    @pytest.mark.parametrize("place", [DOMAIN, SERVER[0]])
+    def test_12_2_2_a_remote_target_at_this_server_is_481(
+        self, alice: Phone, bob: Phone, place: str
+    ) -> None:
+        """Some who give up say BYE to the address they called, without the route set: no contact
+        of the dialog is here, and no name server need be asked where we ourselves are."""
+        call = alice.call("1002")
+        incoming = bob.incoming()
+        incoming.ring()
+        early = call.rings()
+        dialog = Dialog(
+            alice, call.call_id, call.local, early["To"], f"sip:1002@{place}", [], call.cseq
+        )
+        dialog.request("BYE")
+        alice.response(481)
+        bob.nothing()
 
 
 class TestRoutes:

@@ -199,6 +199,8 @@ class Proxy:
         """
         uri = parse_uri(uri_text)
         if side is None:
+            if self._responsibility.domain_of(uri.host, uri.port):  # no contact is here
+                raise RemoteProtocolError(481, "Call/Transaction Does Not Exist")
             return target_at(uri_text, uri_text, self.flows, uri_text)
         transport, host, port = side
         if transport == "UDP":
