@@ -121,7 +121,9 @@ def picture(tree: Frame) -> str:
 
 
 def main() -> None:
-    reading = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    reading = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     reading.add_argument("stacks", type=Path)
     reading.add_argument("picture", type=Path)
     reading.add_argument("--root", default="")
