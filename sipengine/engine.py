@@ -39,6 +39,7 @@ from sipengine.net.tcp import TcpFlow
 from sipengine.net.ws_admission import WsAdmission
 from sipengine.observe.logs import Scarce
 from sipengine.observe.metrics import collect
+from sipengine.observe.undurable import Undurable
 from sipengine.page_credentials import page_key
 from sipengine.relay_note import relay_key
 from sipengine.services.core import Core
@@ -51,8 +52,9 @@ STATUS_S: Final = 5.0
 FLUSH_S: Final = 2.0
 """For the last facts to reach the disk when the engine stops; a commit takes milliseconds."""
 
-SHIP_S: Final = 5.0
-"""For the journal to reach the database then; what does not, waits on disk for the next start."""
+SHIP_S: Final = 1.5
+"""For the journal to reach the database then; what does not, waits on disk for the next start. With
+the flush it stays below the four seconds after which the supervisor ends a part by force."""
 
 TICK_S: Final = 1.0
 
@@ -122,7 +124,7 @@ class Engine:
         self._log = structlog.get_logger()
         self._misbehaving = Scarce()
         self._dropped = Scarce()
-        self._undurable = Scarce(1)
+        self._undurable = Undurable()
         self.defects = 0
         self._pause = 0.0
 
@@ -300,6 +302,7 @@ class Engine:
             self._dropped.warning("message dropped", why=reason, peer=peer, beginning=beginning)
         self._refresh_certificates()
         now = monotonic()
+        self._undurable.look(self._facts.commits)
         if now >= self._status_due:
             self._status_due = now + STATUS_S
             self.core.traces.sweep(now)
@@ -344,7 +347,7 @@ class Engine:
         )
 
     def _not_durable(self, why: str) -> None:
-        self._undurable.warning("facts refused by the journal", why=why)
+        self._undurable.refused(why, self._facts.commits)
 
     def _defect(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Something of ours raised in a callback: it ends that one message, never the engine."""

@@ -121,14 +121,19 @@ class Recorder:
         self._disconnect()
 
     def _may_go_on(self) -> bool:
-        left = self._journal.end > self._position or self._status is not None
+        left = self._has_more or self._status is not None
         return left and time.monotonic() < self._deadline
+
+    @property
+    def _has_more(self) -> bool:
+        """Bytes, not places: a segment that a full disk left empty is further on and holds nothing."""
+        return self._journal.pending_bytes(self._position) > 0
 
     def _rest(self) -> None:
         """Wait for work, then until `PACE_S` after the last commit, so that commits stay few."""
         if self._closing.is_set():
             return
-        if self._journal.end <= self._position:
+        if not self._has_more:
             self._wake.wait()
         gathering = self._committed_at + PACE_S - time.monotonic()
         if gathering > 0:

@@ -37,7 +37,7 @@ async def web_answers(
         async with asyncio.timeout(10 * _ANSWER_DEADLINE):  # the first request loads every page
             reader, writer = await asyncio.open_connection(host, port, ssl=context)
             writer.write(
-                b"GET /healthz/web HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+                f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
             )
             status = await reader.readline()
             writer.close()

@@ -163,8 +163,8 @@ class FactsBeat:
 
     def _concluded(self, count: int, held: Held, why: str) -> None:
         """Let the answers go, or take them back if the facts could not be written."""
-        self._refused_at = monotonic() if why else -REFUSES_S
         if why:
+            self._refused_at = monotonic()
             self.lost += count
             self._failed(why)
             self._endpoint.core.facts_lost()
@@ -172,11 +172,16 @@ class FactsBeat:
         if held:  # maybe without a fact: a contact was taken back that was not there
             self._endpoint.send(held)
         if count:
+            self._refused_at = -REFUSES_S
             self.commits += 1
             self._written()
 
     async def finish(self) -> None:
-        """Make durable what the core still has, then end the thread. Bound it by a timeout."""
+        """Make durable what the core still has, then end the thread. Bound it by a timeout.
+
+        What a full disk does not take now is lost: the core would offer it again for ever.
+        """
+        lost = self.lost
         while True:
             for timer in (self._timer, self._sync_timer):
                 if timer is not None:
@@ -184,7 +189,7 @@ class FactsBeat:
             self._timer = self._sync_timer = None
             if self._busy:
                 await self._idle.wait()
-            elif self._endpoint.core.facts_waiting:
+            elif self._endpoint.core.facts_waiting and self.lost == lost:
                 self._begin()
             else:
                 break

@@ -3,7 +3,7 @@
     timestamp=2026-11-22T13:40:08.123456Z level=warning event="connection closed" why="too slow"
 
 Lines that a stranger can provoke go through `Scarce`, which lets a few a second pass and tells how
-many it kept back.
+many it kept back; so does what goes on for hours, such as a full disk, with one a minute.
 """
 
 from __future__ import annotations
@@ -88,20 +88,21 @@ def configure(stream: TextIO | None = None) -> None:
 
 
 class Scarce:
-    """Lets `per_second` lines of one kind pass in a second; the next one tells what was kept back."""
+    """Lets `most` lines of one kind pass in `seconds`; the next one tells what was kept back."""
 
-    def __init__(self, per_second: int = 3) -> None:
-        self._per_second = per_second
-        self._second = 0
+    def __init__(self, most: int = 3, seconds: float = 1.0) -> None:
+        self._most = most
+        self._seconds = seconds
+        self._since = monotonic() - seconds
         self._passed = 0
         self._kept_back = 0
 
     def warning(self, event: str, **fields: object) -> None:
-        second = int(monotonic())
-        if second != self._second:
-            self._second = second
+        now = monotonic()
+        if now - self._since >= self._seconds:
+            self._since = now
             self._passed = 0
-        if self._passed >= self._per_second:
+        if self._passed >= self._most:
             self._kept_back += 1
             return
         self._passed += 1

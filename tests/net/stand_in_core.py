@@ -29,6 +29,8 @@ class StandInCore:
         self.pressing = False
         self.traces = Traces(TransactionLayer(), 0)
         self.admission = Admission()
+        self.keeps_what_is_lost = False
+        self._taken: list[Fact] = []
 
     @property
     def facts_pressing(self) -> bool:
@@ -71,10 +73,13 @@ class StandInCore:
     def take_facts(self, pressing: bool = False) -> tuple[list[Fact], list[Out]]:
         facts, held = self.facts, self.held
         self.facts, self.held = [], []
+        self._taken = facts
         self.pressing = False
         self.taken.append(pressing)
         self.out_of_hand = held
         return facts, held
 
     def facts_lost(self) -> None:
+        if self.keeps_what_is_lost:
+            self.facts += self._taken
         self.out += [(flow, b"lost " + data) for flow, data in self.out_of_hand]

@@ -131,3 +131,26 @@ def test_a_full_disk_keeps_the_rows_of_calls_for_the_next_write() -> None:
         journal.fault = None
         phone.send(b"CALL ENDS")
         until(lambda: len(journal.writes) == 1, "the next write")
+
+
+def test_a_full_disk_does_not_keep_the_engine_from_ending() -> None:
+    """The core offers what was refused again and again; the end takes one refusal for an answer."""
+    journal = MemoryJournal()
+    with Served(journal=journal) as served, served.udp() as phone:
+        served.core.keeps_what_is_lost = True
+        journal.fault = JournalFull("The journal holds too much.")
+        phone.send(b"CALL ENDS")
+        assert phone.recv(100) == b"CALL ENDS"
+        assert served.refusals
+
+
+def test_a_flush_of_nothing_is_no_sign_that_a_full_disk_takes_facts() -> None:
+    journal = MemoryJournal()
+    with Served(journal=journal) as served, served.udp() as phone:
+        phone.send(b"CALL ENDS")  # a flush follows within a second
+        assert phone.recv(100) == b"CALL ENDS"
+        journal.fault = JournalFull("The journal holds too much.")
+        phone.send(b"CALL ENDS")
+        assert phone.recv(100) == b"CALL ENDS"
+        until(lambda: journal.syncs == 1, "the flush")
+        assert served.call(served.facts.counters)["journal_refuses_now"] == 1

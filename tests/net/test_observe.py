@@ -7,7 +7,8 @@ import io
 import pytest
 import structlog
 
-from sipengine.observe import logs
+from sipengine.observe import logs, undurable
+from sipengine.observe.undurable import Undurable
 
 
 @pytest.fixture
@@ -71,3 +72,26 @@ def test_a_flood_gives_a_few_lines_and_their_number(
     scarce.warning("message dropped")
     assert log.getvalue().count("message dropped") == 3
     assert "kept_back=48" in log.getvalue()
+
+
+def test_a_full_disk_is_told_once_a_minute_and_its_end_once(
+    log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    for module in (logs, undurable):
+        monkeypatch.setattr(module, "monotonic", lambda: now)
+    journal = Undurable()
+    for _ in range(600):  # ten minutes, one in a second
+        journal.refused("No space left on device", 5)
+        journal.look(5)
+        now += 1
+    assert log.getvalue().count("facts refused by the journal") == 10
+    assert "kept_back=59" in log.getvalue()
+    journal.look(6)  # something was small enough
+    assert "again" not in log.getvalue(), "one fact does not make a disk"
+    now += 10
+    journal.look(6)
+    journal.look(7)
+    assert log.getvalue().count('level=info event="the journal takes facts again"') == 1
+    journal.refused("No space left on device", 7)
+    assert log.getvalue().count("facts refused by the journal") == 11, "another time, at once"

@@ -397,3 +397,26 @@ def test_lines_a_second_and_processor_time_a_line(
     carried(recorder, deadline=60)
     print(f"call revisions: {len(calls) / (time.monotonic() - began):.0f} a second")
     recorder.close(2.0)
+
+
+def test_an_empty_segment_is_nothing_to_carry(
+    journal: Journal, record: Callable[[str], Recorder], database_url: str
+) -> None:
+    """As a full disk leaves behind: made, and nothing could be written into it. The recorder must
+    neither turn round and round over it nor keep the engine from ending."""
+    (journal.directory / "000000000001.journal").touch()
+    directory = journal.directory
+    journal.close()
+    again = Journal.open(directory)
+    try:
+        recorder = Recorder(database_url, again, Publisher(nowhere))
+        recorder.start()
+        until(lambda: recorder.connected, "the connection")
+        until(lambda: recorder.cpu_s > 0, "the first round")
+        time.sleep(0.5)  # what it does with nothing to do is what is asked here
+        begun = time.monotonic()
+        recorder.close(5.0)
+        assert time.monotonic() - begun < 2.0
+        assert recorder.cpu_s < 0.25, "it did nothing for half a second"
+    finally:
+        again.close()
