@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from pbx.supervisor.complaints import Complaints
 from pbx.supervisor.death import dies_with_parent
 from pbx.supervisor.log_file import LogFile
 
@@ -61,6 +62,7 @@ class Part:
 
     def __init__(self, plan: PartPlan, say: Callable[[str], None]) -> None:
         self.plan = plan
+        self._complaints = Complaints(plan.name, plan.log, say)
         self._say = say
         self._process: subprocess.Popen[bytes] | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -107,24 +109,24 @@ class Part:
             begun = time.monotonic()
             try:
                 log, status = await self._live_once(begun_first)
-            except (OSError, subprocess.SubprocessError) as error:
-                self._fail(f"{self.plan.name} cannot be started: {error}")
-                return
+            except Exception as error:  # its start, this task's root: what is wrong may pass
+                ending = f"cannot be started: {error}"
+                if self._waits_for_first_ready():
+                    self._fail(f"{self.plan.name} {ending}")
+                    return
+            else:
+                if self._waits_for_first_ready() and (
+                    status == CONFIGURATION_STATUS or failures + 1 >= STARTS_AT_FIRST
+                ):
+                    self._fail(_last_words(self.plan, status, log))
+                    return
+                ending = f"{_ending(status)} after {time.monotonic() - begun:.0f} s"
             if self._stopping:
                 return
-            lived = time.monotonic() - begun
-            failures = 1 if lived > STEADY else failures + 1
-            if self._waits_for_first_ready() and (
-                status == CONFIGURATION_STATUS or failures >= STARTS_AT_FIRST
-            ):
-                self._fail(_last_words(self.plan, status, log))
-                return
+            failures = 1 if time.monotonic() - begun > STEADY else failures + 1
             delay = BACKOFF_FIRST if failures == 1 else min(delay * 2, BACKOFF_MAX)
             self.restarts += 1
-            self._say(
-                f"{self.plan.name} {_ending(status)} after {lived:.0f} s; "
-                f"starting it again in {delay:g} s (log: {self.plan.log})"
-            )
+            self._complaints.say(ending, delay, in_a_row=failures)
             await asyncio.sleep(delay)
 
     async def _live_once(self, begun: float) -> tuple[LogFile, int]:
@@ -132,6 +134,7 @@ class Part:
         if self.plan.before_start:
             await asyncio.to_thread(self.plan.before_start)
         loop = asyncio.get_running_loop()
+        log_file = LogFile(self.plan.log)
         log_reading, log_writing = os.pipe()
         ready_reading, ready_writing = os.pipe()
         try:
@@ -159,6 +162,7 @@ class Part:
                 with contextlib.suppress(OSError):  # not ours to give, or it has ended already
                     os.setpriority(os.PRIO_PROCESS, process.pid, self.plan.niceness)
         except BaseException:
+            log_file.connection_lost(None)
             os.close(log_reading)
             os.close(ready_reading)
             raise
@@ -166,7 +170,7 @@ class Part:
             os.close(log_writing)
             os.close(ready_writing)
         _, log = await loop.connect_read_pipe(
-            lambda: LogFile(self.plan.log), os.fdopen(log_reading, "rb", buffering=0)
+            lambda: log_file, os.fdopen(log_reading, "rb", buffering=0)
         )
         readiness = asyncio.create_task(self._await_ready(ready_reading, begun))
         try:

@@ -107,8 +107,9 @@ def valkey(environment: Environment, identity: Identity | None) -> PartPlan:
         command=[
             str(valkey_program(identity)),
             *("--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700", "--dir", "./"),
-            # Tasks that wait and failed logins outlive a crash but for the last second.
-            *("--save", "", "--appendonly", "yes", "--appendfsync", "everysec"),
+            # It holds only what is soon made anew: live hints and tasks that come round again. Kept
+            # on no disk: with a log there, a full one would stop pages, worker and schedule.
+            *("--save", "", "--appendonly", "no"),
             *("--maxmemory", "256mb", "--maxmemory-policy", "volatile-lru", "--daemonize", "no"),
         ],
         environment={"PATH": os.defpath},

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from pbx.supervisor import complaints
+from pbx.supervisor.complaints import Complaints
 from pbx.supervisor.part import STARTS_AT_FIRST, Part, PartPlan, StartFailed
 
 
@@ -110,6 +112,54 @@ async def test_a_program_that_does_not_exist_fails_the_start(tmp_path: Path) -> 
     with pytest.raises(StartFailed, match="stand-in cannot be started"):
         await asyncio.wait_for(part.start(), 10)
     await part.stop()
+
+
+async def test_a_part_that_cannot_be_started_again_for_a_while_is_tried_until_it_can(
+    tmp_path: Path,
+) -> None:
+    """As Postgres whose data directory is not to be entered: the disk is away, or it was moved."""
+    home = tmp_path / "home"
+    home.mkdir()
+    said: list[str] = []
+    script = TELLING + "exec sleep 60"
+    part = Part(plan(tmp_path, script, tells_ready=True, popen={"cwd": str(home)}), said.append)
+    pid = await started(part)
+    home.rename(tmp_path / "elsewhere")
+    os.kill(pid, signal.SIGKILL)
+    async with asyncio.timeout(10):
+        while len(said) < 3:
+            await asyncio.sleep(0.01)
+    assert "stand-in cannot be started: [Errno 2] No such file or directory" in said[1]
+    (tmp_path / "elsewhere").rename(home)
+    assert is_alive(await until_pid_other_than(part, pid))
+    await part.stop()
+
+
+async def test_a_part_whose_log_cannot_be_opened_leaves_no_process_behind(tmp_path: Path) -> None:
+    (tmp_path / "stand-in.log").mkdir()
+    marks = tmp_path / "marks"
+    part = Part(plan(tmp_path, f"echo x >> {marks}; exec sleep 60"), print)
+    with pytest.raises(StartFailed, match="Is a directory"):
+        await asyncio.wait_for(part.start(), 10)
+    await part.stop()
+    assert not marks.exists()
+
+
+def test_what_ends_all_night_is_said_four_times_and_then_every_five_minutes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(complaints.time, "monotonic", lambda: now)
+    said: list[str] = []
+    worker = Complaints("worker", Path("/x/worker.log"), said.append)
+    for turn in range(1, 361):  # an hour, every ten seconds
+        worker.say("ended with status 1 after 3 s", 10.0, in_a_row=turn)
+        now += 10
+    assert len(said) == 15
+    assert said[0] == (
+        "worker ended with status 1 after 3 s; starting it again in 10 s (log: /x/worker.log)"
+    )
+    assert "(29 times more since it was last said)" in said[-1]
 
 
 async def test_a_part_that_does_not_listen_to_sigterm_is_killed(tmp_path: Path) -> None:
