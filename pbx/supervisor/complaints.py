@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Final
 
 AT_FIRST: Final = 4  # ends in a row, each of which is said
-EVERY: Final = 300.0  # seconds between two lines then: what keeps a part from living may last a night
+EVERY: Final = (
+    300.0  # seconds between two lines then: what keeps a part from living may last a night
+)
 
 
 class Complaints:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from pbx.supervisor.cluster import PostgresTrouble
 from pbx.supervisor.complaints import Complaints
 from pbx.supervisor.death import dies_with_parent
 from pbx.supervisor.log_file import LogFile
@@ -109,7 +110,7 @@ class Part:
             begun = time.monotonic()
             try:
                 log, status = await self._live_once(begun_first)
-            except Exception as error:  # its start, this task's root: what is wrong may pass
+            except (OSError, subprocess.SubprocessError, PostgresTrouble) as error:
                 ending = f"cannot be started: {error}"
                 if self._waits_for_first_ready():
                     self._fail(f"{self.plan.name} {ending}")
