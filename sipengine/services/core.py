@@ -341,6 +341,10 @@ class Core:
             server.receive(method, now)
             return
         if method == "ACK":
+            failed = self._layer.unconfirmed.find(message.call_id, message.cseq, message.to_tag)
+            if failed is not None:
+                failed.receive(method, now)
+                return
             # of a 2xx, also by old phones that keep the INVITE's branch (RFC 6026 §7.1)
             if self.agent.owns(message.to_tag):
                 self.agent.receive_ack(message, now)

@@ -11,9 +11,10 @@ from __future__ import annotations
 from typing import Final
 
 from sipengine.sip.flow import Flow
+from sipengine.sip.header_line import header_line
 from sipengine.sip.message import Message
 from sipengine.sip.trace import NOTHING_RECEIVED, Trace
-from sipengine.sip.transaction.invite_client import InviteClient, header_line
+from sipengine.sip.transaction.invite_client import InviteClient
 from sipengine.sip.transaction.layer import TransactionLayer
 from sipengine.sip.transaction.non_invite_client import NonInviteClient
 

@@ -10,9 +10,9 @@ from typing import Final
 from sipengine.services.ports import REACHABLE, Flows
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import RELIABLE, Flow
+from sipengine.sip.header_line import header_line
 from sipengine.sip.message import split_list
 from sipengine.sip.next_hop import Located, NextHop
-from sipengine.sip.transaction.invite_client import header_line
 from sipengine.sip.transaction.layer import TransactionLayer
 from sipengine.sip.via import Via, parse_via
 

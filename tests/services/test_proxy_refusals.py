@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.services.conftest import World, registered
-from tests.services.user_agents import Phone, wire_bytes
+from tests.services.user_agents import Phone, new_branch, wire_bytes
 from tests.services.wire import DOMAIN, SERVER, Wire
 from tests.support.wire import challenge_fields, parameter
 
@@ -150,6 +150,20 @@ class TestPasswords:
         call.ack_failure(alice.response(407))
         assert len(alice.wire.sent) == before
         assert "stray_acks" not in alice.wire.core.counters()
+
+    @pytest.mark.parametrize("from_the_phone", [True, False], ids=["bob's 486", "our own 404"])
+    def test_17_1_1_3_an_ack_with_a_branch_of_its_own_still_ends_the_failure(
+        self, alice: Phone, bob: Phone, from_the_phone: bool
+    ) -> None:
+        """Interop: found by Call-ID, number and To tag, or the failure would come for 32 s."""
+        call = alice.call("1002" if from_the_phone else "1999")
+        if from_the_phone:
+            bob.incoming().reject(486)
+        failure = alice.response(486 if from_the_phone else 404)
+        call.branch = new_branch()
+        call.ack_failure(failure)
+        alice.wire.advance(40)
+        alice.nothing()
 
     def test_17_2_an_ack_of_nothing_at_all_is_dropped(self, alice: Phone, bob: Phone) -> None:
         before = len(alice.wire.sent)

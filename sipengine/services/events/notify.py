@@ -6,7 +6,7 @@ from sipengine.services.events.subscription import Subscription
 from sipengine.sip.address import parse_address
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
-from sipengine.sip.transaction.invite_client import header_line
+from sipengine.sip.header_line import header_line
 
 
 def next_hop(subscription: Subscription) -> tuple[str, list[str]]:

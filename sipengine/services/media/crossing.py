@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sipengine.services.ports import MediaWaiter
+from sipengine.sip.header_line import header_line
 from sipengine.sip.message import tag_of
-from sipengine.sip.transaction.invite_client import header_line
 
 if TYPE_CHECKING:
     from sipengine.services.call import Call

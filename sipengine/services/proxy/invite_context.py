@@ -26,9 +26,9 @@ from sipengine.services.proxy.targets import MAX_BREADTH, Target, target_of
 from sipengine.services.replies import reply
 from sipengine.services.routing import ANY, BUSY, NO_ANSWER, Stage
 from sipengine.sip.flow import Flow
+from sipengine.sip.header_line import header_line
 from sipengine.sip.message import Message, tag_of
 from sipengine.sip.timers import TIMER_C
-from sipengine.sip.transaction.invite_client import header_line
 from sipengine.sip.transaction.invite_server import InviteServer
 
 if TYPE_CHECKING:

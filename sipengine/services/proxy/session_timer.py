@@ -12,10 +12,10 @@ from typing import Final
 from sipengine.api import ConfigSnapshot
 from sipengine.services.call import Call
 from sipengine.sip.errors import RemoteProtocolError
+from sipengine.sip.header_line import header_line
 from sipengine.sip.message import Message
 from sipengine.sip.status import reason_phrase
 from sipengine.sip.timers import TimerQueue
-from sipengine.sip.transaction.invite_client import header_line
 
 SHORTEST: Final = 90
 """Seconds: no session may have to be confirmed more often (§5)."""

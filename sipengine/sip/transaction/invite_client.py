@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from sipengine.sip.flow import Flow
+from sipengine.sip.header_line import header_line
 from sipengine.sip.timers import T1, TIMER_B, TIMER_D, next_interval
 from sipengine.sip.trace import Trace
 from sipengine.sip.transaction.layer import TransactionLayer
@@ -186,20 +187,3 @@ def ack_of_failure(request: bytes, response: bytes) -> bytes:
             lines.append(header_line(response, b"To", b"t") or line)
     lines.append(b"Content-Length: 0\r\n\r\n")
     return b"\r\n".join(lines)
-
-
-def header_line(data: bytes, name: bytes, compact: bytes) -> bytes | None:
-    """The first header line of that name in a raw message, spelt in full; None if there is none."""
-    end = data.find(b"\r\n\r\n") + 2
-    at = data.find(b"\r\n" + name + b":", 0, end)
-    if at >= 0:
-        after = data.find(b"\r\n", at + 2)
-        if data[after + 2 : after + 3] not in (b" ", b"\t"):
-            return data[at + 2 : after]
-    wanted = (name.lower(), compact)
-    head = data[:end].replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ")
-    for line in head.split(b"\r\n")[1:]:
-        spelling, colon, value = line.partition(b":")
-        if colon and spelling.rstrip().lower() in wanted:
-            return name + b":" + value
-    return None

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from sipengine.sip.flow import Flow
 from sipengine.sip.timers import T1, T2, TIMER_B, TIMER_I, next_interval
 from sipengine.sip.transaction.layer import TransactionLayer
+from sipengine.sip.transaction.unconfirmed import Names
 
 PROCEEDING: Final = 0
 COMPLETED: Final = 1
@@ -53,7 +54,7 @@ class InviteServerUser(Protocol):
 class InviteServer:
     """One INVITE that came to us; answers go to `flow`."""
 
-    __slots__ = ("_interval", "_last", "_layer", "_until", "due", "flow", "key", "state", "user")
+    __slots__ = ("_interval", "_last", "_layer", "_names", "_until", "due", "flow", "key", "state", "user")  # fmt: skip
 
     def __init__(self, layer: TransactionLayer, key: str, flow: Flow, now: float) -> None:
         self._layer = layer
@@ -65,6 +66,7 @@ class InviteServer:
         self._last = b""
         self._interval = T1
         self._until = 0.0
+        self._names: Names | None = None
         layer.servers[key] = self
 
     def receive(self, method: str, now: float) -> None:
@@ -75,6 +77,7 @@ class InviteServer:
                 self._layer.out.append((self.flow, self._last))
         elif action == CONFIRM:
             self._last = b""
+            self._confirmed()
             if self.flow.reliable:
                 self._end()
             else:
@@ -98,6 +101,7 @@ class InviteServer:
             self._layer.timers.start(TIMER_B, now, self)  # Timer L (RFC 6026 §7.1)
         else:
             self._last = data
+            self._names = self._layer.unconfirmed.add(self, data)
             self._until = now + TIMER_B  # Timer H
             self._interval = TIMER_B if self.flow.reliable else T1
             self._layer.timers.start(self._interval, now, self)
@@ -115,7 +119,14 @@ class InviteServer:
         elif action == END:
             self._end()
 
+    def _confirmed(self) -> None:
+        """No ACK is waited for any more."""
+        if self._names is not None:
+            self._layer.unconfirmed.discard(self, self._names)
+            self._names = None
+
     def _end(self) -> None:
+        self._confirmed()
         self.state = TERMINATED
         self.due = 0.0
         self.user = None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from sipengine.sip.flow import Flow
 from sipengine.sip.timers import TimerQueue
 from sipengine.sip.trace import Trace
+from sipengine.sip.transaction.unconfirmed import Unconfirmed
 
 if TYPE_CHECKING:
     from sipengine.sip.transaction.invite_client import InviteClient
@@ -28,17 +29,19 @@ class WayBackPort(Protocol):
 
 
 class TransactionLayer:
-    """`clients` by our own branch (bytes, as it stands in a response), `servers` by `server_key`.
+    """`clients` by our own branch (bytes, as it stands in a response), `servers` by `server_key`,
+    those whose failure waits for its ACK in `unconfirmed` too.
 
     A CANCEL has the branch of its INVITE (§9.1), so its client is kept under branch + b"|CANCEL".
     `trace` is that of the message which is being handled, and client transactions keep it.
     """
 
-    __slots__ = ("clients", "out", "servers", "timers", "trace", "way_back")
+    __slots__ = ("clients", "out", "servers", "timers", "trace", "unconfirmed", "way_back")
 
     def __init__(self) -> None:
         self.clients: dict[bytes, InviteClient | NonInviteClient] = {}
         self.servers: dict[str, InviteServer | NonInviteServer] = {}
+        self.unconfirmed = Unconfirmed()
         self.timers = TimerQueue()
         self.out: list[tuple[Flow, bytes]] = []
         self.way_back: WayBackPort | None = None

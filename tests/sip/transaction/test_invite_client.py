@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sipengine.sip.header_line import header_line
 from sipengine.sip.transaction.invite_client import (
     ACCEPTED,
     ACK_AGAIN,
@@ -25,7 +26,6 @@ from sipengine.sip.transaction.invite_client import (
     TRANSITIONS,
     InviteClient,
     ack_of_failure,
-    header_line,
 )
 from tests.sip.transaction.recorder import INVITE, Bench, response
 
