@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.cache import cache
 
 from pbx.celery import app
+from pbx.disk import LOW, free_bytes, megabytes
 from pbx.environment import current
 
 DEADLINE: Final = 2.0  # seconds for all checks together: whoever asks often gives up after a few
@@ -39,6 +40,7 @@ def check_all() -> dict[str, Health]:
         "database": _database,
         "engine": _engine,
         "gateway": _gateway,
+        "disk": _disk,
     }
     if with_redis:
         questions |= {"redis": _redis, "worker": _worker, "beat": _beat}
@@ -108,6 +110,18 @@ def gateway_answers(host: str, port: int) -> bool:
             return b"4:pong" in asking.recv(2048)
     except OSError:
         return False
+
+
+def _disk() -> Health:
+    """Of the data directory, where this machine has it: a full one stops the database, too."""
+    free = free_bytes(current().data_dir)
+    if free is None or free >= LOW:
+        return Health(True)
+    return Health(
+        False,
+        f"the disk of PBX_DATA_DIR has {megabytes(free)} left: make room; when it is full, "
+        "registrations are refused",
+    )
 
 
 def _redis() -> Health:

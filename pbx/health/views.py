@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import logging
 import threading
 import time
 from typing import Final
@@ -17,6 +18,7 @@ from pbx.health.checks import Health, check_all
 from pbx.health.exposition import CONTENT_TYPE, render
 
 _FRESH: Final = 1.0  # seconds an answer is given again: whoever asks often costs no connections
+_logger: Final = logging.getLogger(__name__)
 _lock: Final = threading.Lock()
 _last: tuple[float, dict[str, Health]] | None = None
 
@@ -79,5 +81,17 @@ def _fresh_checks() -> dict[str, Health]:
         # What was wrong a moment ago is asked again: whoever waits for a start sees its end.
         stale = _last is None or time.monotonic() - _last[0] > _FRESH
         if _last is None or stale or not all(state.ok for state in _last[1].values()):
+            before = _last[1] if _last else {}
             _last = (time.monotonic(), check_all())
+            _tell_changes(before, _last[1])
         return _last[1]
+
+
+def _tell_changes(before: dict[str, Health], now: dict[str, Health]) -> None:
+    """Log each part that fell ill or recovered since it was last asked for; once, not at each question."""
+    for name, state in now.items():
+        was_ok = before.get(name, Health(True)).ok
+        if was_ok and not state.ok:
+            _logger.warning("%s is not well: %s", name, state.trouble)
+        elif state.ok and not was_ok:
+            _logger.info("%s is well again", name)

@@ -65,6 +65,8 @@ def _supervise(only: list[str], *, demo: bool) -> None:
             f"({held.role}, process {held.pid}); stop that one or give another PBX_DATA_DIR"
         ) from None
     with lock:
+        if little := data_dir.check_room(environment.data_dir):
+            warn(little)
         supervisor = Supervisor(environment, only, demo=demo)
         asyncio.run(supervisor.run())
 

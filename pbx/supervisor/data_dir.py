@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import pwd
 import secrets
 import stat
 from pathlib import Path
 from typing import Final
 
+from pbx.disk import LOW, check_writable, free_bytes, megabytes
 from pbx.environment import Environment
 from pbx.supervisor.cluster import Cluster
 from pbx.supervisor.identity import Identity
 
+ROOM_AT_FIRST: Final = 80_000_000  # bytes: a new database takes 45, and it must begin to work
+ROOM: Final = 4_000_000  # bytes: lock files, sockets, a little log
 _SOCKET_PATH_MAX: Final = 107  # bytes: sun_path in unix(7), less its terminating zero
 _LONGEST_SOCKET: Final = ".s.PGSQL.5432.lock"
 
@@ -22,16 +27,68 @@ class DataDirTrouble(Exception):
 
 
 def make(data_dir: Path) -> None:
-    """Make the directory itself, so that its lock can be taken."""
+    """Make the directory itself, so that its lock can be taken. Raises `DataDirTrouble` if it, its
+    disk or its owner is such that nothing could be done there."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        if not os.access(data_dir, os.W_OK | os.X_OK):
-            raise PermissionError(13, "Permission denied")
+        check_writable(data_dir)
     except OSError as error:
         raise DataDirTrouble(
-            f"PBX_DATA_DIR={data_dir}: cannot be written: {error.strerror}; "
-            "give a directory that this user owns"
+            f"PBX_DATA_DIR={data_dir}: cannot be written: {error.strerror}; {_remedy(error)}"
         ) from error
+    if foreign := _foreign(data_dir):
+        raise DataDirTrouble(
+            f"PBX_DATA_DIR={data_dir}: {foreign}; start it as that user or as root, "
+            "or give a directory that this user owns"
+        )
+
+
+def check_room(data_dir: Path) -> str:
+    """Returns a warning when there is little room on its disk, "" when there is enough. Raises
+    `DataDirTrouble` when there is too little to start with."""
+    free = free_bytes(data_dir)
+    if free is None or free >= LOW:
+        return ""
+    at_first = not (data_dir / "postgres" / "global" / "pg_control").exists()
+    least = ROOM_AT_FIRST if at_first else ROOM
+    told = f"PBX_DATA_DIR={data_dir}: its disk has {megabytes(free)} left"
+    if free < least:
+        raise DataDirTrouble(
+            f"{told} and a {'first ' if at_first else ''}start takes {megabytes(least)}; "
+            "make room, or give a directory on another disk"
+        )
+    return f"{told}; make room soon: when it is full, registrations are refused"
+
+
+def _remedy(error: OSError) -> str:
+    match error.errno:
+        case errno.EROFS:
+            return "mount its disk for writing, or give a directory on another one"
+        case errno.ENOSPC | errno.EDQUOT:
+            return "make room, or give a directory on another disk"
+        case _:
+            return "give a directory that this user owns"
+
+
+def _foreign(data_dir: Path) -> str:
+    """Whose the data is, if this user cannot use it; "" if she can. Root can use anybody's."""
+    if os.geteuid() == 0:
+        return ""
+    for name in ("lock", "secrets", "journal", "tls", "log", "postgres"):
+        try:
+            owner = (data_dir / name).stat().st_uid
+        except FileNotFoundError:
+            continue
+        if owner != os.geteuid():
+            return f"its {name} belongs to {_user_name(owner)}"
+    return ""
+
+
+def _user_name(number: int) -> str:
+    try:
+        return f"the user {pwd.getpwuid(number).pw_name}"
+    except KeyError:
+        return f"user number {number}"
 
 
 def furnish(environment: Environment, servers: Identity | None, parts: Identity | None) -> None:

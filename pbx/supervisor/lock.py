@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
@@ -35,8 +36,9 @@ class DataDirLock:
             os.close(self._descriptor)
             role_of_holder, pid = words if len(words) == 2 else (SUPERVISOR, "?")
             raise Held(role_of_holder, pid) from None
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{role} {os.getpid()}\n".encode(), 0)
+        with contextlib.suppress(OSError):  # a full disk: held all the same, only not told by whom
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{role} {os.getpid()}\n".encode(), 0)
 
     @classmethod
     def wait(cls, data_dir: Path, role: str, patience: float) -> DataDirLock:

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from django.conf import settings
@@ -45,6 +46,7 @@ def running() -> Iterator[None]:
         yield
         return
     with lock:
+        data_dir.check_room(environment.data_dir)
         servers = service_identity()
         data_dir.furnish(environment, servers, parts_identity(environment, servers).identity)
         cluster = data_dir.cluster_of(environment, servers)
@@ -73,7 +75,8 @@ def _start(cluster: Cluster) -> subprocess.Popen[bytes]:
     while not cluster.is_ready:
         if server.poll() is not None or time.monotonic() > deadline:
             cluster.stop()
-            raise PostgresTrouble(f"the database does not start; {log.name} tells why")
+            *_, last = ["", *Path(log.name).read_text(errors="replace").splitlines()]
+            raise PostgresTrouble(f"the database does not start: {last or 'no word'} ({log.name})")
         time.sleep(0.01)
     return server
 

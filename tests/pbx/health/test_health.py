@@ -89,6 +89,21 @@ def test_a_bad_answer_is_not_kept(client: Client, found: dict[str, Health]) -> N
     assert client.get("/healthz").status_code == 200
 
 
+def test_the_log_tells_once_that_a_part_fell_ill_and_once_that_it_recovered(
+    client: Client, found: dict[str, Health], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    found["engine"] = Health(False, "the engine last reported 60 seconds ago")
+    for _ in range(3):
+        assert client.get("/healthz").status_code == 503
+    found["engine"] = Health(True)
+    assert client.get("/healthz").status_code == 200
+    assert [record.getMessage() for record in caplog.records] == [
+        "engine is not well: the engine last reported 60 seconds ago",
+        "engine is well again",
+    ]
+
+
 def test_the_web_part_answers_for_itself_alone(client: Client) -> None:
     assert client.get("/healthz/web").content == b"ok\n"
 
@@ -169,6 +184,18 @@ def test_an_engine_that_cannot_write_its_journal_is_not_well() -> None:
     status(age=4, journal_refuses_now=1)
     trouble = "it refuses registrations: its disk takes nothing (see its log)"
     assert checks.check_all()["engine"] == Health(False, trouble)
+
+
+@pytest.mark.usefixtures("database")
+def test_a_disk_that_is_nearly_full_is_told_before_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "free_bytes", lambda _: 12_345_678)
+    assert checks.check_all()["disk"] == Health(
+        False,
+        "the disk of PBX_DATA_DIR has 12 MB left: make room; when it is full, "
+        "registrations are refused",
+    )
+    monkeypatch.setattr(checks, "free_bytes", lambda _: None)  # the data are another machine's
+    assert checks.check_all()["disk"] == Health(True)
 
 
 @pytest.mark.usefixtures("database")

@@ -135,12 +135,6 @@ def test_secrets_are_made_once_and_closed_to_others(tmp_path: Path) -> None:
     assert environment.secret_key == key
 
 
-def test_a_data_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(data_dir.DataDirTrouble, match=r"PBX_DATA_DIR=.*cannot be written"):
-        data_dir.make(tmp_path / "file" / "data")
-
-
 def test_only_the_engine_brings_just_its_database() -> None:
     environment = Environment.load({})
     assert chosen(["engine"], environment) == ["postgres", "engine"]

@@ -88,6 +88,7 @@ def test_ready_names_every_door_and_every_part_is_well(pbx: PbxProcess) -> None:
         "database",
         "engine",
         "gateway",
+        "disk",
         "redis",
         "worker",
         "beat",

@@ -28,6 +28,7 @@ _PARTS: Final = {
     "database": ("Database", "Postgres: configuration and call log"),
     "engine": ("Phone engine", "registers phones and connects calls"),
     "gateway": ("Media gateway", "carries the voice between browsers and phones"),
+    "disk": ("Disk", "room for the database, the journal and the logs"),
     "redis": ("Message broker", "Redis or Valkey: live pages and background work"),
     "worker": ("Background worker", "work that may wait"),
     "beat": ("Scheduler", "work at fixed times"),
