@@ -7,6 +7,7 @@ are wall-clock seconds since 1970 (UTC) unless a name says otherwise.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -317,6 +318,21 @@ class KeptMessageGone:
     id: str
     why: str
     at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What an earlier process left: every binding, subscription and kept message (expired ones too: the
+    engine reports them gone), every call not ended, every ban that goes on or ended lately.
+
+    `bindings` are gone through once, which raises the database's errors.
+    """
+
+    bindings: Iterable[BindingRecord]
+    calls: list[CallRecord]
+    bans: list[BanRecord] = field(default_factory=list)
+    subscriptions: list[SubscriptionRecord] = field(default_factory=list)
+    messages: list[KeptMessage] = field(default_factory=list)
 
 
 Fact = (

@@ -245,11 +245,7 @@ class Engine:
             loop, self.endpoint, self._link.journal, self._link.notify_written, self._not_durable
         )
         self.endpoint.attach(self.core, self._facts, self.core.guard)
-        restored = start.restored
-        self.core.restore(
-            restored.bindings, restored.calls, monotonic(), time(), restored.bans,
-            restored.subscriptions, restored.messages,
-        )  # fmt: skip
+        self.core.restore(start.restored, monotonic(), time())
         self._generation = start.snapshot.generation
         Commands(loop, self.core, self.endpoint.settle, self._link).start()
         self._link.watch(lambda snapshot: call_from_thread(loop, self._configure, snapshot))
@@ -264,10 +260,10 @@ class Engine:
             **{name.lower(): f"{','.join(settings.binds)}:{port}" for name, port in ports.items()},
             advertised=f"{settings.advertised}:{settings.port}",
             bindings=counters["bindings_now"],
-            calls=len(restored.calls),
+            calls=len(start.restored.calls),
             bans=counters.get("guard_bans_now", 0),
-            subscriptions=len(restored.subscriptions),
-            messages_kept=len(restored.messages),
+            subscriptions=len(start.restored.subscriptions),
+            messages_kept=len(start.restored.messages),
             generation=start.snapshot.generation,
             compiled=is_compiled(),
         )

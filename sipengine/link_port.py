@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Protocol
 
-from sipengine.api import (
-    BanRecord,
-    BindingRecord,
-    CallRecord,
-    ConfigSnapshot,
-    KeptMessage,
-    SubscriptionRecord,
-)
+from sipengine.api import ConfigSnapshot, Restored
 from sipengine.commands import CommandPort
 from sipengine.net.facts import JournalPort
-
-
-class Restored(Protocol):
-    @property
-    def bindings(self) -> Iterable[BindingRecord]: ...
-    @property
-    def calls(self) -> list[CallRecord]: ...
-    @property
-    def bans(self) -> list[BanRecord]: ...
-    @property
-    def subscriptions(self) -> list[SubscriptionRecord]: ...
-    @property
-    def messages(self) -> list[KeptMessage]: ...
 
 
 class Start(Protocol):

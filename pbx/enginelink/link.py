@@ -19,7 +19,7 @@ three database threads (configuration, facts, commands), never on the caller's l
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -31,11 +31,11 @@ from pbx.enginelink.connecting import connect, sentence
 from pbx.enginelink.listener import Listener
 from pbx.enginelink.publisher import Publisher, nowhere
 from pbx.enginelink.recorder import Recorder
-from pbx.enginelink.restoring import Restored, restore
+from pbx.enginelink.restoring import restore
 from pbx.enginelink.status import Status
 from pbx.enginelink.taking import CommandTaker, OnCommand
 from pbx.environment import Environment
-from sipengine.api import BindingRecord, ConfigSnapshot
+from sipengine.api import BindingRecord, ConfigSnapshot, Restored
 from sipengine.journal import Journal, JournalError
 
 RETRY_S: Final = 0.1
@@ -130,7 +130,7 @@ class Link:
                     raise
                 time.sleep(RETRY_S)
 
-    def _told(self, bindings: Iterator[BindingRecord]) -> Iterator[BindingRecord]:
+    def _told(self, bindings: Iterable[BindingRecord]) -> Iterator[BindingRecord]:
         try:
             yield from bindings
         except psycopg.Error as error:

@@ -26,27 +26,13 @@ from sipengine.api import (
     KeptMessage,
     KeptMessageGone,
     LegRecord,
+    Restored,
     SubscriptionGone,
     SubscriptionRecord,
 )
 from sipengine.journal import Journal, JournalError, decode
 
 logger = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Restored:
-    """Every binding, subscription and kept message (expired ones too: the engine reports them gone),
-    every call not ended, every ban that goes on or ended less than a week ago.
-
-    `bindings` can be gone through once, and raises `psycopg.Error`.
-    """
-
-    bindings: Iterator[BindingRecord]
-    calls: list[CallRecord]
-    bans: list[BanRecord] = field(default_factory=list)
-    subscriptions: list[SubscriptionRecord] = field(default_factory=list)
-    messages: list[KeptMessage] = field(default_factory=list)
 
 
 _BINDINGS: Final[LiteralString] = """

@@ -65,10 +65,18 @@ class Authenticator:
     MD5 is offered beside SHA-256, and taken.
     """
 
-    def __init__(self, key: bytes, *, lifetime: int = LIFETIME, md5: bool = True) -> None:
+    def __init__(
+        self,
+        key: bytes,
+        *,
+        guard: Guard | None = None,
+        pages: PagePhones | None = None,
+        lifetime: int = LIFETIME,
+        md5: bool = True,
+    ) -> None:
         self.nonces = Nonces(key, lifetime)
-        self.guard: Guard | None = None
-        self.pages: PagePhones | None = None
+        self.guard = guard
+        self.pages = pages
         self._md5 = md5
         self._lines: dict[tuple[str, bool, bool, tuple[str, ...]], list[tuple[str, str]]] = {}
         self._lines_second = -1

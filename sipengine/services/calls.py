@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from sipengine.api import (
     STATE_TALKING,
     CallRecord,
+    ConfigSnapshot,
     Extension,
 )
 from sipengine.services.call import Call
@@ -42,22 +43,31 @@ class Calls:
     __slots__ = (
         "_dirty",
         "_open",
+        "_own_mark",
         "_pressing",
         "_restored",
         "_timers",
+        "_traces",
         "_unique",
         "by_dialog",
         "due",
         "extensions",
         "offset",
-        "own_mark",
         "total",
-        "traces",
         "watcher",
     )
 
-    def __init__(self, timers: TimerQueue, offset: float, unique: str) -> None:
-        """`unique` is 15 hex digits that no other process has."""
+    def __init__(
+        self,
+        timers: TimerQueue,
+        offset: float,
+        unique: str,
+        own_mark: str = "",
+        traces: Traces | None = None,
+    ) -> None:
+        """`unique` is 15 hex digits that no other process has. `own_mark` begins the tags of our own
+        user agent, `traces` is told which Call-IDs are calls of the log.
+        """
         self._unique = unique
         self.extensions: dict[str, Extension] = {}  # of the present configuration, for names
         self._timers = timers
@@ -68,10 +78,14 @@ class Calls:
         self.by_dialog: dict[str, Call] = {}  # of two with the same Call-ID and tag the later
         self.due = 0.0
         self.offset = offset
-        self.own_mark = ""  # begins the tags of our own user agent, if there is one
+        self._own_mark = own_mark
         self.total = 0
         self.watcher: CallWatcher | None = None  # set while somebody watches a party
-        self.traces: Traces | None = None  # told which Call-IDs are calls of the log
+        self._traces = traces
+
+    def set_config(self, snapshot: ConfigSnapshot) -> None:
+        """Name the people of calls by this from now on."""
+        self.extensions = snapshot.extensions
 
     def begin(self, call_id: str, caller_tag: str, now: float) -> Call:
         """A new call, with a UUID of version 7 (RFC 9562 §5.7): time, a count, and this process."""
@@ -83,8 +97,8 @@ class Calls:
         )
         if not self.due:
             self._timers.start(SWEEP_INTERVAL, now, self)
-        if self.traces is not None:
-            self.traces.admitted(call_id, now)
+        if self._traces is not None:
+            self._traces.admitted(call_id, now)
         return self._add(uuid, call_id, caller_tag, now)
 
     def _add(self, uuid: str, call_id: str, caller_tag: str, now: float) -> Call:
@@ -123,8 +137,8 @@ class Calls:
         if self.watcher is not None:
             self.watcher.call_changed(call, None, now)
         self._open.discard(call)
-        if self.traces is not None:
-            self.traces.ended(call.call_id)
+        if self._traces is not None:
+            self._traces.ended(call.call_id)
         key = f"{call.call_id}|{call.caller_tag}"
         if self.by_dialog.get(key) is call:
             del self.by_dialog[key]
@@ -219,5 +233,5 @@ class Calls:
 
     def _is_own(self, call: Call) -> bool:
         """Whether we were a side of the call ourselves: then it ended with the process."""
-        mark = self.own_mark
+        mark = self._own_mark
         return bool(mark) and (call.caller_tag.startswith(mark) or call.callee_tag.startswith(mark))

@@ -18,7 +18,6 @@ class Challenger:
         self, authenticator: Authenticator, answers: OwnAnswers, guard: Guard | None = None
     ) -> None:
         self._authenticator = authenticator
-        authenticator.guard = guard
         self._guard = guard
         self._answers = answers
         self.snapshot = ConfigSnapshot()

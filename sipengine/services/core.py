@@ -15,34 +15,24 @@ The shell's side of the contract:
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
 from typing import Final
 
-from sipengine.api import (
-    BanRecord,
-    BindingRecord,
-    CallRecord,
-    ConfigSnapshot,
-    Fact,
-    KeptMessage,
-    SubscriptionRecord,
-)
+from sipengine.api import ConfigSnapshot, Fact, Restored
 from sipengine.services.authentication import Authenticator
 from sipengine.services.calls import Calls
 from sipengine.services.challenger import Challenger
-from sipengine.services.derived_key import derived_key
 from sipengine.services.events.event_server import METHODS, EventServer
 from sipengine.services.facts import Facts
 from sipengine.services.guard.guard import Guard
 from sipengine.services.guard.sources import Allowed
 from sipengine.services.keep_alives import KeepAlives
 from sipengine.services.location import Location
+from sipengine.services.media.anchors import Anchors
 from sipengine.services.messages.messaging import Messaging
 from sipengine.services.overload import Admission
 from sipengine.services.own_addresses import OwnAddresses
 from sipengine.services.own_answers import OwnAnswers
-from sipengine.services.own_requests import OwnRequests
+from sipengine.services.own_requests import Held, OwnRequests
 from sipengine.services.page_phones import PagePhones
 from sipengine.services.ports import Flows, Media, MediaPlane, NoMedia
 from sipengine.services.proxy.cancelling import receive_cancel
@@ -62,8 +52,11 @@ from sipengine.services.quick_refusal import is_acknowledgement
 from sipengine.services.registrar import Registrar
 from sipengine.services.reply_path import reply_path
 from sipengine.services.responsibility import Responsibility
+from sipengine.services.routing import RoutingTable
+from sipengine.services.this_process import ThisProcess
 from sipengine.services.traces import MOST_BYTES, Traces
 from sipengine.services.ua.own_agent import OwnAgent
+from sipengine.services.ua.own_place import OwnPlace
 from sipengine.services.way_back import WayBack
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
@@ -109,58 +102,77 @@ class Core:
         page_key: bytes = b"",
         trace_bytes: int = MOST_BYTES,
     ) -> None:
-        unique = hashlib.blake2s(instance.encode()).hexdigest()
-        tag_prefix = f"{unique[:8]}-"
-        self._offset = offset = wall - now
-        self._flows = flows
+        process = ThisProcess(secret, instance, now, wall)
+        self._offset = offset = process.offset
         self._new_facts: list[Fact] = []
-        self._layer = layer = TransactionLayer()
-        layer.way_back = WayBack(flows, layer)
-        self.out, self.admission = layer.out, Admission()
-        self._answers = answers = OwnAnswers(self.out, tag_prefix, self.admission)
+        self._held: Held = []
+        self._layer = layer = TransactionLayer(WayBack(flows))
+        self._flows, self.out, self.admission = flows, layer.out, Admission()
+        self._answers = answers = OwnAnswers(self.out, process.tag_prefix, self.admission)
         addresses = advertised if isinstance(advertised, OwnAddresses) else OwnAddresses(advertised)
         self._responsibility = responsibility = Responsibility(listening, addresses.default)
         self._location = location = Location(flows, self._new_facts)
-        self._calls = calls = Calls(layer.timers, offset, unique[:15])
-        self.traces = calls.traces = Traces(layer, trace_bytes)
-        guard = (
-            Guard(allowed, self._new_facts, offset, f"{unique} {wall}", now) if allowed else None
+        self.traces = Traces(layer, trace_bytes)
+        self._calls = calls = Calls(
+            layer.timers, offset, process.unique[:15], process.agent_mark, self.traces
         )
-        self.guard = guard
-        authenticator = Authenticator(derived_key(secret, f"nonce {instance} {wall}"))
-        authenticator.pages = PagePhones(page_key, offset, location)
+        self.guard = guard = Guard(allowed, self._new_facts, process, now) if allowed else None
+        pages = PagePhones(page_key, offset, location)
+        authenticator = Authenticator(process.passing_key("nonce"), guard=guard, pages=pages)
         self._challenger = challenger = Challenger(authenticator, answers, guard)
-        registrar = Registrar(location, responsibility, derived_key(secret, "gruu"))
-        self._own = own = OwnRequests(answers, challenger, registrar, self.out, offset, guard)
-        record_route = RecordRoute(derived_key(secret, "route"), addresses)
-        branches = Branches(unique[:6], addresses)
+        registrar = Registrar(location, responsibility, process.lasting_key("gruu"))
+        record_route = RecordRoute(process.lasting_key("route"), addresses)
+        branches = Branches(process.unique[:6], addresses)
+        anchors = None
+        if gateways is not None:
+            anchors = Anchors(gateways, layer, branches, process.unique[:8])
         self._validation = validation = Validation(branches, record_route, responsibility)
         self._proxy = proxy = Proxy(
-            layer, location, flows, calls, record_route, branches, responsibility, tag_prefix,
-            registrar.gruus,
-        )  # fmt: skip
-        proxy.carry_by(gateways, unique[:8])
-        location.keeper = KeepAlives(layer, location, branches, answers, unique, offset)
-        self._sessions = sessions = SessionTimers(layer.timers)
-        self._dialogs = Dialogs(layer, calls, proxy, record_route, validation, answers, sessions)
-        self._messaging = own.mailroom = messaging = Messaging(
-            layer, proxy, branches, answers, own, self._new_facts, offset, tag_prefix, unique[:15]
+            layer=layer,
+            flows=flows,
+            location=location,
+            branches=branches,
+            record_route=record_route,
+            responsibility=responsibility,
+            gruus=registrar.gruus,
+            anchors=anchors,
+            tag_prefix=process.tag_prefix,
         )
-        self.agent = agent = OwnAgent(
-            layer, proxy, validation, addresses, calls, media or NoMedia(), offset,
-            derived_key(secret, f"names {instance} {wall}"), derived_key(secret, "tags").hex()[:8],
-        )  # fmt: skip
+        self._messaging = Messaging(proxy, answers, self._held, self._new_facts, process)
+        self._own = OwnRequests(
+            answers, challenger, registrar, self._messaging, self.out, self._held, offset, guard
+        )
+        self._sessions = SessionTimers(layer.timers)
+        self._dialogs = Dialogs(proxy, calls, self._sessions, validation, answers)
+        self.agent = OwnAgent(
+            proxy, OwnPlace(proxy, validation, addresses), calls, media or NoMedia(), process
+        )
         self._new_requests = NewRequests(
-            layer, calls, proxy, location, responsibility, challenger, answers, sessions, messaging,
-            agent.calls,
-        )  # fmt: skip
-        self.events = events = EventServer(
-            layer, calls, location, proxy, branches, responsibility, challenger,
-            self._new_facts, offset, tag_prefix,
-        )  # fmt: skip
-        answers.allow_events = events.allow_events
+            proxy=proxy,
+            calls=calls,
+            sessions=self._sessions,
+            messaging=self._messaging,
+            own_calls=self.agent.calls,
+            challenger=challenger,
+            responsibility=responsibility,
+            answers=answers,
+        )
+        self.events = EventServer(
+            proxy, calls, challenger, responsibility, self._new_facts, process
+        )
+        location.connect(
+            keeper=KeepAlives(layer, location, branches, answers, process.unique, offset),
+            callers=proxy,
+            listener=self.events,
+        )
         self._facts = Facts(
-            self._new_facts, own, calls, events.notifier, location, messaging, answers
+            self._new_facts,
+            self._held,
+            calls,
+            self.events.notifier,
+            location,
+            self._messaging,
+            answers,
         )
         self.set_config(snapshot, now)
 
@@ -223,12 +235,12 @@ class Core:
 
     @property
     def facts_waiting(self) -> bool:
-        return bool(self._new_facts or self._own.held or self._calls.waiting)
+        return bool(self._new_facts or self._held or self._calls.waiting)
 
     @property
     def answers_waiting(self) -> bool:
         """Whether answers wait for the facts to be durable: then they are urgent."""
-        return bool(self._own.held)
+        return bool(self._held)
 
     @property
     def facts_pressing(self) -> bool:
@@ -245,32 +257,29 @@ class Core:
 
     def set_config(self, snapshot: ConfigSnapshot, now: float) -> None:
         """Decide by another configuration from now on; calls in progress go on as they began."""
+        table = RoutingTable(snapshot)
+        trusted = frozenset(host for domain in snapshot.domains.values() for host in domain.trusted)
         if self.guard is not None:
             self.guard.pardon(snapshot.pardons, now)
-            self.guard.set_servers(
-                [host for domain in snapshot.domains.values() for host in domain.trusted]
-            )
+            self.guard.set_servers(trusted)
         self._challenger.set_config(snapshot, now)
-        self._new_requests.set_config(snapshot)
-        self.agent.set_config(self._new_requests.table)
-        self._dialogs.trusted = self._new_requests.trusted
+        self._new_requests.set_config(table, trusted)
+        self.agent.set_config(table)
+        self._dialogs.set_config(trusted)
         self._sessions.set_config(snapshot)
-        self._calls.extensions = snapshot.extensions
+        self._calls.set_config(snapshot)
         self._responsibility.set_config(snapshot)
         self.events.set_config(snapshot, now)
 
-    def restore(
-        self, bindings: Iterable[BindingRecord], calls: list[CallRecord], now: float, wall: float,
-        bans: list[BanRecord] | None = None, subscriptions: list[SubscriptionRecord] | None = None,
-        messages: list[KeptMessage] | None = None,
-    ) -> None:  # fmt: skip
+    def restore(self, left: Restored, now: float, wall: float) -> None:
         """Take up what an earlier process left, before any message is received."""
+        bindings = left.bindings
         if self.guard is not None:
-            bindings = self.guard.restore(bans or [], bindings, now)
+            bindings = self.guard.restore(left.bans, bindings, now)
         self._location.restore(bindings, now, wall)
-        self._sessions.restore(self._calls.restore(calls, now), now)
-        self.events.restore(subscriptions or [], now)
-        self._messaging.restore(messages or [], now)
+        self._sessions.restore(self._calls.restore(left.calls, now), now)
+        self.events.restore(left.subscriptions, now)
+        self._messaging.restore(left.messages, now)
 
     def counters(self) -> dict[str, int]:
         """Numbers for health and metrics; those ending in `_now` go up and down, others only up."""

@@ -12,7 +12,7 @@ from sipengine.services.events.notifier import Notifier
 from sipengine.services.location import Location
 from sipengine.services.messages.messaging import Messaging
 from sipengine.services.own_answers import OwnAnswers
-from sipengine.services.own_requests import Held, OwnRequests
+from sipengine.services.own_requests import Held
 from sipengine.services.replies import reply
 from sipengine.sip.flow import Flow
 
@@ -20,7 +20,8 @@ _NOT_STORED: Final = ["Retry-After: 30"]
 
 
 class Facts:
-    """`new` are what the services add as it happens; the calls' rows are asked for.
+    """`new` are what the services add as it happens, `held` the answers that tell of it; the calls'
+    rows are asked for.
 
     One lot is out at a time: taken, then durable or lost.
     """
@@ -28,7 +29,7 @@ class Facts:
     def __init__(
         self,
         new: list[Fact],
-        own: OwnRequests,
+        held: Held,
         calls: Calls,
         notifier: Notifier,
         location: Location,
@@ -36,7 +37,7 @@ class Facts:
         answers: OwnAnswers,
     ) -> None:
         self._new = new
-        self._own = own
+        self._held = held
         self._calls = calls
         self._notifier = notifier
         self._location = location
@@ -51,9 +52,10 @@ class Facts:
         self._new.clear()
         facts += self._calls.take_records(pressing)
         self._notifier.pressing = False
-        self._taken = facts, self._own.held
-        self._own.held = []
-        return facts, [(flow, data) for flow, data, _ in self._taken[1]]
+        held = list(self._held)
+        self._held.clear()
+        self._taken = facts, held
+        return facts, [(flow, data) for flow, data, _ in held]
 
     def lost(self) -> list[tuple[Flow, bytes]]:
         """The lot taken last could not be made durable; the answers (503) that go out instead.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from heapq import heappop, heappush
 from math import ceil
 from sys import intern
@@ -27,7 +27,7 @@ MAX_FACTS_KEPT: Final = 10_000
 with a restart and end there by its own expiry."""
 
 
-class Watcher(Protocol):
+class Waiter(Protocol):
     """Somebody who waits for a phone of an AOR to come back."""
 
     def on_phone(self, binding: Binding, now: float) -> None: ...
@@ -39,7 +39,16 @@ class Keeper(Protocol):
     def enrol(self, binding: Binding, now: float) -> None: ...
 
 
-class BindingWatcher(Protocol):
+class Callers(Protocol):
+    """Whoever has requests on their way to phones."""
+
+    def on_arrival(self, binding: Binding, old_contact: str, now: float) -> None:
+        """A phone is there that is waited for, or that left a flow with requests on their way;
+        `old_contact` is the one it had there."""
+        ...
+
+
+class ContactListener(Protocol):
     """Whoever must hear when the contacts of an AOR become more or fewer, or stand in another order."""
 
     def contacts_changed(self, aor: str, wall: float) -> None: ...
@@ -64,13 +73,23 @@ class Location:
         self._buckets: dict[int, set[Binding]] = {}
         self._seconds: list[int] = []
         self._count = 0
-        self.watcher: BindingWatcher | None = None  # set while somebody watches an AOR
-        self.watchers: dict[str, list[Watcher]] = {}
+        self.waiting: dict[str, list[Waiter]] = {}
         """AOR -> who is to hear of its next new or moved binding."""
-        self.on_arrival: Callable[[Binding, str, float], None] | None = None
-        """Hears of a phone that is waited for or that left a flow with requests on their way, and of
-        the contact it had there."""
-        self.keeper: Keeper | None = None
+        self._keeper: Keeper | None = None
+        self._callers: Callers | None = None
+        self._listener: ContactListener | None = None
+
+    def connect(
+        self,
+        *,
+        keeper: Keeper | None = None,
+        callers: Callers | None = None,
+        listener: ContactListener | None = None,
+    ) -> None:
+        """Tell these from now on: once, before the first binding, for they need the location service."""
+        self._keeper = keeper
+        self._callers = callers
+        self._listener = listener
 
     def __len__(self) -> int:
         return self._count
@@ -128,7 +147,7 @@ class Location:
         return self._flow_to_contact(binding) is None
 
     def _enrol(self, binding: Binding, now: float) -> None:
-        keeper = self.keeper
+        keeper = self._keeper
         if keeper is not None and not binding.enrolled and self.is_behind_nat(binding):
             keeper.enrol(binding, now)
 
@@ -156,8 +175,8 @@ class Location:
                 self.remove(other, EXPIRED, wall)
         self._insert(binding)
         self._facts.append(binding.record(now, wall))
-        if self.watcher is not None:
-            self.watcher.contacts_changed(binding.aor, wall)
+        if self._listener is not None:
+            self._listener.contacts_changed(binding.aor, wall)
 
     def refresh(self, binding: Binding, reordered: bool, now: float, wall: float) -> None:
         """Take note that fields of a binding have changed, `reordered` if its q is among them."""
@@ -166,8 +185,8 @@ class Location:
             self._file(binding)
         if reordered:
             self._of_aor[binding.aor] = _in_order(self._of_aor[binding.aor])
-            if self.watcher is not None:
-                self.watcher.contacts_changed(binding.aor, wall)
+            if self._listener is not None:
+                self._listener.contacts_changed(binding.aor, wall)
         self._of_contact.setdefault(binding.contact, binding)
         self._facts.append(binding.record(now, wall))
 
@@ -188,8 +207,8 @@ class Location:
             binding.aor, binding.contact, why, wall, binding.instance, binding.reg_id
         )  # fmt: skip
         self._facts.append(gone)
-        if self.watcher is not None:
-            self.watcher.contact_ended(binding, why, wall)
+        if self._listener is not None:
+            self._listener.contact_ended(binding, why, wall)
 
     def came_by(self, binding: Binding, flow: Flow) -> bool:
         """Note the flow of a REGISTER; True if that is another way than the one known."""
@@ -230,8 +249,8 @@ class Location:
         self._enrol(binding, now)
         former = binding.former
         called = former is not None and bool(former.clients)
-        if self.on_arrival is not None and (called or binding.aor in self.watchers):
-            self.on_arrival(binding, (earlier or binding).contact, now)
+        if self._callers is not None and (called or binding.aor in self.waiting):
+            self._callers.on_arrival(binding, (earlier or binding).contact, now)
 
     def mark(self, binding: Binding, unreachable_since: float, now: float, wall: float) -> None:
         """Take note that a phone does not answer since then, or answers again (0)."""

@@ -16,6 +16,8 @@ from sipengine.sip.message import Message
 from sipengine.sip.parser import salvage
 
 ALLOW: Final = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, SUBSCRIBE, PUBLISH, MESSAGE"
+ALLOW_EVENTS: Final = "Allow-Events: dialog, message-summary, presence, reg"
+"""The packages of services.events (RFC 6665 §8.2.2)."""
 SUPPORTED: Final = frozenset({"gruu", "outbound", "path"})
 """Option tags that a request to this server itself may require."""
 OF_PROXY: Final = "Bad Extension: Proxy-Require"
@@ -41,7 +43,6 @@ class OwnAnswers:
         self.stateless_tag = stateless.encode()
         """What the To tag of every answer begins with whose ACK nobody waits for (§8.2.7)."""
         self.busy_tag = f"{stateless}-busy"
-        self.allow_events = ""  # the header line, once the event server is there
         self.counts: dict[str, int] = {}
         self._drops: list[tuple[str, str, bytes]] = []
 
@@ -83,7 +84,7 @@ class OwnAnswers:
         elif error.status == 422:
             extra.append("Min-SE: 90")  # RFC 4028 §6
         elif error.status == 489:
-            extra.append(self.allow_events)  # RFC 6665 §4.2.1.1
+            extra.append(ALLOW_EVENTS)  # RFC 6665 §4.2.1.1
         elif error.status == 423:
             extra.append(f"Min-Expires: {MIN_EXPIRES}")
         elif error.status == 503:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from sipengine.services.challenger import Challenger
 from sipengine.services.guard.guard import Guard
 from sipengine.services.methods import METHODS, OF_DIALOGS, OF_USERS
-from sipengine.services.own_answers import ALLOW, SUPPORTED, OwnAnswers
+from sipengine.services.own_answers import ALLOW, ALLOW_EVENTS, SUPPORTED, OwnAnswers
 from sipengine.services.own_bodies import check_body, check_required
 from sipengine.services.registrar import Registrar
 from sipengine.services.replies import reply
@@ -17,6 +17,14 @@ from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
 
 Held = list[tuple[Flow, bytes, Message]]
+"""Answers that wait until what they acknowledge is durable, and the requests that they answer."""
+
+_OPTIONS: Final = [
+    ALLOW,
+    "Accept: application/sdp",
+    "Supported: gruu, outbound, path",
+    ALLOW_EVENTS,
+]
 
 
 class Mailroom(Protocol):
@@ -26,28 +34,28 @@ class Mailroom(Protocol):
 
 
 class OwnRequests:
-    """Answers them without a transaction: each can be answered again alike.
-
-    `held` are answers that wait until what they acknowledge is durable.
-    """
+    """Answers them without a transaction: each can be answered again alike."""
 
     def __init__(
         self,
         answers: OwnAnswers,
         challenger: Challenger,
         registrar: Registrar,
+        mailroom: Mailroom,
         out: list[tuple[Flow, bytes]],
+        held: Held,
         offset: float,
-        guard: Guard | None = None,
+        guard: Guard | None,
     ) -> None:
+        """Answers go into `out`, those to registrations that must last into `held`."""
         self._answers = answers
         self._challenger = challenger
         self._registrar = registrar
         self._out = out
         self._offset = offset
         self._guard = guard
-        self.held: Held = []
-        self.mailroom: Mailroom | None = None
+        self._held = held
+        self._mailroom = mailroom
 
     def receive(
         self, message: Message, flow: Flow, reply_flow: Flow, domain: str, now: float
@@ -67,10 +75,7 @@ class OwnRequests:
                 agent = message.value("User-Agent") or ""
                 if not self._guard.may_answer(reply_flow, agent, now):
                     return
-            extra = [
-                ALLOW, "Accept: application/sdp", "Supported: gruu, outbound, path", self._answers.allow_events
-            ]  # fmt: skip
-            self._answers.send(message, reply_flow, 200, extra=extra)
+            self._answers.send(message, reply_flow, 200, extra=_OPTIONS)
             self._answers.count("options_answered")
         else:
             self._register(message, flow, reply_flow, domain, now)
@@ -84,11 +89,11 @@ class OwnRequests:
         done = self._registrar.register(message, who, flow, now, now + self._offset)
         data = reply(message, done.status, done.reason, self._answers.tag(message), done.lines)
         if done.durable:
-            self.held.append((reply_flow, data, message))
+            self._held.append((reply_flow, data, message))
         else:
             self._out.append((reply_flow, data))
-        if self.mailroom is not None and done.status < 300:
-            self.mailroom.registered(who.aor, now)
+        if done.status < 300:
+            self._mailroom.registered(who.aor, now)
         self._answers.count("registrations" if done.status < 300 else "registrations_refused")
 
 

@@ -23,13 +23,12 @@ WATCH_S: Final = 10.0
 class WayBack:
     """`again` for answers that have lost their connection."""
 
-    __slots__ = ("_flows", "_layer")
+    __slots__ = ("_flows",)
 
-    def __init__(self, flows: Flows, layer: TransactionLayer) -> None:
+    def __init__(self, flows: Flows) -> None:
         self._flows = flows
-        self._layer = layer
 
-    def again(self, closed: Flow, response: bytes, now: float) -> Flow:
+    def again(self, layer: TransactionLayer, closed: Flow, response: bytes, now: float) -> Flow:
         """A flow for `response` instead of a closed one; the same where there is no other way.
 
         The first is to the address that the request came from and the port of its Via. If that
@@ -42,7 +41,7 @@ class WayBack:
         flow = self._flows.flow_to(via.transport, host, via.port)
         hop = NextHop(via.host, via.port, via.transport, False)
         if not hop.is_numeric:
-            _Watched(self._flows, self._layer, flow, response, hop, now)
+            _Watched(self._flows, layer, flow, response, hop, now)
         return flow
 
 

@@ -194,7 +194,7 @@ def asked_a_second(phones: int, seconds: int) -> list[int]:
     location = Location(FlowsWithoutSockets(), facts)
     answers = OwnAnswers(layer.out, "t-", Admission())
     keeper = KeepAlives(layer, location, Branches("i", OwnAddresses(LOCAL)), answers, "u", WALL)
-    location.keeper = keeper
+    location.connect(keeper=keeper)
     for number in range(phones):
         binding = Binding(f"{number}@a", f"sip:{number}@10.0.0.9:5060", "", 1.0, "", 0, WALL)
         location.came_by(binding, Flow("UDP", LOCAL, ("203.0.113.1", 1024 + number)))

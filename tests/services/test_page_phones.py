@@ -32,9 +32,8 @@ PAGE = "91c2a5d04be7f368"
 
 
 def authenticator(key: bytes = KEY) -> Authenticator:
-    made = Authenticator(b"k" * 32)
-    made.pages = PagePhones(key, WALL, Location(FlowsWithoutSockets(), []))
-    return made
+    pages = PagePhones(key, WALL, Location(FlowsWithoutSockets(), []))
+    return Authenticator(b"k" * 32, pages=pages)
 
 
 def answered(

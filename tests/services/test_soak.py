@@ -172,7 +172,7 @@ def tables(wire: Wire) -> dict[str, int]:
         "sessions": len(core._sessions),
         "clients of flows": sum(len(flow.clients) for flow in flows),
         "facts": len(core._new_facts),
-        "held": len(core._own.held),
+        "held": len(core._held),
         "out": len(core.out),
     }
 

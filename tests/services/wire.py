@@ -20,6 +20,7 @@ from sipengine.api import (
     Fact,
     KeptMessage,
     KeptMessageGone,
+    Restored,
     Rule,
     SubscriptionGone,
     SubscriptionRecord,
@@ -310,11 +311,14 @@ class Wire:
         self.core = self._boot("two")
         if with_facts:
             calls = [row for row in self.rows.values() if row.state != STATE_ENDED]
-            bindings, bans = list(self.bindings.values()), list(self.bans.values())
-            self.core.restore(
-                bindings, calls, self.now, self.wall, bans, list(self.subscriptions.values()),
-                list(self.kept.values()),
-            )  # fmt: skip
+            left = Restored(
+                bindings=list(self.bindings.values()),
+                calls=calls,
+                bans=list(self.bans.values()),
+                subscriptions=list(self.subscriptions.values()),
+                messages=list(self.kept.values()),
+            )
+            self.core.restore(left, self.now, self.wall)
 
     # ------------------------------------------------------------------ for checks
 

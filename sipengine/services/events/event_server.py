@@ -18,15 +18,13 @@ from sipengine.services.events.publications import Publications
 from sipengine.services.events.publishing import Publishing
 from sipengine.services.events.reg_package import RegPackage
 from sipengine.services.events.subscribing import Subscribing
-from sipengine.services.location import Location
 from sipengine.services.own_answers import SUPPORTED
 from sipengine.services.own_bodies import check_required
-from sipengine.services.proxy.forwarding import Branches
 from sipengine.services.proxy.proxy import Proxy
 from sipengine.services.responsibility import Responsibility
+from sipengine.services.this_process import ThisProcess
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
-from sipengine.sip.transaction.layer import TransactionLayer
 from sipengine.sip.uri import parse_uri
 
 METHODS: Final = frozenset({"SUBSCRIBE", "PUBLISH"})
@@ -37,47 +35,37 @@ class EventServer:
 
     def __init__(
         self,
-        layer: TransactionLayer,
-        calls: Calls,
-        location: Location,
         proxy: Proxy,
-        branches: Branches,
-        responsibility: Responsibility,
+        calls: Calls,
         challenger: Challenger,
+        responsibility: Responsibility,
         facts: list[Fact],
-        offset: float,
-        tag_prefix: str,
+        process: ThisProcess,
     ) -> None:
+        layer, location, offset = proxy.layer, proxy.location, process.offset
         self._responsibility = responsibility
         self._watch = watch = CallWatch(calls, self)
         self._dialog = DialogPackage(watch)
         self._mail = MessageSummaryPackage()
-        self._publications = Publications(f"{tag_prefix}p")
+        self._publications = Publications(f"{process.tag_prefix}p")
         self._presence = PresencePackage(watch, location, self._publications)
         self._reg = RegPackage(location, offset)
         packages: list[Package] = [self._dialog, self._mail, self._presence, self._reg]
         self._packages = {package.name: package for package in packages}
-        self.notifier = Notifier(layer.timers, proxy, branches, facts, offset, tag_prefix)
-        self.notifier.watch = watch
+        self.notifier = Notifier(proxy, watch, facts, process)
         self._subscribing = Subscribing(
             layer,
             self.notifier,
             self._packages,
             challenger,
             responsibility,
-            branches.addresses,
+            proxy.branches.addresses,
             offset,
         )
         self._publishing = Publishing(
-            layer, self.notifier, self._presence, self._publications, challenger, tag_prefix
+            layer, self.notifier, self._presence, self._publications, challenger, process.tag_prefix
         )
         self._offset = offset
-        location.watcher = self
-
-    @property
-    def allow_events(self) -> str:
-        """The Allow-Events header line (RFC 6665 §8.2.2)."""
-        return "Allow-Events: " + ", ".join(self._packages)
 
     # ------------------------------------------------------------------ requests
 

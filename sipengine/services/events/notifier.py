@@ -23,13 +23,12 @@ from sipengine.services.events.subscription import (
     Subscription,
     restored,
 )
-from sipengine.services.proxy.forwarding import Branches
 from sipengine.services.proxy.proxy import Proxy
 from sipengine.services.proxy.targets import target_at, way_to
+from sipengine.services.this_process import ThisProcess
 from sipengine.sip.address import parse_address
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
-from sipengine.sip.timers import TimerQueue
 from sipengine.sip.transaction.own_request import OwnRequest
 from sipengine.sip.uri import escape_user
 
@@ -62,20 +61,15 @@ class Notifier:
     """
 
     def __init__(
-        self,
-        timers: TimerQueue,
-        proxy: Proxy,
-        branches: Branches,
-        facts: list[Fact],
-        offset: float,
-        tag_prefix: str,
+        self, proxy: Proxy, watch: CallWatch, facts: list[Fact], process: ThisProcess
     ) -> None:
-        self._timers = timers
+        self._timers = proxy.layer.timers
         self._proxy = proxy
-        self._branches = branches
+        self._watch = watch
+        self._branches = proxy.branches
         self._facts = facts
-        self._offset = offset
-        self._tag_prefix = tag_prefix
+        self._offset = process.offset
+        self._tag_prefix = process.tag_prefix
         self._count = 0
         self._of_id: dict[str, Subscription] = {}
         self._watching: dict[str, dict[Subscription, None]] = {}  # by package and resource
@@ -87,7 +81,6 @@ class Notifier:
         self.pressing = False
         self.notifies = 0
         self.notifies_failed = 0
-        self.watch: CallWatch | None = None
 
     def __len__(self) -> int:
         return len(self._of_id)
@@ -222,8 +215,7 @@ class Notifier:
         if self._news:
             self._timers.start(GATHER_S, now, self._gathering)
             return
-        if self.watch is not None:
-            self.watch.forget_ended()
+        self._watch.forget_ended()
 
     def tell(self, subscription: Subscription, now: float) -> None:
         """Send a NOTIFY if there is something to tell and none is under way."""

@@ -21,6 +21,7 @@ from sipengine.services.guard.accounts import Accounts
 from sipengine.services.guard.bans import Bans
 from sipengine.services.guard.sources import Allowed, Source, Sources, source_of
 from sipengine.services.guard.words import BROKEN, FLOOD, PASSWORDS, SCAN, count_of, reason_of
+from sipengine.services.this_process import ThisProcess
 from sipengine.sip.flow import Flow
 
 PAUSE: Final = 2.0
@@ -68,13 +69,13 @@ class Guard:
     """One engine's guard. `shut` is what the sockets look at first: empty nearly always."""
 
     def __init__(
-        self, allowed: Allowed, facts: list[Fact], offset: float, unique: str, now: float
+        self, allowed: Allowed, facts: list[Fact], process: ThisProcess, now: float
     ) -> None:
         self._allowed = allowed
         self._sources = Sources(allowed)
         self._accounts = Accounts()
-        self._bans = Bans(facts, offset, unique)
-        self._offset = offset
+        self._bans = Bans(facts, process.offset, process.passing_key("bans").hex())
+        self._offset = process.offset
         self._trusted: dict[str, float] = {}
         self.shut = self._bans.shut
         self.pausing = self._accounts.paused

@@ -6,10 +6,10 @@ from typing import Final
 
 from sipengine.api import KeptMessage
 from sipengine.services.messages.kept import DELIVERED, Kept
-from sipengine.services.proxy.forwarding import Branches
 from sipengine.services.proxy.proxy import Proxy
 from sipengine.services.proxy.targets import Target, way_to
 from sipengine.services.routing import Destination
+from sipengine.services.this_process import ThisProcess
 from sipengine.sip.dates import sip_date
 from sipengine.sip.flow import Flow
 from sipengine.sip.transaction.own_request import OwnRequest
@@ -104,15 +104,13 @@ class Deliveries:
 
     __slots__ = ("_branches", "_going_on", "_proxy", "_tag_prefix", "delivered", "kept", "offset")
 
-    def __init__(
-        self, kept: Kept, proxy: Proxy, branches: Branches, offset: float, tag_prefix: str
-    ) -> None:
+    def __init__(self, kept: Kept, proxy: Proxy, process: ThisProcess) -> None:
         self.kept = kept
-        self.offset = offset
+        self.offset = process.offset
         self.delivered = 0
         self._proxy = proxy
-        self._branches = branches
-        self._tag_prefix = tag_prefix
+        self._branches = proxy.branches
+        self._tag_prefix = process.tag_prefix
         self._going_on: dict[str, Delivery] = {}
 
     def begin(self, aor: str, now: float) -> None:

@@ -8,18 +8,17 @@ from sipengine.api import Extension, Fact, KeptMessage
 from sipengine.services.messages.delivering import Deliveries
 from sipengine.services.messages.kept import KEPT_FOR, Kept
 from sipengine.services.own_answers import OwnAnswers
-from sipengine.services.own_requests import OwnRequests
-from sipengine.services.proxy.forwarding import Branches
+from sipengine.services.own_requests import Held
 from sipengine.services.proxy.proxy import Proxy
 from sipengine.services.replies import reply
 from sipengine.services.routing import Destination
+from sipengine.services.this_process import ThisProcess
 from sipengine.sip.address import readable, sender_of
 from sipengine.sip.contact import delta_seconds
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
 from sipengine.sip.timers import TIMER_B
-from sipengine.sip.transaction.layer import TransactionLayer
 from sipengine.sip.transaction.non_invite_server import TRYING, NonInviteServer
 
 MAX_BODY: Final = 1300
@@ -42,23 +41,20 @@ class Messaging:
 
     def __init__(
         self,
-        layer: TransactionLayer,
         proxy: Proxy,
-        branches: Branches,
         answers: OwnAnswers,
-        own: OwnRequests,
+        held: Held,
         facts: list[Fact],
-        offset: float,
-        tag_prefix: str,
-        unique: str,
+        process: ThisProcess,
     ) -> None:
-        self._layer = layer
+        """The 202s go into `held`, kept messages into `facts`."""
+        self._layer = proxy.layer
         self._proxy = proxy
         self._answers = answers
-        self._own = own
-        self._offset = offset
-        self.kept = Kept(facts, unique)
-        self.deliveries = Deliveries(self.kept, proxy, branches, offset, tag_prefix)
+        self._held = held
+        self._offset = process.offset
+        self.kept = Kept(facts, process.unique[:15])
+        self.deliveries = Deliveries(self.kept, proxy, process)
         self._recent: dict[tuple[str, str, int], tuple[float, str]] = {}
         self.due = 0.0
 
@@ -119,7 +115,7 @@ class Messaging:
 
     def _acknowledge(self, message: Message, reply_flow: Flow) -> None:
         data = reply(message, 202, to_tag=self._answers.tag(message))
-        self._own.held.append((reply_flow, data, message))
+        self._held.append((reply_flow, data, message))
 
     def registered(self, aor: str, now: float) -> None:
         """A user has registered; perhaps something waits for him."""

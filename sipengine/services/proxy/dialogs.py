@@ -15,7 +15,7 @@ from sipengine.services.own_answers import OwnAnswers
 from sipengine.services.proxy.forwarding import pop_own_routes
 from sipengine.services.proxy.identity import ASSERTED, PREFERRED, screen
 from sipengine.services.proxy.proxy import Proxy
-from sipengine.services.proxy.record_route import Ends, RecordRoute
+from sipengine.services.proxy.record_route import Ends
 from sipengine.services.proxy.session_timer import SessionTimers
 from sipengine.services.proxy.targets import Target
 from sipengine.services.proxy.validation import Validation
@@ -24,25 +24,32 @@ from sipengine.sip.address import parse_address
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
-from sipengine.sip.transaction.layer import TransactionLayer
 from sipengine.sip.transaction.non_invite_server import NonInviteServer
 
 
 class Dialogs:
-    """`trusted` are the servers whose word is believed, swapped by the core (RFC 3325)."""
+    """Finds the call of a request, or our note, and hands it to the proxy."""
 
     def __init__(
-        self, layer: TransactionLayer, calls: Calls, proxy: Proxy, record_route: RecordRoute,
-        validation: Validation, answers: OwnAnswers, timers: SessionTimers,
-    ) -> None:  # fmt: skip
-        self.trusted: frozenset[str] = frozenset()
-        self._timers = timers
-        self._layer = layer
+        self,
+        proxy: Proxy,
+        calls: Calls,
+        sessions: SessionTimers,
+        validation: Validation,
+        answers: OwnAnswers,
+    ) -> None:
+        self._trusted: frozenset[str] = frozenset()
+        self._sessions = sessions
+        self._layer = proxy.layer
         self._calls = calls
         self._proxy = proxy
-        self._record_route = record_route
+        self._record_route = proxy.record_route
         self._validation = validation
         self._answers = answers
+
+    def set_config(self, trusted: frozenset[str]) -> None:
+        """Believe these servers' word of who somebody is from now on (RFC 3325)."""
+        self._trusted = trusted
 
     def receive(
         self,
@@ -66,15 +73,15 @@ class Dialogs:
             elif message.from_tag == call.callee_tag:
                 call.callee_flow = flow
         if message.has(ASSERTED) or message.has(PREFERRED):
-            screen(message, flow, self.trusted)
+            screen(message, flow, self._trusted)
         target = self._proxy.in_dialog_target(message, ends, heard, from_caller, now)
         session = None
         if (
             message.method in ("INVITE", "UPDATE")
             and call is not None
-            and self._timers.concerns(message)
+            and self._sessions.concerns(message)
         ):
-            session = self._timers.ask(message, call.domain)
+            session = self._sessions.ask(message, call.domain)
             session.call = call
         crossing = None
         if self._proxy.anchors is not None:

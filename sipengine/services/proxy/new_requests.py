@@ -10,7 +10,6 @@ from sipengine.services.call import Call
 from sipengine.services.calls import MAX_CALLS, Calls
 from sipengine.services.challenger import Challenger
 from sipengine.services.gruu import to_one_phone
-from sipengine.services.location import Location
 from sipengine.services.messages.messaging import Messaging
 from sipengine.services.own_answers import OwnAnswers
 from sipengine.services.proxy.additions import Additions
@@ -47,7 +46,6 @@ from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import SECURE, Flow
 from sipengine.sip.message import Message
 from sipengine.sip.transaction.invite_server import InviteServer
-from sipengine.sip.transaction.layer import TransactionLayer
 from sipengine.sip.transaction.non_invite_server import NonInviteServer
 from sipengine.sip.uri import SipUri, parse_uri
 
@@ -56,29 +54,37 @@ class NewRequests:
     """Decides by the configuration that `set_config` was last told."""
 
     def __init__(
-        self, layer: TransactionLayer, calls: Calls, proxy: Proxy, location: Location,
-        responsibility: Responsibility, challenger: Challenger, answers: OwnAnswers,
-        timers: SessionTimers, messaging: Messaging, own_calls: OwnCalls,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        proxy: Proxy,
+        calls: Calls,
+        sessions: SessionTimers,
+        messaging: Messaging,
+        own_calls: OwnCalls,
+        challenger: Challenger,
+        responsibility: Responsibility,
+        answers: OwnAnswers,
+    ) -> None:
         self._own_calls = own_calls
-        self._timers = timers
+        self._sessions = sessions
         self._messaging = messaging
         self._asserting: frozenset[str] = frozenset()
-        self.trusted: frozenset[str] = frozenset()
-        self._layer = layer
+        self._trusted: frozenset[str] = frozenset()
+        self._layer = proxy.layer
         self._calls = calls
         self._proxy = proxy
-        self._location = location
+        self._location = proxy.location
         self._responsibility = responsibility
         self._challenger = challenger
         self._answers = answers
-        self.table: RoutingTable
+        self._table = RoutingTable(ConfigSnapshot())
 
-    def set_config(self, snapshot: ConfigSnapshot) -> None:
-        self.table = RoutingTable(snapshot)
-        domains = snapshot.domains.values()
+    def set_config(self, table: RoutingTable, trusted: frozenset[str]) -> None:
+        """`trusted` are the servers whose word of who somebody is is believed (RFC 3325)."""
+        self._table = table
+        self._trusted = trusted
+        domains = table.snapshot.domains.values()
         self._asserting = frozenset(domain.name for domain in domains if domain.assert_identity)
-        self.trusted = frozenset(host for domain in domains for host in domain.trusted)
 
     def receive(
         self,
@@ -101,10 +107,10 @@ class NewRequests:
             check_routes(message)
         if uri.parameters and self._proxy.gruus.concerns(uri):  # RFC 5627 §6.1: one phone
             called, instance = self._proxy.gruus.named_by(uri, now)
-            if called not in self.table.snapshot.extensions:
+            if called not in self._table.snapshot.extensions:
                 raise RemoteProtocolError(404, "Not Found")
         if message.has(ASSERTED) or message.has(PREFERRED):
-            screen(message, flow, self.trusted)
+            screen(message, flow, self._trusted)
         secure = uri.scheme == "sips"
         if message.method == "INVITE":
             name = "" if hidden else sender.display
@@ -121,7 +127,7 @@ class NewRequests:
                 called,
                 instance,
             )
-        elif called and called not in self.table.snapshot.extensions:
+        elif called and called not in self._table.snapshot.extensions:
             raise RemoteProtocolError(404, "Not Found")
         elif called and message.method == "MESSAGE" and not instance and not secure:
             self._messaging.receive(message, who, called, flow, reply_flow, key, hash_of_loop, now)
@@ -148,7 +154,7 @@ class NewRequests:
         self, message: Message, aor: str, hidden: bool, flow: Flow, reply_flow: Flow, now: float
     ) -> Extension | None:
         """Who has proved to be the sender; None if he was challenged instead."""
-        realm = aor.rpartition("@")[2] or self.table.snapshot.default_domain
+        realm = aor.rpartition("@")[2] or self._table.snapshot.default_domain
         # A message that is kept is answered by no transaction (services.messages).
         seen_on = flow if message.method == "MESSAGE" else None
         who = self._challenger.identify(message, reply_flow, realm, True, now, seen_on)
@@ -170,8 +176,8 @@ class NewRequests:
             return
         additions = self._additions(message, who, hidden)
         session = None
-        if self._timers.concerns(message):
-            session = self._timers.ask(message, who.domain)
+        if self._sessions.concerns(message):
+            session = self._sessions.ask(message, who.domain)
         server = InviteServer(self._layer, key, reply_flow, now)
         call = self._begin(message, flow, who, name, now)
         call.hidden = hidden
@@ -190,7 +196,7 @@ class NewRequests:
         line = ""
         if (private or asserting) and not message.has(ASSERTED):
             line = asserted_line(who)
-        return Additions(message, line, privacy_of(message), self.trusted)
+        return Additions(message, line, privacy_of(message), self._trusted)
 
     def _begin(
         self, message: Message, flow: Flow, who: Extension, display: str, now: float
@@ -211,9 +217,9 @@ class NewRequests:
         if called:
             number, _, domain = called.rpartition("@")
             if instance:
-                decision = to_one_phone(self.table.snapshot.extensions[called], instance)
+                decision = to_one_phone(self._table.snapshot.extensions[called], instance)
             else:
-                decision = self.table.decide(number, domain)
+                decision = self._table.decide(number, domain)
             call.called = number
         else:
             decision = to_outside(message.uri)

@@ -6,14 +6,13 @@ from typing import Final
 
 from sipengine.services.binding import Binding
 from sipengine.services.call import Call
-from sipengine.services.calls import Calls
 from sipengine.services.gruu import Gruus
 from sipengine.services.location import Location
 from sipengine.services.media.anchors import Anchors
 from sipengine.services.media.crossing import Crossing
 from sipengine.services.media.crossing_ack import CrossingAck
 from sipengine.services.media.crossing_exchange import CrossingExchange
-from sipengine.services.ports import Flows, MediaPlane
+from sipengine.services.ports import Flows
 from sipengine.services.proxy.additions import Additions, breadth_line, breadth_of
 from sipengine.services.proxy.attempts import Attempts, Sender, Single
 from sipengine.services.proxy.forwarding import Branches, Outgoing, push_strict_route
@@ -69,10 +68,19 @@ class Proxy:
     """Forwards requests. It owns no table itself: transactions, calls and bindings have their owners."""
 
     def __init__(
-        self, layer: TransactionLayer, location: Location, flows: Flows, calls: Calls,
-        record_route: RecordRoute, branches: Branches, responsibility: Responsibility, tag_prefix: str,
+        self,
+        *,
+        layer: TransactionLayer,
+        flows: Flows,
+        location: Location,
+        branches: Branches,
+        record_route: RecordRoute,
+        responsibility: Responsibility,
         gruus: Gruus,
-    ) -> None:  # fmt: skip
+        anchors: Anchors | None,
+        tag_prefix: str,
+    ) -> None:
+        """`anchors` carry the media of calls that need it; without it all media flow straight."""
         self.layer = layer
         self.flows = flows
         self.record_route = record_route
@@ -81,17 +89,10 @@ class Proxy:
         self.streams = Streams(flows)
         self.location = location
         self.gruus = gruus
-        location.on_arrival = self._on_arrival
-        self._calls = calls
         self.branches = branches
         self._tag_prefix = tag_prefix
         self._responsibility = responsibility
-        self.anchors: Anchors | None = None
-
-    def carry_by(self, gateways: MediaPlane | None, unique: str) -> None:
-        """Have these carry the media of calls that need it; `unique` as of `Anchors`."""
-        if gateways is not None:
-            self.anchors = Anchors(gateways, self.layer, self.branches, unique)
+        self.anchors = anchors
 
     def media_counters(self) -> dict[str, int]:
         return {} if self.anchors is None else self.anchors.counters()
@@ -286,7 +287,8 @@ class Proxy:
     def targets(self, destinations: tuple[Destination, ...], now: float) -> list[Target]:
         return targets_of(destinations, self.location, self.flows, now)
 
-    def _on_arrival(self, binding: Binding, old_contact: str, now: float) -> None:
+    def on_arrival(self, binding: Binding, old_contact: str, now: float) -> None:
+        """A phone that is being called has registered anew; it had `old_contact` when it was rung."""
         Arrival(self, binding, old_contact, now)
 
     def destinations_of_uri(self, uri: str, now: float) -> tuple[Destination, ...]:

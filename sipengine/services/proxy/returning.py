@@ -41,7 +41,7 @@ def _lately_lost(
     destinations: tuple[Destination, ...], location: Location, now: float
 ) -> list[str]:
     """The AORs among `destinations` with a phone that is likely to come back soon."""
-    if len(location.watchers) >= MAX_WAITING:
+    if len(location.waiting) >= MAX_WAITING:
         return []
     found = []
     for destination in destinations:
@@ -67,17 +67,17 @@ class Waiting:
         self._aors = aors
         self.due = 0.0
         for aor in aors:
-            location.watchers.setdefault(aor, []).append(self)
+            location.waiting.setdefault(aor, []).append(self)
         context.proxy.layer.timers.start(PATIENCE, now, self)
 
     def stop(self) -> None:
         self.due = 0.0
         for aor in self._aors:
-            others = self._location.watchers.get(aor)
+            others = self._location.waiting.get(aor)
             if others is not None and self in others:
                 others.remove(self)
                 if not others:
-                    del self._location.watchers[aor]
+                    del self._location.waiting[aor]
 
     def on_phone(self, binding: Binding, now: float) -> None:
         self.stop()
@@ -112,8 +112,8 @@ class Arrival:
         binding = self._binding
         if binding.gone:
             return
-        for watcher in self._proxy.location.watchers.pop(binding.aor, ()):
-            watcher.on_phone(binding, now)
+        for waiter in self._proxy.location.waiting.pop(binding.aor, ()):
+            waiter.on_phone(binding, now)
         former = binding.former
         if former is None:
             return

@@ -41,16 +41,24 @@ MAX_SESSIONS: Final = 2000
 
 
 class UserAgent:
-    """`interval` is the session interval that we ask for, in seconds (RFC 4028)."""
+    """`interval` is the session interval that we ask for, in seconds (RFC 4028); `anchors` have media
+    gateways speak with peers that speak no RTP.
+    """
 
     def __init__(
-        self, layer: TransactionLayer, place: Place, names: Names, interval: int = 1800
+        self,
+        layer: TransactionLayer,
+        place: Place,
+        names: Names,
+        interval: int = 1800,
+        *,
+        anchors: Anchors | None = None,
     ) -> None:
         self.layer = layer
         self.place = place
         self.names = names
         self.interval = interval
-        self.anchors: Anchors | None = None  # media gateways, for peers that speak no RTP
+        self.anchors = anchors
         self.sessions: dict[str, Session] = {}  # by our tag
         self._mark = names.mark
 

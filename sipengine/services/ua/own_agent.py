@@ -6,17 +6,15 @@ from typing import Final
 
 from sipengine.api import ConfigSnapshot
 from sipengine.services.calls import Calls
-from sipengine.services.own_addresses import OwnAddresses
 from sipengine.services.ports import Media
 from sipengine.services.proxy.proxy import Proxy
-from sipengine.services.proxy.validation import Validation
 from sipengine.services.routing import RoutingTable
+from sipengine.services.this_process import ThisProcess
 from sipengine.services.ua.agent import UserAgent
 from sipengine.services.ua.click_to_call import ClickToCall
 from sipengine.services.ua.names import Names
 from sipengine.services.ua.own_calls import OwnCalls
-from sipengine.services.ua.own_place import OwnPlace
-from sipengine.sip.transaction.layer import TransactionLayer
+from sipengine.services.ua.place import Place
 
 INTERVAL: Final = 600
 """Seconds of the sessions that we are a side of, where the domain wants none: a phone that vanished
@@ -27,15 +25,18 @@ class OwnAgent(UserAgent):
     """`calls` answers what routing sends to us, `click_to_call` joins two phones."""
 
     def __init__(
-        self, layer: TransactionLayer, proxy: Proxy, validation: Validation, addresses: OwnAddresses,
-        calls: Calls, media: Media, offset: float, key: bytes, mark: str,
-    ) -> None:  # fmt: skip
-        """`key` is of this process, `mark` of the installation: both hard to guess."""
-        names = Names(key, f"ua{mark}-")
-        super().__init__(layer, OwnPlace(proxy, validation, addresses), names, INTERVAL)
-        calls.own_mark = names.mark
-        self.anchors = proxy.anchors
-        unseen = Calls(layer.timers, offset, key.hex()[:15])
+        self,
+        proxy: Proxy,
+        place: Place,
+        calls: Calls,
+        media: Media,
+        process: ThisProcess,
+    ) -> None:
+        names = Names(process.passing_key("names"), process.agent_mark)
+        super().__init__(proxy.layer, place, names, INTERVAL, anchors=proxy.anchors)
+        unseen = Calls(
+            proxy.layer.timers, process.offset, process.passing_key("unseen calls").hex()[:15]
+        )
         table = RoutingTable(ConfigSnapshot())
         self.click_to_call = ClickToCall(self, proxy, calls, unseen, table, media)
         self.calls = OwnCalls(self, media)

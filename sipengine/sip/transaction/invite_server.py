@@ -91,7 +91,7 @@ class InviteServer:
         if action == REFUSE:
             return False
         if not self.flow.open and self._layer.way_back is not None:
-            self.flow = self._layer.way_back.again(self.flow, data, now)
+            self.flow = self._layer.way_back.again(self._layer, self.flow, data, now)
         self._layer.out.append((self.flow, data))
         if self.state == before:
             if status < 200:

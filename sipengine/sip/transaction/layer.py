@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class WayBackPort(Protocol):
     """Finds another way for an answer whose connection has gone (§18.2.2)."""
 
-    def again(self, closed: Flow, response: bytes, now: float) -> Flow:
+    def again(self, layer: TransactionLayer, closed: Flow, response: bytes, now: float) -> Flow:
         """The flow to take instead of `closed`; `closed` itself if there is none."""
         ...
 
@@ -38,13 +38,13 @@ class TransactionLayer:
 
     __slots__ = ("clients", "out", "servers", "timers", "trace", "unconfirmed", "way_back")
 
-    def __init__(self) -> None:
+    def __init__(self, way_back: WayBackPort | None = None) -> None:
         self.clients: dict[bytes, InviteClient | NonInviteClient] = {}
         self.servers: dict[str, InviteServer | NonInviteServer] = {}
         self.unconfirmed = Unconfirmed()
         self.timers = TimerQueue()
         self.out: list[tuple[Flow, bytes]] = []
-        self.way_back: WayBackPort | None = None
+        self.way_back = way_back
         self.trace: Trace | None = None
 
     def begin(self, client: InviteClient | NonInviteClient) -> None:

@@ -66,7 +66,7 @@ class NonInviteServer:
         if action != SEND:
             return False
         if not self.flow.open and self._layer.way_back is not None:
-            self.flow = self._layer.way_back.again(self.flow, data, now)
+            self.flow = self._layer.way_back.again(self._layer, self.flow, data, now)
         self._layer.out.append((self.flow, data))
         self._last = data
         if status >= 200:

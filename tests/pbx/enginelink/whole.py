@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import psycopg
 
-from pbx.enginelink.restoring import Restored, restore
-from sipengine.api import BindingRecord
+from pbx.enginelink.restoring import restore
+from sipengine.api import BindingRecord, Restored
 from sipengine.journal import Journal
 
 

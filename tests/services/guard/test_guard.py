@@ -11,6 +11,7 @@ from sipengine.api import BanRecord, Pardon
 from sipengine.services.guard import guard as guard_module
 from sipengine.services.guard.guard import Guard
 from sipengine.services.guard.sources import BURST, Allowed
+from sipengine.services.this_process import ThisProcess
 from sipengine.sip.flow import Flow
 from tests.services.conftest import person
 from tests.services.user_agents import Phone
@@ -319,7 +320,7 @@ def guess_without_beat(wire: Wire, number: str) -> None:
 def test_trust_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the limit those go that proved themselves longest ago."""
     monkeypatch.setattr(guard_module, "MAX_TRUSTED", 1024)
-    guard = Guard(Allowed(()), [], 0.0, "x", 0.0)
+    guard = Guard(Allowed(()), [], ThisProcess(b"s" * 16, "x", 0.0, 0.0), 0.0)
     for number in range(1024 + 10):
         flow = Flow("UDP", ("192.0.2.1", 5060), (f"10.0.{number >> 8}.{number & 255}", 1))
         guard.passed(flow, "1001@pbx.test", 0.0)
