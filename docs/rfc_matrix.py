@@ -46,8 +46,9 @@ NOT_DONE = """## Not done
 | RFC | what is missing |
 | --- | --- |
 | 3261 §18.2.2 | an answer over UDP that bounces is not sent to where the name in the Via leads, over a connection it is; `maddr` in a Via is not followed, as it would let strangers send our answers anywhere |
-| 3261 §8.2.2.2 | a copy of a request that comes by another way is challenged anew, as its credentials were used before, and not told 482 |
-| 3261 §10.2 | a REGISTER with a user in its Request-URI goes to that user's phones, as any request does |
+| 3261 §8.2.2.2 | a copy of a request that comes by another way is told 482 where this server itself answers (its own calls, redirects, events, kept messages); REGISTER and OPTIONS are answered without state (§8.2.7), so that there is no transaction that a copy could be merged with, and what is only forwarded is for the phone to judge |
+| 3261 §10.2 | a user in the Request-URI of a REGISTER, where none may stand, is overlooked |
+| 3261 §10.3 step 1 | a REGISTER for another domain is forwarded for users of ours alone; whoever names himself by the other domain in From is told 403 |
 | 5630 | a phone that registered `sip:` over TLS is rung for `sips:`, too; what the telephone system answers itself has a `sip:` Contact |
 | 5923 §7.2 | an `alias` in the Via of a connection that was made to us counts for nothing: clients are not asked for a certificate, which it would take |
 | 6665 §4.5, 4662 | no resource lists: a phone subscribes to each lamp by itself |

@@ -383,7 +383,10 @@ class Core:
             hash_of_loop = self._validation.check(message)
             self._dialogs.receive(message, flow, reply_flow, key, route, hash_of_loop, now)
             return
-        domain = "" if uri.user else self._responsibility.domain_of(uri.host, uri.port)
+        if self._layer.own and self._layer.is_merged(message):
+            raise RemoteProtocolError(482, "Loop Detected: merged request")  # §8.2.2.2
+        user = uri.user and method != "REGISTER"  # §10.2 wants none there, some phones write one
+        domain = "" if user else self._responsibility.domain_of(uri.host, uri.port)
         if domain:
             self._own.receive(message, flow, reply_flow, domain, now)
             return

@@ -19,6 +19,7 @@ from typing import Final
 
 from sipengine.api import Extension
 from sipengine.services.binding import Binding
+from sipengine.services.contact_change import Change, drop_repeated
 from sipengine.services.gruu import Gruus
 from sipengine.services.location import REMOVED, REPLACED, Location
 from sipengine.services.outbound import first_hop_keeps_flows, options, outbound_lines
@@ -60,20 +61,6 @@ class Registered:
         self.reason = reason
         self.lines = lines
         self.durable = durable
-
-
-class _Change:
-    """One Contact of the request and what it will do. `seconds` 0 removes."""
-
-    __slots__ = ("binding", "contact", "parameters", "seconds")
-
-    def __init__(
-        self, binding: Binding | None, contact: str, parameters: ContactParameters, seconds: int
-    ) -> None:
-        self.binding = binding
-        self.contact = contact
-        self.parameters = parameters
-        self.seconds = seconds
 
 
 class Registrar:
@@ -138,12 +125,16 @@ class Registrar:
     def _check_to(self, message: Message, aor: str) -> None:
         """The To header must name the user's own AOR (§10.3 steps 4 and 5)."""
         value = message.value("To") or ""
-        uri_text = value.partition("<")[2].partition(">")[0]
-        if uri_text[4:] == aor and uri_text[:4] == "sip:":
+        uri_text, closed, _ = value.partition("<")[2].partition(">")
+        if closed and uri_text[4:] == aor and uri_text[:4] == "sip:":
             return
         named = self._responsibility.aor_of(sender_of(value).uri)
         if not named:
             raise RemoteProtocolError(404, "Not Found: To names no user of this server")
+        if named.rpartition("@")[2] != aor.rpartition("@")[2]:  # §10.3 step 5
+            raise RemoteProtocolError(
+                404, "Not Found: To is of another domain than the Request-URI"
+            )
         if named != aor:
             raise RemoteProtocolError(403, "Forbidden: To is not the authenticated user")
 
@@ -154,12 +145,12 @@ class Registrar:
         default: int,
         current: tuple[Binding, ...],
         longest: int,
-    ) -> list[_Change]:
+    ) -> list[Change]:
         """What each Contact asks for, `longest` seconds at most; of two that mean the same binding
         the later one."""
         if len(values) > MAX_VALUES:
             raise RemoteProtocolError(400, "Bad Request: too many Contact headers")
-        changes: dict[str, _Change] = {}
+        changes: dict[str, Change] = {}
         flows = 0
         for value in values:
             contact, parameters = parse_contact(value)
@@ -177,9 +168,11 @@ class Registrar:
             binding = _find(contact, parameters, current)
             if changes and any(c.binding is binding for k, c in changes.items() if k != key):
                 binding = None
-            changes[key] = _Change(binding, contact, parameters, seconds)
+            changes[key] = Change(binding, contact, parameters, seconds)
         if flows > 1:  # RFC 5626 §6
             raise RemoteProtocolError(400, "Bad Request: more than one Contact with reg-id")
+        if len(changes) > 1:
+            drop_repeated(changes)
         for change in changes.values():
             if change.binding is None or change.binding.contact != change.contact:
                 self._place(change, changes, message, current)
@@ -187,8 +180,8 @@ class Registrar:
 
     def _place(
         self,
-        change: _Change,
-        changes: dict[str, _Change],
+        change: Change,
+        changes: dict[str, Change],
         message: Message,
         current: tuple[Binding, ...],
     ) -> None:
@@ -220,7 +213,7 @@ class Registrar:
                     return
 
     def _check_count(
-        self, extension: Extension, current: tuple[Binding, ...], changes: list[_Change]
+        self, extension: Extension, current: tuple[Binding, ...], changes: list[Change]
     ) -> None:
         added = [c for c in changes if c.seconds and c.binding is None]
         if added:
@@ -258,7 +251,7 @@ class Registrar:
         self,
         message: Message,
         aor: str,
-        changes: list[_Change],
+        changes: list[Change],
         call_id: str,
         cseq: int,
         flow: Flow,

@@ -86,6 +86,7 @@ class Publishing:
         lines = [f"Expires: {seconds}", f"SIP-ETag: {etag}"]
         tag = f"{self._tag_prefix}{hash(key) & 0xFFFFFFFF:x}"
         server = NonInviteServer(self._layer, key, reply_flow, now)
+        self._layer.answers_itself(message, key)
         server.respond(200, reply(message, 200, "", tag, lines), now)
         self._notifier.changed(self._package, resource, now)
 

@@ -76,6 +76,7 @@ class Subscribing:
             self._notifier.make_room(who.aor, package, resource, subscription.target, now)
         subscription.expires = now + seconds
         self._answer(message, subscription, key, flow, reply_flow, seconds, now)
+        self._layer.answers_itself(message, key)
         if seconds:
             self._notifier.add(subscription, now)
         else:

@@ -55,7 +55,7 @@ class Messaging:
         self._offset = process.offset
         self.kept = Kept(facts, process.unique[:15])
         self.deliveries = Deliveries(self.kept, proxy, process)
-        self._recent: dict[tuple[str, str, int], tuple[float, str]] = {}
+        self._recent: dict[tuple[str, str, int], tuple[float, str, str]] = {}
         self.due = 0.0
 
     def receive(
@@ -77,14 +77,20 @@ class Messaging:
             return
         destinations = (Destination(aor=recipient),)
         if not self._proxy.targets(destinations, now):
-            self.keep(message, who, recipient, reply_flow, now)
+            self.keep(message, who, recipient, reply_flow, key, now)
             return
         server = KeepingServer(self._layer, key, reply_flow, now)
         server.for_message(self, message, who, recipient)
         self._proxy.non_invite(server, message, flow, destinations, hash_of_loop, now)
 
     def keep(
-        self, message: Message, who: Extension, recipient: str, reply_flow: Flow, now: float
+        self,
+        message: Message,
+        who: Extension,
+        recipient: str,
+        reply_flow: Flow,
+        key: str,
+        now: float,
     ) -> None:
         """Keep it and acknowledge that once it is durable; 480 if it cannot be kept."""
         wall = now + self._offset
@@ -108,10 +114,15 @@ class Messaging:
         self.kept.add(kept)
         self._answers.count("messages_kept")
         if len(self._recent) < MAX_RECENT:
-            self._recent[_key(message)] = now + 2 * TIMER_B, kept.id
+            self._recent[_key(message)] = now + 2 * TIMER_B, kept.id, key
         if not self.due:
             self._layer.timers.start(SWEEP_S, now, self)
         self._acknowledge(message, reply_flow)
+
+    def is_merged(self, message: Message, key: str) -> bool:
+        """Whether a MESSAGE is a copy by another way (RFC 3261 §8.2.2.2) of one that was kept."""
+        known = self._recent.get(_key(message))
+        return known is not None and known[2] != key
 
     def _acknowledge(self, message: Message, reply_flow: Flow) -> None:
         data = reply(message, 202, to_tag=self._answers.tag(message))
@@ -126,14 +137,14 @@ class Messaging:
         """These facts could not be made durable; the senders of new messages are told 503."""
         self.kept.lost(facts)
         lost = {fact.id for fact in facts if isinstance(fact, KeptMessage)}
-        for key, (_, identity) in list(self._recent.items()):
+        for key, (_, identity, _) in list(self._recent.items()):
             if identity in lost:
                 del self._recent[key]
 
     def on_timer(self, now: float) -> None:
         self.due = 0.0
         self.kept.expire(now + self._offset)
-        for key, (until, _) in list(self._recent.items()):
+        for key, (until, _, _) in list(self._recent.items()):
             if until <= now:
                 del self._recent[key]
         if len(self.kept) or self._recent:
@@ -167,7 +178,9 @@ class KeepingServer(NonInviteServer):
         if status not in UNREACHABLE or self.state != TRYING:
             return super().respond(status, data, now)
         try:
-            self._messaging.keep(self._message, self._who, self._recipient, self.flow, now)
+            self._messaging.keep(
+                self._message, self._who, self._recipient, self.flow, self.key, now
+            )
         except RemoteProtocolError:
             return super().respond(status, data, now)
         self._end()  # its answer waits for the disk, and belongs to no transaction

@@ -96,6 +96,8 @@ class NewRequests:
         now: float,
     ) -> None:
         """Raises `RemoteProtocolError` for what is refused."""
+        if message.method == "MESSAGE" and self._messaging.is_merged(message, key):
+            raise RemoteProtocolError(482, "Loop Detected: merged request")
         sender = sender_of(message.value("From") or "")
         aor, hidden = self._named_by(message, sender.uri_text)
         who = self._who(message, aor, hidden, flow, reply_flow, now)
@@ -275,6 +277,7 @@ class NewRequests:
             why = reason
         tag = self._answers.tag(message)
         phrase = reason.encode().decode("latin-1")  # UTF-8 on the wire (§7.2)
+        self._layer.answers_itself(message, server.key)
         server.respond(status, reply(message, status, phrase, tag, extra), now)
         result = result_of(status)
         call.finish("failed" if result == "no_answer" else result, status, "system", now, why)

@@ -124,15 +124,24 @@ def way_to(target: Target, flows: Flows) -> Flow:
 
 def target_of(binding: Binding, location: Location, flows: Flows) -> Target | None:
     """The way to one contact, None if there is none until its phone comes back."""
-    path = binding.path
+    path, contact = binding.path, binding.contact
+    if "?" in contact:
+        contact = without_headers(contact)
     if not path:
         flow = location.target_flow(binding)
         if flow is None:
             return None
-        return Target(binding.contact, flow, binding.aor, binding.user_agent)
+        return Target(contact, flow, binding.aor, binding.user_agent)
     routes = "".join(f"Route: {hop}\r\n" for hop in path)  # RFC 3327 §5.4
     first = parse_address(path[0]).uri_text
-    return target_at(binding.contact, first, flows, binding.aor, binding.user_agent, routes)
+    return target_at(contact, first, flows, binding.aor, binding.user_agent, routes)
+
+
+def without_headers(uri_text: str) -> str:
+    """A URI as a Request-URI, in which headers may not stand (§19.1.1). What they say is not heeded:
+    a contact may not write into the requests that are sent to it (§19.1.5)."""
+    headers = parse_uri(uri_text).headers
+    return uri_text[: -len(headers) - 1] if headers else uri_text.removesuffix("?")
 
 
 def flow_to_uri(text: str, flows: Flows) -> Flow:

@@ -39,6 +39,7 @@ class OwnCalls:
         now: float,
     ) -> None:
         """Answer the call, or refuse it with what its phone lacks."""
+        self._agent.layer.answers_itself(message, server.key)
         leg = call.leg_started(feature.name, "", "", now)
         service = ServiceCall(call, leg, self._media, feature.program)
         try:
@@ -62,6 +63,7 @@ class OwnCalls:
     ) -> None:
         """`who` takes the place of the peer of a session of ours (RFC 3891)."""
         agent = self._agent
+        agent.layer.answers_itself(message, server.key)
         try:
             old = replaced_by(agent, replaces_of(message))
             new = agent.incoming(old.user, old.name, message, flow, server, now)

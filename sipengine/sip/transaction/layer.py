@@ -6,7 +6,7 @@ Transactions take themselves out when they end.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from sipengine.sip.flow import Flow
 from sipengine.sip.timers import TimerQueue
@@ -14,10 +14,14 @@ from sipengine.sip.trace import Trace
 from sipengine.sip.transaction.unconfirmed import Unconfirmed
 
 if TYPE_CHECKING:
+    from sipengine.sip.message import Message
     from sipengine.sip.transaction.invite_client import InviteClient
     from sipengine.sip.transaction.invite_server import InviteServer
     from sipengine.sip.transaction.non_invite_client import NonInviteClient
     from sipengine.sip.transaction.non_invite_server import NonInviteServer
+
+
+_FIRST_SWEEP: Final = 64
 
 
 class WayBackPort(Protocol):
@@ -34,9 +38,12 @@ class TransactionLayer:
 
     A CANCEL has the branch of its INVITE (§9.1), so its client is kept under branch + b"|CANCEL".
     `trace` is that of the message which is being handled, and client transactions keep it.
+    `own` are the requests that this server answers itself, by what all copies of one have in common.
     """
 
-    __slots__ = ("clients", "out", "servers", "timers", "trace", "unconfirmed", "way_back")
+    __slots__ = (
+        "_sweep_at", "clients", "out", "own", "servers", "timers", "trace", "unconfirmed", "way_back",
+    )  # fmt: skip
 
     def __init__(self, way_back: WayBackPort | None = None) -> None:
         self.clients: dict[bytes, InviteClient | NonInviteClient] = {}
@@ -46,6 +53,24 @@ class TransactionLayer:
         self.out: list[tuple[Flow, bytes]] = []
         self.way_back = way_back
         self.trace: Trace | None = None
+        self.own: dict[tuple[str, str, int, str], str] = {}
+        self._sweep_at = _FIRST_SWEEP
+
+    def answers_itself(self, message: Message, key: str) -> None:
+        """The server transaction `key` of a new request is answered by this server, not passed on."""
+        own = self.own
+        if len(own) >= self._sweep_at:
+            for one, other in list(own.items()):
+                if other not in self.servers:
+                    del own[one]
+            self._sweep_at = max(_FIRST_SWEEP, 2 * len(own))
+        own[(message.call_id, message.from_tag, message.cseq, message.method)] = key
+
+    def is_merged(self, message: Message) -> bool:
+        """Whether a request without To tag is a copy that came by another way (§8.2.2.2): the same From
+        tag, Call-ID and CSeq as one that is being answered here, whose transaction it is not of."""
+        key = self.own.get((message.call_id, message.from_tag, message.cseq, message.method))
+        return key is not None and key in self.servers
 
     def begin(self, client: InviteClient | NonInviteClient) -> None:
         """Take a client transaction in and send its request."""
