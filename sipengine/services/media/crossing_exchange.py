@@ -10,6 +10,7 @@ from sipengine.services.media.crossing import Crossing
 from sipengine.services.ports import MediaAnswer
 from sipengine.services.proxy.forwarding import Outgoing
 from sipengine.services.proxy.non_invite_context import NonInviteContext
+from sipengine.services.proxy.session_timer import SessionAsk
 from sipengine.services.proxy.targets import Target
 from sipengine.services.replies import reply
 from sipengine.sip.flow import Flow
@@ -26,9 +27,14 @@ class CrossingExchange(NonInviteContext):
     __slots__ = ("_crossing", "_held", "_sdp", "_target", "_way")
 
     def __init__(
-        self, server: NonInviteServer, message: Message, tag: str, crossing: Crossing
+        self,
+        server: NonInviteServer,
+        message: Message,
+        tag: str,
+        crossing: Crossing,
+        session: SessionAsk | None,
     ) -> None:
-        super().__init__(server, message, tag)
+        super().__init__(server, message, tag, session=session)
         self._crossing = crossing
         self._held: tuple[int, bytes] | None = None
         self._way: tuple[Proxy, Outgoing] | None = None

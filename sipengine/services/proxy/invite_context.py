@@ -2,6 +2,25 @@
 
 A call rings in stages (services/routing.py), all targets of a stage at once. A stage's timeout is
 shorter than Timer C and stands for it (§16.8); an in-dialog INVITE has only Timer C itself.
+
+| state     | input                           | what is done                                  | state     |
+| --------- | ------------------------------- | --------------------------------------------- | --------- |
+| RINGING   | 101-199 (§16.7 step 5)          | goes to the caller                            | RINGING   |
+|           | 2xx (§16.7 steps 5 and 10)      | goes to the caller, other branches cancelled  | COMPLETED |
+|           | 3xx that is followed (step 4)   | its Contacts rung                             | RINGING   |
+|           | 300-599, others ring still      | kept if it is the best                        | RINGING   |
+|           | 6xx, others ring still          | kept, other branches cancelled                | RINGING   |
+|           | the last 300-699; stage's time  | next stage rung, or a phone waited for        | RINGING   |
+|           | the same in the last stage      | best response to the caller (step 6)          | COMPLETED |
+|           | Timer C in a dialog (§16.8)     | 408 or better to the caller, INVITE cancelled | COMPLETED |
+|           | CANCEL (§16.10)                 | branches cancelled                            | CANCELLED |
+|           | CANCEL, no branch is pending    | 487 to the caller                             | COMPLETED |
+| CANCELLED | 101-199, stage's time, CANCEL   | nothing                                       | CANCELLED |
+|           | 2xx                             | goes to the caller                            | COMPLETED |
+|           | the last 300-699                | 487 to the caller                             | COMPLETED |
+| COMPLETED | 2xx, after a 2xx                | goes to the caller (a fork's other dialog)    | COMPLETED |
+|           | 2xx, after another final answer | its phone is hung up                          | COMPLETED |
+|           | anything else                   | noted in the log                              | COMPLETED |
 """
 
 from __future__ import annotations
@@ -13,21 +32,19 @@ from sipengine.services.call import Call
 from sipengine.services.media.crossing import Crossing
 from sipengine.services.media.crossing_branch import CrossingBranch
 from sipengine.services.proxy import outcomes
-from sipengine.services.proxy.additions import Additions, breadth_line
 from sipengine.services.proxy.best_response import BestResponse
 from sipengine.services.proxy.branch import Branch
-from sipengine.services.proxy.forwarding import Outgoing
+from sipengine.services.proxy.copies import Copies
 from sipengine.services.proxy.late_success import hang_up
-from sipengine.services.proxy.preloaded_route import PreloadedRoute
 from sipengine.services.proxy.redirections import new_targets
 from sipengine.services.proxy.returning import Waiting, wait_for
 from sipengine.services.proxy.session_timer import SessionAsk
-from sipengine.services.proxy.targets import MAX_BREADTH, Target, target_of
+from sipengine.services.proxy.targets import Target, target_of
 from sipengine.services.replies import reply
-from sipengine.services.routing import ANY, BUSY, NO_ANSWER, Stage
+from sipengine.services.routing import NO_ANSWER, Decision, Stage
 from sipengine.sip.flow import Flow
 from sipengine.sip.header_line import header_line
-from sipengine.sip.message import Message, tag_of
+from sipengine.sip.message import tag_of
 from sipengine.sip.timers import TIMER_C
 from sipengine.sip.transaction.invite_server import InviteServer
 
@@ -37,38 +54,39 @@ if TYPE_CHECKING:
 ELSEWHERE: Final = 'Reason: SIP;cause=200;text="Call completed elsewhere"'
 """RFC 3326 §2: phones that see this do not list a missed call."""
 
+RINGING: Final = 0
+CANCELLED: Final = 1
+COMPLETED: Final = 2
+
 
 class InviteContext:
     """All branches of one INVITE. `call` is None for an INVITE within a dialog."""
 
     __slots__ = (
-        "_additions", "_best", "_branches", "_breadth", "_cancelled", "_done", "_follow", "_pending",
-        "_redirects", "_request", "_server", "_source", "_stage", "_timed_out", "_unanswered",
-        "_waited", "_waiting", "call", "crossing", "due", "media_why", "proxy", "route", "session",
+        "_best", "_branches", "_copies", "_crossing", "_follow", "_pending", "_redirects", "_server",
+        "_session", "_stage", "_state", "_timed_out", "_unanswered", "_waited", "_waiting", "call", "due",
+        "media_why", "proxy",
     )  # fmt: skip
 
     def __init__(
         self,
         proxy: Proxy,
         server: InviteServer,
-        message: Message,
-        outgoing: Outgoing,
-        source: Flow,
+        copies: Copies,
         call: Call | None,
-        additions: Additions | None = None,
+        session: SessionAsk | None,
+        crossing: Crossing | None = None,
     ) -> None:
+        """`session` is what it asks for; `crossing` the way of the media of an anchored dialog."""
         self.proxy = proxy
-        self._additions = additions
-        self.route: PreloadedRoute | None = None
-        self._breadth = ""  # the Max-Breadth line of each of several branches
-        self.session: SessionAsk | None = None
         self.call = call
-        self.crossing: Crossing | None = None  # of an INVITE in a dialog whose media is anchored
         self.media_why = ""  # what a media gateway could not do
         self.due = 0.0
+        self._session = session
+        self._crossing = crossing
         self._server = server
-        self._request: tuple[Message, Outgoing] | None = message, outgoing
-        self._source = source
+        self._copies: Copies | None = copies  # until no branch can be sent any more
+        self._state = RINGING
         self._branches: list[Branch] = []
         self._pending = 0
         self._best = BestResponse()
@@ -79,16 +97,14 @@ class InviteContext:
         self._redirects = 0
         self._timed_out = False
         self._unanswered = ""  # a clause: what became of the servers of an outside address
-        self._cancelled = False
-        self._done = False
         server.user = self
 
     # -- going out
 
-    def start(self, stage: Stage, follow_redirects: bool, now: float) -> None:
-        """Ring the first stage and, as they fail, those it leads on to."""
-        self._follow = follow_redirects
-        self._ring_stage(stage, now)
+    def start(self, decision: Decision, now: float) -> None:
+        """Ring the first stage of a decision and, as they fail, those it leads on to."""
+        self._follow = decision.follow_redirects
+        self._ring_stage(decision.stage, now)
 
     def relay(self, target: Target, now: float) -> None:
         """Forward an INVITE of a dialog to the one place it goes to."""
@@ -101,7 +117,8 @@ class InviteContext:
             self._timed_out = False
             targets = self.proxy.targets(stage.destinations, now)
             if targets:
-                if not self._may_fork(stage, len(targets)):
+                assert self._copies is not None
+                if not self._copies.may_fork(stage, len(targets)):
                     self._best.offer(440, b"")
                     break
                 self._unanswered = ""
@@ -118,17 +135,6 @@ class InviteContext:
                 outcomes.note_unreachable(self.call, stage, now)
             stage = stage.after(NO_ANSWER)
         self._answer(now)
-
-    def _may_fork(self, stage: Stage, branches: int) -> bool:
-        """Whether that many branches are allowed at once (RFC 5393 §5.3.3); notes what they are told."""
-        additions = self._additions
-        assert self._request is not None
-        if additions is None:
-            if not stage.diverted:
-                self._breadth = breadth_line(MAX_BREADTH, branches) if branches > 1 else ""
-                return True
-            additions = self._additions = Additions(self._request[0])
-        return additions.begin(stage, self._request[0].uri, branches)
 
     def _waits(self, stage: Stage, now: float) -> bool:
         """Whether the call waits a little for the phones of a stage; it does so once a stage."""
@@ -153,13 +159,15 @@ class InviteContext:
             self._ring_stage(self._stage, now)
 
     def _ring(self, target: Target, now: float) -> None:
-        target = target if self.route is None else self.route.by_way_of(target)
+        copies = self._copies
+        assert copies is not None
+        target = copies.way_to(target)
         anchors = self.proxy.anchors
         crossing: Crossing | None = None
-        if anchors is not None and self._request is not None:
-            crossing = self.crossing
+        if anchors is not None:
+            crossing = self._crossing
             if self.call is not None:
-                crossing = anchors.crossing(self._request[0], self._source, target.flow, target.uri)
+                crossing = anchors.crossing(copies.message, copies.source, target.flow, target.uri)
         branch = self._begin(target, crossing, now)
         if target.others and crossing is None:
             branch.watch_flow(now)
@@ -174,35 +182,30 @@ class InviteContext:
         if crossing is None:
             branch = Branch(self, target, leg)
         else:
-            assert self._request is not None
-            branch = CrossingBranch(self, target, leg, crossing, self._request[0])
+            assert self._copies is not None
+            branch = CrossingBranch(self, target, leg, crossing, self._copies.message)
         self._branches.append(branch)
         branch.start(now)
         return branch
 
     def copy_for(self, target: Target, flow: Flow, media: str = "") -> tuple[bytes, bytes]:
-        """(branch parameter, INVITE) to send to a target by `flow`; `media` is for its Record-Route."""
-        call = self.call
-        note = "" if call is None else self.proxy.record_route.lines(
-            call.call_id, call.caller_tag, self._source, flow, media, target.uri
-        )  # fmt: skip
-        assert self._request is not None
-        extra = self._breadth if self._additions is None else self._additions.lines(target, flow)
-        return self._request[1].to(target.uri, flow, note + target.routes + extra)
+        """As `Copies.copy`, for the branches."""
+        assert self._copies is not None
+        return self._copies.copy(target, flow, media)
 
     @property
     def call_id(self) -> str:
         """The Call-ID, while branches may still be sent."""
-        return "" if self._request is None else self._request[0].call_id
+        return "" if self._copies is None else self._copies.message.call_id
 
     # -- coming back
 
     def provisional(self, branch: Branch, status: int, data: bytes, now: float) -> None:
         if self.call is not None and branch.leg is not None:
             self.call.leg_ringing(branch.leg, status, now)
-        elif not self._done:
+        elif self._state != COMPLETED:
             self.proxy.layer.timers.start(TIMER_C, now, self)  # §16.7 step 2
-        if not self._done and not self._cancelled:
+        if self._state == RINGING:
             self._server.respond(status, data, now)
 
     def success(self, branch: Branch, data: bytes, now: float) -> None:
@@ -212,8 +215,8 @@ class InviteContext:
             if not branch.given_up:
                 self._pending -= 1
         branch.due = 0.0
-        if self.session is not None:
-            data = self.session.answered(data, now)
+        if self._session is not None:
+            data = self._session.answered(data, now)
         forwarded = self._server.respond(200, data, now)
         if self.call is not None and not forwarded:
             self._came_too_late(branch, data, now)
@@ -223,9 +226,8 @@ class InviteContext:
             tag = tag_of((to or b"").decode("latin-1"))
             self.call.leg_answered(branch.leg, tag, branch.flow, now)
             branch.answered(self.call, data, now)
-        if not self._done:
-            self._done = True
-            self.due = 0.0
+        if self._state != COMPLETED:
+            self._complete()
             for other in self._branches:
                 other.cancel(ELSEWHERE, now)
         self._let_go()
@@ -244,24 +246,23 @@ class InviteContext:
     def failure(self, branch: Branch, status: int, data: bytes, now: float) -> None:
         """A final answer other than 2xx, or none at all (`data` empty)."""
         branch.due = 0.0
-        if branch.leg is not None and self.call is not None:
-            self.call.leg_ended(
-                branch.leg, status, outcomes.leg_result(branch, status, self._done), now
-            )
+        completed = self._state == COMPLETED
+        self._leg_ended(branch, status, outcomes.leg_result(branch, status, completed), now)
         if branch.given_up:
             return
         self._pending -= 1
-        if self._done:
+        if completed:
             self._let_go()
             return
+        ringing = self._state == RINGING
         if status == 430:  # RFC 5626 §5.3: for us, not for the caller
             status, data = 480, b""
-        if not data and not branch.cancel_wanted and not self._cancelled and branch.target.others:
+        if not data and not branch.cancel_wanted and ringing and branch.target.others:
             self._ring(branch.target.next_flow(), now)
             return
-        if status == 488 and not self._cancelled and self._again_with_other_media(branch, now):
+        if status == 488 and ringing and self._again_with_other_media(branch, now):
             return
-        follow = self._follow and 300 <= status < 400 and not self._cancelled and bool(data)
+        follow = self._follow and 300 <= status < 400 and ringing and bool(data)
         if follow and self._follow_contacts(data, now):
             return
         self._unanswered = branch.why or self._unanswered
@@ -275,9 +276,10 @@ class InviteContext:
     def _again_with_other_media(self, branch: Branch, now: float) -> bool:
         """A phone refused the offer as it was (§21.4.26): offer it SRTP for RTP, or RTP for SRTP."""
         anchors = self.proxy.anchors
-        if anchors is None or self.call is None or self._request is None or branch.crosses:
+        copies = self._copies
+        if anchors is None or self.call is None or copies is None or branch.crosses:
             return False
-        crossing = anchors.other_crossing(self._request[0], self._source)
+        crossing = anchors.other_crossing(copies.message, copies.source)
         if crossing is None:
             return False
         self._begin(branch.target, crossing, now)
@@ -285,14 +287,20 @@ class InviteContext:
 
     def move(self, branch: Branch, target: Target, now: float) -> None:
         """Ring `target` in place of a branch of which nothing was heard: the phone is elsewhere."""
-        if self._done or self._cancelled or not branch.unheard:
-            return
+        if self._state == RINGING and branch.unheard:
+            self._give_up(branch, "failed", now)
+            self._ring(target, now)
+
+    def _give_up(self, branch: Branch, result: str, now: float) -> None:
+        """Ask no more of a branch than to be cancelled: only a 2xx of it still counts."""
         branch.given_up = True
         self._pending -= 1
-        if branch.leg is not None and self.call is not None:
-            self.call.leg_ended(branch.leg, 408, "failed", now)
+        self._leg_ended(branch, 408, result, now)
         branch.cancel("", now)
-        self._ring(target, now)
+
+    def _leg_ended(self, branch: Branch, status: int, result: str, now: float) -> None:
+        if branch.leg is not None and self.call is not None:
+            self.call.leg_ended(branch.leg, status, result, now)
 
     def _follow_contacts(self, data: bytes, now: float) -> bool:
         """Ring the Contacts of a 3xx instead (§16.7 step 4); whether there was one to ring."""
@@ -306,24 +314,20 @@ class InviteContext:
 
     def on_timer(self, now: float) -> None:
         """The stage's time is over: whoever still rings is cancelled and the next stage begins."""
-        if self._done or self._cancelled:
+        if self._state != RINGING:
             return
         self._timed_out = True
         self._best.offer(480 if self.call is not None else 408, b"")
         for branch in self._branches:
             if branch.pending and not branch.given_up:
-                branch.given_up = True
-                self._pending -= 1
-                if branch.leg is not None and self.call is not None:
-                    self.call.leg_ended(branch.leg, 408, "no_answer", now)
-                branch.cancel("", now)
+                self._give_up(branch, "no_answer", now)
         self._stage_over(now)
 
     def on_cancel(self, reason: str, now: float) -> None:
         """The caller gave up (§16.10); the branches' answers end the transaction."""
-        if self._done or self._cancelled:
+        if self._state != RINGING:
             return
-        self._cancelled = True
+        self._state = CANCELLED
         self.due = 0.0
         for branch in self._branches:
             branch.cancel(reason, now)
@@ -333,49 +337,45 @@ class InviteContext:
     def _stage_over(self, now: float) -> None:
         self.due = 0.0
         stage = self._stage
-        if (
-            stage is None
-            or self._cancelled
-            or (self._best.status >= 600 and self._outcome() != BUSY)
-        ):
+        if stage is None or self._state == CANCELLED:
             self._answer(now)
             return
         if self._best.status == 503 and self._waits(stage, now):
             return  # nobody said no: their connections have broken
-        following = stage.after(self._outcome())
-        if following is None or (self._best.status >= 600 and stage.onward[0][0] == ANY):
-            # §16.7 step 5: after a 6xx nobody else is asked, but the busy forward is ours.
+        following = outcomes.stage_after(stage, self._best.status, self._timed_out)
+        if following is None:
             self._answer(now)
-            return
-        self._ring_stage(following, now)
-
-    def _outcome(self) -> str:
-        return NO_ANSWER if self._timed_out else outcomes.condition_of(self._best.status)
+        else:
+            self._ring_stage(following, now)
 
     def _answer(self, now: float) -> None:
         """Send the best response to the caller (§16.7 step 6) and close the call's row."""
-        if self._done:
+        if self._state == COMPLETED:
             return
-        self._done = True
-        self.due = 0.0
+        cancelled = self._state == CANCELLED
+        self._complete()
         if self._waiting is not None:
             self._waiting.stop()
-        status, data = (487, b"") if self._cancelled else self._best.final()
+        status, data = (487, b"") if cancelled else self._best.final()
         why = ""
         own = not data
         if own:
             status = 503 if self.media_why and status == 500 else status or 480
-            assert self._request is not None
-            message, _ = self._request
+            assert self._copies is not None
+            message = self._copies.message
             data = reply(message, status, to_tag=self.proxy.local_tag(self._server.key))
             why = outcomes.why_failed(self.call, status, self._unanswered, self.media_why)
         self._server.respond(status, data, now)
         if self.call is not None:
-            result = "cancelled" if self._cancelled else outcomes.result_of(status)
+            result = "cancelled" if cancelled else outcomes.result_of(status)
             if why == self._unanswered != "":
                 result = "failed"
             outcomes.finish(self.call, result, status, b"" if own else data, why, now)
         self._let_go()
+
+    def _complete(self) -> None:
+        self._state = COMPLETED
+        self.due = 0.0  # no timer any more
 
     def _let_go(self) -> None:
         """After the last answer, keep only what a late 2xx needs.
@@ -383,7 +383,7 @@ class InviteContext:
         The transactions stay for another 32 s. Without a circle between them and this object
         everything else is freed at once, and its memory is still warm for the next call.
         """
-        if self._done and self._pending == 0:
+        if self._state == COMPLETED and self._pending == 0:
             self._branches = []
             self._server.user = None
-            self._request = None
+            self._copies = None

@@ -243,8 +243,8 @@ class NewRequests:
                 return
             server.respond(100, reply(message, 100), now)
             self._proxy.invite(
-                server, message, flow, call, decision.stage, decision.follow_redirects, hash_of_loop, now,
-                additions, session,
+                server, message, flow, call, decision, hash_of_loop, now,
+                additions=additions, session=session,
             )  # fmt: skip
         elif decision.feature is not None:
             self._own_calls.receive(message, flow, server, call, decision.feature, now)

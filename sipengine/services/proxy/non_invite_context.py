@@ -91,15 +91,16 @@ class NonInviteContext:
         "_message",
         "_pending",
         "_server",
+        "_session",
         "_share",
         "_tag",
-        "session",
     )
 
     def __init__(
         self, server: NonInviteServer, message: Message, tag: str, call: Call | None = None,
-        by_caller: bool = False, now: float = 0.0,
+        by_caller: bool = False, now: float = 0.0, session: SessionAsk | None = None,
     ) -> None:  # fmt: skip
+        """`by_caller` says who sends the BYE, `session` what an UPDATE asks for."""
         self._server = server
         self._message = message
         self._tag = tag
@@ -109,7 +110,7 @@ class NonInviteContext:
         self._pending = 0
         self._share = ""
         self._best: BestResponse | None = None
-        self.session: SessionAsk | None = None  # what an UPDATE asks for
+        self._session = session
 
     def send(
         self,
@@ -164,8 +165,8 @@ class NonInviteContext:
         if status < 300 or (
             self._pending == 0 and self._best is None and status not in (401, 407, 503)
         ):
-            if self.session is not None and status < 300:
-                data = self.session.answered(data, now)
+            if self._session is not None and status < 300:
+                data = self._session.answered(data, now)
             self._server.respond(status, data, now)
             self._close(status)
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sipengine.services.call import Call
 from sipengine.services.explanation import number, person
 from sipengine.services.proxy.branch import Branch
-from sipengine.services.routing import BUSY, NO_ANSWER, Stage
+from sipengine.services.routing import ANY, BUSY, NO_ANSWER, Stage
 from sipengine.sip.address import parse_address, readable
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.parser import parse
@@ -47,6 +47,17 @@ def condition_of(status: int) -> str:
     if status in (486, 600, 603):
         return BUSY
     return NO_ANSWER if status in (408, 480, 404, 410, 503) else ""
+
+
+def stage_after(stage: Stage, status: int, timed_out: bool) -> Stage | None:
+    """The stage to ring after one that failed with `status`; None if the caller is to be answered.
+
+    After a 6xx nobody else is asked (RFC 3261 §16.7 step 5), but the busy forward is ours.
+    """
+    outcome = NO_ANSWER if timed_out else condition_of(status)
+    if status >= 600 and (outcome != BUSY or (stage.onward and stage.onward[0][0] == ANY)):
+        return None
+    return stage.after(outcome)
 
 
 def note_unreachable(call: Call, stage: Stage, now: float) -> None:

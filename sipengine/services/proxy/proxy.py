@@ -15,6 +15,7 @@ from sipengine.services.media.crossing_exchange import CrossingExchange
 from sipengine.services.ports import Flows
 from sipengine.services.proxy.additions import Additions, breadth_line, breadth_of
 from sipengine.services.proxy.attempts import Attempts, Sender, Single
+from sipengine.services.proxy.copies import Copies
 from sipengine.services.proxy.forwarding import Branches, Outgoing, push_strict_route
 from sipengine.services.proxy.invite_context import InviteContext
 from sipengine.services.proxy.large import Streams
@@ -34,7 +35,7 @@ from sipengine.services.proxy.targets import (
 )
 from sipengine.services.replies import reply
 from sipengine.services.responsibility import Responsibility
-from sipengine.services.routing import Destination, Stage
+from sipengine.services.routing import Decision, Destination
 from sipengine.services.transfers import Transfers
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
@@ -100,19 +101,35 @@ class Proxy:
     # -- out of a dialog
 
     def invite(
-        self, server: InviteServer, message: Message, source: Flow, call: Call, stage: Stage,
-        follow_redirects: bool, loop_hash: int, now: float, additions: Additions | None,
-        session: SessionAsk | None,
-    ) -> None:  # fmt: skip
-        """Ring `stage` for a new call. The caller of this has sent 100 Trying."""
+        self,
+        server: InviteServer,
+        message: Message,
+        source: Flow,
+        call: Call,
+        decision: Decision,
+        loop_hash: int,
+        now: float,
+        *,
+        additions: Additions | None = None,
+        session: SessionAsk | None = None,
+    ) -> None:
+        """Ring for a new call as `decision` says, which has a stage. The caller of this has sent 100
+        Trying. `session` is what the INVITE asks for.
+        """
         route = take_preloaded(message, self.flows) if message.has("Route") else None
         outgoing = Outgoing(message, self.branches, loop_hash, self._responsibility.realms)
-        context = InviteContext(self, server, message, outgoing, source, call, additions)
-        context.route = route
+        copies = Copies(
+            message,
+            outgoing,
+            source,
+            self.record_route,
+            call=call,
+            additions=additions,
+            route=route,
+        )
         if session is not None:
             session.call = call
-            context.session = session
-        context.start(stage, follow_redirects, now)
+        InviteContext(self, server, copies, call, session).start(decision, now)
 
     def non_invite(
         self, server: NonInviteServer, message: Message, source: Flow, destinations: tuple[Destination, ...],
@@ -240,10 +257,8 @@ class Proxy:
     ) -> None:
         """Forward a re-INVITE; `session` is what it asks for, `crossing` the way of its media."""
         outgoing = Outgoing(message, self.branches, loop_hash, self._responsibility.realms)
-        context = InviteContext(self, server, message, outgoing, source, None)
-        context.crossing = crossing
-        context.session = session
-        context.relay(target, now)
+        copies = Copies(message, outgoing, source, self.record_route)
+        InviteContext(self, server, copies, None, session, crossing).relay(target, now)
 
     def relay(
         self, server: NonInviteServer, message: Message, target: Target, loop_hash: int, call: Call | None,
@@ -254,12 +269,10 @@ class Proxy:
         outgoing = Outgoing(message, self.branches, loop_hash, self._responsibility.realms)
         tag = self.local_tag(server.key)
         if crossing is not None and message.body:
-            other = CrossingExchange(server, message, tag, crossing)
-            other.session = session
+            other = CrossingExchange(server, message, tag, crossing, session)
             other.begin(self, outgoing, target, now)
             return
-        context = NonInviteContext(server, message, tag, call, from_caller, now)
-        context.session = session
+        context = NonInviteContext(server, message, tag, call, from_caller, now, session)
         context.send(self, outgoing, [target], None, now)
 
     def forward_ack(

@@ -78,17 +78,14 @@ class RoutedCarrier:
 
     def send(self, message: Message, user: ClientUser, now: float) -> None:
         agent = self._agent
-        stage = self._decision.stage
-        assert stage is not None
         address = self._proxy.branches.addresses.default
         here = Flow("UDP", address, address)
         key = agent.names.branch()
         routed = parse(with_via(message, agent.place.via(here, key)))
         self._server = server = LocalInviteServer(agent.layer, key, here, user, now)
         self._proxy.invite(
-            server, routed, here, self._call, stage, self._decision.follow_redirects,
-            routed.loop_hash(), now, None, None,
-        )  # fmt: skip
+            server, routed, here, self._call, self._decision, routed.loop_hash(), now
+        )
 
     def cancel(self, reason: str, now: float) -> None:
         server = self._server
