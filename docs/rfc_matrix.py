@@ -62,7 +62,7 @@ NOT_DONE = """## Not done
 | 3327 | Path is stored and used; this server is no edge for other registrars and adds none |
 | 3608 | no Service-Route is sent (docs/decisions/0008) |
 | 3428 | a message to a phone that does not answer at all is not kept: its sender sees no answer |
-| 5393 §5.3.3 | a request to one place gets no Max-Breadth where it brought none: whoever forks it supposes the same 60; where the breadth does not suffice it is 440, not one phone after the other |
+| 5393 §5.3.3 | a request to one place gets no Max-Breadth where it brought none: whoever forks it supposes the same 60; where the breadth does not suffice it is 440, not one phone after the other, and of the Contacts of a followed 3xx the first so many; the phones of a stage whose time is over count no more while their last answers are awaited |
 | 3665 §3.3 | two proxies that both challenge: no test |
 | 3665 §3.1, §3.4, §3.5 | flows without a proxy, of a client that tries another proxy, and of an ALG: this server has no part in them |
 | 3891 | a call that replaces another one without REFER (a pickup) is a row of its own |

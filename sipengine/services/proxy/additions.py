@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from sipengine.services.proxy.breadth import breadth_line, breadth_of, divide
 from sipengine.services.proxy.history import History
 from sipengine.services.proxy.identity import may_know
-from sipengine.services.proxy.targets import MAX_BREADTH, Target
+from sipengine.services.proxy.targets import Target
 from sipengine.services.routing import Stage
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
@@ -21,7 +22,7 @@ _HIDES_HISTORY: Final = frozenset({"history", "header", "session"})
 class Additions:
     """Made before the request is copied: what is written anew for each target is taken out of it."""
 
-    __slots__ = ("_asserted", "_breadth", "_history", "_privacy", "_share", "_stage", "_trusted")
+    __slots__ = ("_asserted", "_breadth", "_history", "_privacy", "_stage", "_trusted")
 
     def __init__(
         self,
@@ -35,7 +36,6 @@ class Additions:
         self._privacy = privacy
         self._trusted = trusted
         self._stage: Stage | None = None
-        self._share = ""
         self._breadth = breadth_of(message)
         entries = message.all("History-Info")
         self._history = History(message.uri, entries) if entries else None
@@ -44,21 +44,16 @@ class Additions:
         if message.has("Max-Breadth"):
             message.replace("Max-Breadth", [])
 
-    def begin(self, stage: Stage, uri: str, branches: int) -> bool:
+    def begin(self, stage: Stage, uri: str, targets: list[Target]) -> bool:
         """Get ready for a stage; false if it would have more branches than the request may have."""
         self._stage = stage
         if stage.diverted and self._history is None:
             self._history = History(uri, [])
-        if branches > (self._breadth or MAX_BREADTH):
-            return False
-        self._share = ""
-        if self._breadth or branches > 1:
-            self._share = breadth_line(self._breadth or MAX_BREADTH, branches)
-        return True
+        return divide(targets, self._breadth)
 
     def lines(self, target: Target, flow: Flow) -> str:
         """All of them for one target that is reached by `flow`, each with its line end."""
-        text = self._share
+        text = breadth_line(target)
         if self._asserted and may_know(flow, self._privacy, self._trusted):
             text += self._asserted
         stage = self._stage
@@ -69,17 +64,3 @@ class Additions:
                 stage.diverted, target.name, target.uri, hidden and not known
             )
         return text
-
-
-def breadth_of(message: Message) -> int:
-    """How many branches a request may have at once, 0 if it does not say (RFC 5393 §5.3)."""
-    return int(message.value("Max-Breadth") or 0)
-
-
-def breadth_line(breadth: int, branches: int) -> str:
-    """The Max-Breadth of each of several branches: their sum is at most what there was (RFC 5393 §5.3.3).
-
-    Deviation: a request without one that goes to a single place gets none here; whoever forks it
-    later supposes the same 60.
-    """
-    return f"Max-Breadth: {breadth // branches}\r\n"

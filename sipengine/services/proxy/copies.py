@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from sipengine.services.call import Call
-from sipengine.services.proxy.additions import Additions, breadth_line
+from sipengine.services.proxy.additions import Additions
+from sipengine.services.proxy.breadth import breadth_line, divide
 from sipengine.services.proxy.forwarding import Outgoing
 from sipengine.services.proxy.preloaded_route import PreloadedRoute
 from sipengine.services.proxy.record_route import RecordRoute
-from sipengine.services.proxy.targets import MAX_BREADTH, Target
+from sipengine.services.proxy.targets import Target
 from sipengine.services.routing import Stage
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
@@ -19,7 +20,7 @@ class Copies:
     """
 
     __slots__ = (
-        "_additions", "_breadth", "_call", "_outgoing", "_record_route", "_route", "message", "source",
+        "_additions", "_call", "_outgoing", "_record_route", "_route", "message", "source",
     )  # fmt: skip
 
     def __init__(
@@ -41,17 +42,15 @@ class Copies:
         self._call = call
         self._additions = additions
         self._route = route
-        self._breadth = ""  # the Max-Breadth line of each of several branches
 
-    def may_fork(self, stage: Stage, branches: int) -> bool:
-        """Whether that many branches are allowed at once (RFC 5393 §5.3.3); notes what they are told."""
+    def may_fork(self, stage: Stage, targets: list[Target]) -> bool:
+        """Whether so many branches are allowed at once (RFC 5393 §5.3.3); notes what they are told."""
         additions = self._additions
         if additions is None:
             if not stage.diverted:
-                self._breadth = breadth_line(MAX_BREADTH, branches) if branches > 1 else ""
-                return True
+                return len(targets) < 2 or divide(targets, 0)
             additions = self._additions = Additions(self.message)
-        return additions.begin(stage, self.message.uri, branches)
+        return additions.begin(stage, self.message.uri, targets)
 
     def way_to(self, target: Target) -> Target:
         """The target by way of the Routes that the caller gave, if there are any."""
@@ -63,5 +62,8 @@ class Copies:
         note = "" if call is None else self._record_route.lines(
             call.call_id, call.caller_tag, self.source, flow, media, target.uri
         )  # fmt: skip
-        extra = self._breadth if self._additions is None else self._additions.lines(target, flow)
+        if self._additions is not None:
+            extra = self._additions.lines(target, flow)
+        else:
+            extra = breadth_line(target) if target.breadth else ""
         return self._outgoing.to(target.uri, flow, note + target.routes + extra)

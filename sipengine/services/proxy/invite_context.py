@@ -34,6 +34,7 @@ from sipengine.services.media.crossing_branch import CrossingBranch
 from sipengine.services.proxy import outcomes
 from sipengine.services.proxy.best_response import BestResponse
 from sipengine.services.proxy.branch import Branch
+from sipengine.services.proxy.breadth import divide_again
 from sipengine.services.proxy.copies import Copies
 from sipengine.services.proxy.late_success import hang_up
 from sipengine.services.proxy.redirections import new_targets
@@ -118,7 +119,7 @@ class InviteContext:
             targets = self.proxy.targets(stage.destinations, now)
             if targets:
                 assert self._copies is not None
-                if not self._copies.may_fork(stage, len(targets)):
+                if not self._copies.may_fork(stage, targets):
                     self._best.offer(440, b"")
                     break
                 self._unanswered = ""
@@ -149,9 +150,11 @@ class InviteContext:
         self._waiting = None
         proxy = self.proxy
         target = None if binding is None else target_of(binding, proxy.location, proxy.flows)
-        if target is not None and self._stage is not None:
+        stage, copies = self._stage, self._copies
+        assert copies is not None
+        if target is not None and stage is not None and copies.may_fork(stage, [target]):
             self._best = BestResponse()
-            proxy.layer.timers.start(float(self._stage.timeout), now, self)
+            proxy.layer.timers.start(float(stage.timeout), now, self)
             self._ring(target, now)
         elif self._best.status:
             self._stage_over(now)
@@ -263,7 +266,7 @@ class InviteContext:
         if status == 488 and ringing and self._again_with_other_media(branch, now):
             return
         follow = self._follow and 300 <= status < 400 and ringing and bool(data)
-        if follow and self._follow_contacts(data, now):
+        if follow and self._follow_contacts(branch, data, now):
             return
         self._unanswered = branch.why or self._unanswered
         self._best.offer(status, data)
@@ -289,6 +292,7 @@ class InviteContext:
         """Ring `target` in place of a branch of which nothing was heard: the phone is elsewhere."""
         if self._state == RINGING and branch.unheard:
             self._give_up(branch, "failed", now)
+            target.breadth = branch.target.breadth
             self._ring(target, now)
 
     def _give_up(self, branch: Branch, result: str, now: float) -> None:
@@ -302,10 +306,11 @@ class InviteContext:
         if branch.leg is not None and self.call is not None:
             self.call.leg_ended(branch.leg, status, result, now)
 
-    def _follow_contacts(self, data: bytes, now: float) -> bool:
+    def _follow_contacts(self, failed: Branch, data: bytes, now: float) -> bool:
         """Ring the Contacts of a 3xx instead (§16.7 step 4); whether there was one to ring."""
         asked = {branch.target.uri for branch in self._branches}
         self._redirects, targets = new_targets(data, asked, self._redirects, self.proxy, now)
+        targets = divide_again(targets, failed.target)
         for target in targets:
             self._ring(target, now)
         return bool(targets)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sipengine.services.call import Call
 from sipengine.services.proxy.best_response import BestResponse
+from sipengine.services.proxy.breadth import breadth_line
 from sipengine.services.proxy.flow_failover import FlowFailover
 from sipengine.services.proxy.forwarding import Outgoing
 from sipengine.services.proxy.large import LARGE, StreamFirst
@@ -92,7 +93,6 @@ class NonInviteContext:
         "_pending",
         "_server",
         "_session",
-        "_share",
         "_tag",
     )
 
@@ -108,7 +108,6 @@ class NonInviteContext:
         self._by_caller = by_caller
         self._ended_at = now
         self._pending = 0
-        self._share = ""
         self._best: BestResponse | None = None
         self._session = session
 
@@ -119,13 +118,8 @@ class NonInviteContext:
         targets: list[Target],
         source: Flow | None,
         now: float,
-        share: str = "",
     ) -> None:
-        """Forward to all targets, with a Record-Route towards `source` if that is given.
-
-        `share` is the Max-Breadth line of each, or "".
-        """
-        self._share = share
+        """Forward to all targets, with a Record-Route towards `source` if that is given."""
         self._pending = len(targets)
         for target in targets:
             flow = target.flow
@@ -149,7 +143,9 @@ class NonInviteContext:
         note = "" if source is None else proxy.record_route.lines(
             message.call_id, message.from_tag, source, flow, "", target.uri
         )  # fmt: skip
-        return outgoing.to(target.uri, flow, self._share + note + target.routes)
+        if target.breadth:
+            note = breadth_line(target) + note
+        return outgoing.to(target.uri, flow, note + target.routes)
 
     @property
     def call_id(self) -> str:

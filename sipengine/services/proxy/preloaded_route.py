@@ -34,8 +34,11 @@ class PreloadedRoute:
         lines = target.routes + "".join(f"Route: {route}\r\n" for route in routes)
         if target.routes:  # a Path of the called phone comes before
             flow, hop = target.flow, target.hop
-            return Target(uri, flow, target.name, target.device, lines, hop)
+            routed = Target(uri, flow, target.name, target.device, lines, hop)
+            routed.breadth = target.breadth
+            return routed
         routed = target_at(uri, first.uri_text, self._flows, target.name, target.device, lines)
+        routed.breadth = target.breadth
         routed.plain = PreloadedRoute(self._routes[1:], self._flows).by_way_of(target)
         return routed
 

@@ -13,8 +13,9 @@ from sipengine.services.media.crossing import Crossing
 from sipengine.services.media.crossing_ack import CrossingAck
 from sipengine.services.media.crossing_exchange import CrossingExchange
 from sipengine.services.ports import Flows
-from sipengine.services.proxy.additions import Additions, breadth_line, breadth_of
+from sipengine.services.proxy.additions import Additions
 from sipengine.services.proxy.attempts import Attempts, Sender, Single
+from sipengine.services.proxy.breadth import breadth_of, divide
 from sipengine.services.proxy.copies import Copies
 from sipengine.services.proxy.forwarding import Branches, Outgoing, push_strict_route
 from sipengine.services.proxy.invite_context import InviteContext
@@ -27,7 +28,6 @@ from sipengine.services.proxy.returning import Arrival
 from sipengine.services.proxy.session_timer import SessionAsk
 from sipengine.services.proxy.sips import NOT_ALLOWED
 from sipengine.services.proxy.targets import (
-    MAX_BREADTH,
     Target,
     flow_to_uri,
     target_at,
@@ -142,22 +142,18 @@ class Proxy:
             extra = [NOT_ALLOWED] if destinations[0].secure else []
             server.respond(480, reply(message, 480, to_tag=tag, extra=extra), now)
             return
-        share = ""
-        breadth = breadth_of(message) or MAX_BREADTH
-        if len(targets) > breadth:  # RFC 5393 §5.3.3
-            server.respond(440, reply(message, 440, to_tag=tag), now)
+        told = message.has("Max-Breadth")
+        if (told or len(targets) > 1) and not divide(targets, breadth_of(message)):
+            server.respond(440, reply(message, 440, to_tag=tag), now)  # RFC 5393 §5.3.3
             return
-        if message.has("Max-Breadth"):
+        if told:
             message.replace("Max-Breadth", [])
-            share = breadth_line(breadth, len(targets))
-        elif len(targets) > 1:
-            share = breadth_line(breadth, len(targets))
         if message.has("Route"):
             route = take_preloaded(message, self.flows)
             targets = targets if route is None else [route.by_way_of(target) for target in targets]
         outgoing = Outgoing(message, self.branches, loop_hash, self._responsibility.realms)
         towards = source if message.method in DIALOG_FORMING else None
-        NonInviteContext(server, message, tag).send(self, outgoing, targets, towards, now, share)
+        NonInviteContext(server, message, tag).send(self, outgoing, targets, towards, now)
 
     # -- in a dialog
 

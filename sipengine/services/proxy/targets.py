@@ -26,9 +26,10 @@ class Target:
     Where the next hop is a host name, `flow` is None and `hop` tells whose servers to find.
     `plain` is the target to take instead if that host turns out to be this server. `others` are the
     further flows of the same phone, to be tried one after the other when this one fails (RFC 5626 §7).
+    `breadth` is how many branches may come of it (RFC 5393 §5.3.3), 0 if nothing is said of it.
     """
 
-    __slots__ = ("device", "flow", "hop", "name", "others", "plain", "routes", "uri")
+    __slots__ = ("breadth", "device", "flow", "hop", "name", "others", "plain", "routes", "uri")
 
     def __init__(
         self, uri: str, flow: Flow | None, name: str, device: str = "", routes: str = "",
@@ -42,11 +43,13 @@ class Target:
         self.device = device
         self.routes = routes
         self.others: tuple[Target, ...] = ()
+        self.breadth = 0
 
     def next_flow(self) -> Target:
         """The next of `others`, with those after it as its own."""
         following = self.others[0]
         following.others = self.others[1:]
+        following.breadth = self.breadth
         self.others = ()
         return following
 
