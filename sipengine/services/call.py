@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sipengine.api import STATE_ENDED, STATE_RINGING, STATE_TALKING, STATE_TRYING
 from sipengine.services.explanation import explain
 from sipengine.services.leg import Leg
+from sipengine.services.routing import Diverted
 from sipengine.sip.flow import Flow
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class Call:
 
     __slots__ = (
         "anchor", "answered", "answered_by", "answered_device", "answered_leg", "call_id", "called", "callee_flow",
-        "callee_tag", "caller", "caller_device", "caller_flow", "caller_name", "caller_tag", "decision",
+        "callee_tag", "caller", "caller_device", "caller_flow", "caller_name", "caller_tag", "decision", "diverted",
         "domain", "ended", "hangup_by", "heard", "hidden", "id", "left", "legs", "owner", "parts",
         "quality", "reason", "result", "revision", "ringing", "rule", "session_interval", "silent", "started", "state", "status",
         "transferred_by", "whole",
@@ -43,6 +44,7 @@ class Call:
         self.ringing = self.answered = self.ended = 0.0
         self.status = 0
         self.decision: tuple[str, ...] = ()
+        self.diverted: tuple[Diverted, ...] = ()  # the forwards that it came by, first to last
         self.legs: list[Leg] = []
         self.answered_leg: Leg | None = None
         self.quality = ""  # what the media gateway measured, as JSON

@@ -11,6 +11,7 @@ class Leg:
         "contact",
         "device",
         "ended",
+        "phrase",
         "result",
         "ringing",
         "started",
@@ -27,4 +28,5 @@ class Leg:
         self.answered = 0.0
         self.ended = 0.0
         self.status = 0
+        self.phrase = ""  # in which words its phone refused; "" if it said nothing
         self.result = "trying"

@@ -63,11 +63,12 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Diverted:
-    """An extension that sent a call on: `cause` is 302 for always, 486 when busy, 408 when nobody
-    answered (RFC 4458 §2)."""
+    """An extension that sent a call on to `to`, as its setting says it: `cause` is 302 for always,
+    486 when busy, 408 when nobody answered (RFC 4458 §2)."""
 
     aor: str
     cause: int
+    to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,8 @@ class Decision:
     `kind` is RING (try `stage` and what it leads on to), REPLY_CONTACTS (302 with `contacts`),
     REPLY_REGISTERED (302 with what is registered for the destinations of `stage`), REPLY_STATUS
     (`status` and `reason`) or ANSWER (the telephone system answers itself, as `feature` says).
+    `why` is a clause for the caller's person where a status alone explains nothing; `diverted` are the
+    extensions that forward every call and led here.
     """
 
     kind: str
@@ -110,6 +113,8 @@ class Decision:
     follow_redirects: bool = False
     trace: tuple[str, ...] = ()
     feature: FeatureCode | None = None
+    why: str = ""
+    diverted: tuple[Diverted, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,10 +211,13 @@ class RoutingTable:
         self._steps += 1
         if self._steps > MAX_STEPS:
             trace.append(f"{MAX_STEPS} numbers were looked at, so {called} is left out.")
-            return Decision(REPLY_STATUS, status=482, reason="Loop Detected", trace=tuple(trace))
+            return _refused(482, f"more than {MAX_STEPS} forwards and rules lead there", trace)
         if called in seen or len(seen) > MAX_DEPTH:
-            trace.append(f"{called} has forwarded this call already, so it goes no further.")
-            return Decision(REPLY_STATUS, status=482, reason="Loop Detected", trace=tuple(trace))
+            if called in seen:
+                trace.append(f"{called} has forwarded this call already, so it goes no further.")
+                return _refused(482, f"it was forwarded in a circle, back to {called}", trace)
+            trace.append(f"{MAX_DEPTH} forwards have led to {called}, so the call goes no further.")
+            return _refused(482, f"it was forwarded more than {MAX_DEPTH} times", trace)
         found = self._match(called, domain)
         last = len(self._patterns) if found is None else found[2]
         for rule, _ in self._patterns[:last]:
@@ -226,7 +234,7 @@ class RoutingTable:
             if feature is not None:
                 trace.append(f"{called} is the {feature.name.lower()}.")
                 return Decision(ANSWER, feature=feature, trace=tuple(trace))
-            return Decision(REPLY_STATUS, status=404, reason="Not Found", trace=tuple(trace))
+            return _refused(404, f"there is no {called} here", trace)
         trace.append(f"Extension {called} is {extension.name or 'without a name'}.")
         return self._by_extension(extension, domain, (*seen, called), by, trace)
 
@@ -240,9 +248,10 @@ class RoutingTable:
     ) -> Decision:
         if extension.forward_always:
             trace.append(f"{extension.number} forwards every call to {extension.forward_always}.")
-            always = Diverted(extension.aor, 302)
-            onward = self._onward(extension.forward_always, domain, seen, (*by, always))
-            return replace(onward, trace=(*trace, *onward.trace))
+            always = Diverted(extension.aor, 302, extension.forward_always)
+            by = (*by, always)
+            onward = self._onward(extension.forward_always, domain, seen, by)
+            return replace(onward, trace=(*trace, *onward.trace), diverted=onward.diverted or by)
         me = Destination(aor=extension.aor, name=extension.name)
         mode = self.snapshot.domains.get(domain)
         if mode is not None and mode.mode == REDIRECT:
@@ -260,7 +269,7 @@ class RoutingTable:
             if to:
                 words = "when busy" if condition == BUSY else f"after {timeout} s without an answer"
                 trace.append(f"{extension.number} forwards to {to} {words}.")
-                sent_on = Diverted(extension.aor, 486 if condition == BUSY else 408)
+                sent_on = Diverted(extension.aor, 486 if condition == BUSY else 408, to)
                 onward = self._onward(to, domain, seen, (*by, sent_on))
                 trace += onward.trace
                 if onward.kind == RING and onward.stage is not None:
@@ -282,9 +291,10 @@ class RoutingTable:
         if rule.action == ACTION_REJECT:
             reason = rule.reason or reason_phrase(rule.status)
             trace.append(f"It rejects with {rule.status} {reason}.")
+            why = f"the rule turns such calls away with “{reason}” ({rule.status})"
             return Decision(
-                REPLY_STATUS, status=rule.status, reason=reason, rule=rule.name, trace=tuple(trace)
-            )
+                REPLY_STATUS, status=rule.status, reason=reason, rule=rule.name, trace=tuple(trace), why=why
+            )  # fmt: skip
         if rule.action == ACTION_REDIRECT:
             contacts = tuple(as_uri(target, domain) for target in targets)
             trace.append(f"It tells the caller to call {', '.join(contacts)}.")
@@ -293,10 +303,7 @@ class RoutingTable:
             trace.append("It tells the caller the registered contacts.")
             found = self._group(targets or (called,), domain, seen, trace)
             if not found:
-                trace.append("None of its targets exists.")
-                return Decision(
-                    REPLY_STATUS, status=404, reason="Not Found", rule=rule.name, trace=tuple(trace)
-                )
+                return _no_target(rule, trace)
             return Decision(
                 REPLY_REGISTERED,
                 stage=Stage(found, rule.timeout),
@@ -320,10 +327,7 @@ class RoutingTable:
                 stage = Stage(everyone, rule.timeout, diverted=by)
             trace.append(f"It rings {len(everyone)} targets together for {rule.timeout} s.")
         if stage is None:
-            trace.append("None of its targets exists.")
-            return Decision(
-                REPLY_STATUS, status=404, reason="Not Found", rule=rule.name, trace=tuple(trace)
-            )
+            return _no_target(rule, trace)
         return Decision(
             RING,
             stage=stage,
@@ -366,6 +370,18 @@ class RoutingTable:
                     f"Target {target} is no extension and no rule's number; it is left out."
                 )
         return tuple(found)
+
+
+def _refused(status: int, why: str, trace: list[str]) -> Decision:
+    phrase = reason_phrase(status)
+    return Decision(REPLY_STATUS, status=status, reason=phrase, trace=tuple(trace), why=why)
+
+
+def _no_target(rule: Rule, trace: list[str]) -> Decision:
+    """What becomes of a call whose rule leads to nobody."""
+    trace.append("None of its targets exists.")
+    missing = _refused(404, "none of the rule’s targets exists", trace)
+    return replace(missing, rule=rule.name)
 
 
 def to_outside(uri: str) -> Decision:

@@ -159,11 +159,12 @@ OUTCOMES = [
     (600, "busy", "callee", "was busy"),
     (603, "declined", "callee", "declined the call"),
     (607, "declined", "callee", "declined the call"),
-    (480, "no_answer", "callee", "did not answer"),
-    (408, "no_answer", "callee", "did not answer"),
-    (404, "failed", "callee", "404 Not Found"),
-    (488, "failed", "callee", "488 Not Acceptable Here"),
-    (500, "failed", "callee", "500 Server Internal Error"),
+    (480, "no_answer", "callee", "Bob (1002) was not available (480 No)"),
+    (408, "no_answer", "callee", "Bob (1002) was not available (408 No)"),
+    (404, "failed", "callee", "(404 No): it does not know the number it was called by"),
+    (487, "failed", "callee", "(487 No): it ended the call by itself"),
+    (488, "failed", "callee", "(488 No): it and the caller’s phone have no codec"),
+    (500, "failed", "callee", "The call failed: the phone of Bob (1002) refused the call (500 No"),
     (302, "redirected", "callee", "was told to call 1003 instead"),
 ]
 

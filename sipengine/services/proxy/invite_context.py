@@ -116,6 +116,8 @@ class InviteContext:
         while stage is not None:
             self._stage = stage
             self._timed_out = False
+            if stage.diverted and self.call is not None:
+                self.call.diverted = stage.diverted
             targets = self.proxy.targets(stage.destinations, now)
             if targets:
                 assert self._copies is not None
@@ -250,7 +252,8 @@ class InviteContext:
         """A final answer other than 2xx, or none at all (`data` empty)."""
         branch.due = 0.0
         completed = self._state == COMPLETED
-        self._leg_ended(branch, status, outcomes.leg_result(branch, status, completed), now)
+        if self.call is not None:
+            outcomes.leg_failed(self.call, branch, status, data, completed, now)
         if branch.given_up:
             return
         self._pending -= 1
@@ -369,7 +372,7 @@ class InviteContext:
             assert self._copies is not None
             message = self._copies.message
             data = reply(message, status, to_tag=self.proxy.local_tag(self._server.key))
-            why = outcomes.why_failed(self.call, status, self._unanswered, self.media_why)
+            why = outcomes.why_failed(status, self._unanswered, self.media_why)
         self._server.respond(status, data, now)
         if self.call is not None:
             result = "cancelled" if cancelled else outcomes.result_of(status)

@@ -12,6 +12,7 @@ from sipengine.services.challenger import Challenger
 from sipengine.services.gruu import to_one_phone
 from sipengine.services.messages.messaging import Messaging
 from sipengine.services.own_answers import OwnAnswers
+from sipengine.services.people import to_dial
 from sipengine.services.proxy.additions import Additions
 from sipengine.services.proxy.identity import (
     ASSERTED,
@@ -261,20 +262,17 @@ class NewRequests:
         self, message: Message, server: InviteServer, call: Call, decision: Decision, now: float
     ) -> None:
         """Be the redirect server (§8.3), or refuse."""
-        status, reason, why = decision.status, decision.reason, ""
+        status, reason, why = decision.status, decision.reason, decision.why
         extra: list[str] = []
+        call.diverted = decision.diverted
         if decision.kind == REPLY_CONTACTS:
             status, reason, extra = 302, "", contacts_of(decision.contacts)
-            why = ", ".join(decision.contacts)
+            why = ", ".join(to_dial(call, contact) for contact in decision.contacts)
         elif decision.kind == REPLY_REGISTERED:
             assert decision.stage is not None
             extra = registered_contacts(decision.stage.destinations, self._location, now)
             status, reason = (302, "") if extra else (480, "")
             why = "the registered phone" if extra else "no phone is registered there"
-        elif status == 404:
-            why = f"there is no {call.called} here"
-        elif decision.rule:
-            why = reason
         tag = self._answers.tag(message)
         phrase = reason.encode().decode("latin-1")  # UTF-8 on the wire (§7.2)
         self._layer.answers_itself(message, server.key)

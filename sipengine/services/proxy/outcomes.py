@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sipengine.services.call import Call
-from sipengine.services.explanation import number, person
+from sipengine.services.people import to_dial
 from sipengine.services.proxy.branch import Branch
 from sipengine.services.routing import ANY, BUSY, NO_ANSWER, Stage
 from sipengine.sip.address import parse_address, readable
@@ -11,12 +11,12 @@ from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.parser import parse
 
 
-def new_addresses(response: bytes) -> str:
+def new_addresses(call: Call, response: bytes) -> str:
     """The numbers that a 3xx tells the caller to call."""
     found = []
     for contact in parse(response).all("Contact")[:3]:
         try:
-            found.append(number(readable(parse_address(contact).uri_text)))
+            found.append(to_dial(call, readable(parse_address(contact).uri_text)))
         except RemoteProtocolError:
             continue  # it went back as it was: whether it is any use is for the caller to see
     return ", ".join(found) or "another address"
@@ -30,8 +30,6 @@ def result_of(status: int) -> str:
         return "declined"
     if status in (408, 480):
         return "no_answer"
-    if status == 487:
-        return "cancelled"
     return "redirected" if status < 400 else "failed"
 
 
@@ -40,6 +38,27 @@ def leg_result(branch: Branch, status: int, done: bool) -> str:
     if not branch.cancel_wanted:
         return result_of(status)
     return "elsewhere" if done else "no_answer" if branch.given_up else "cancelled"
+
+
+def leg_failed(
+    call: Call, branch: Branch, status: int, data: bytes, done: bool, now: float
+) -> None:
+    """A branch of `call` ended with `data`, the phone's own answer, or b"" without any."""
+    leg = branch.leg
+    if leg is not None:
+        leg.phrase = _phrase(data)
+        result = leg_result(branch, status, done)
+        if status == 487 and call.left:  # RFC 5407 §3.1.3: its caller ended it by BYE
+            result = "cancelled"
+        call.leg_ended(leg, status, result, now)
+
+
+def _phrase(response: bytes) -> str:
+    """The reason phrase of a response, short enough for a sentence; "" of no response."""
+    if not response:
+        return ""
+    line = response[: response.index(b"\r\n")][12:92].decode("utf-8", "replace")
+    return "".join(char for char in line if char.isprintable()).strip() or "without a reason"
 
 
 def condition_of(status: int) -> str:
@@ -76,28 +95,19 @@ def finish(call: Call, result: str, status: int, data: bytes, why: str, now: flo
     """Close the call's row after the final answer `data`, b"" for one of our own."""
     if status == 480 and not rang(call):
         result = "failed"
+    if status == 487 and call.left:
+        result = "cancelled"
     if result == "redirected":
-        why = new_addresses(data)
+        why = new_addresses(call, data)
     by = "caller" if result == "cancelled" else "callee" if data else "system"
     call.finish(result, status, by, now, why)
 
 
-def why_failed(call: Call | None, status: int, unanswered: str, media: str) -> str:
-    """A clause for an answer that is our own.
+def why_failed(status: int, unanswered: str, media: str) -> str:
+    """A clause for an answer that is our own, "" where what its phones did tells it.
 
     `unanswered` is one for servers that were not reached, `media` for media that were not carried.
     """
-    if call is None:
-        return ""
     if media and status in (488, 503):
         return f"its media could not be carried: {media}"
-    names = " and ".join(dict.fromkeys(person(call, leg.target) for leg in call.legs))
-    if status == 480 and not rang(call):
-        return f"{names or 'the called party'} has no phone registered"
-    if status in (408, 500) and unanswered:
-        return unanswered
-    if status == 500:
-        return f"the phone of {names} could not be reached"
-    if status == 408:
-        return f"the phone of {names} gave no sign of life"
-    return ""
+    return unanswered if status in (408, 500) else ""
