@@ -36,13 +36,13 @@ def explain(call: Call, why: str = "") -> str:
             return f"{text} The called party hung up."
         return f"{text} The call was closed because {why}." if why else text
     told = f"{text}. The caller" if call.diverted else f"{text} and"
+    if call.result == "redirected":
+        return f"{told} was told to call {why} instead."
     waited = duration(call.ended - call.started)
     if call.result == "cancelled":
         ringing = who_rang(call)
         told = f"{told} hung up after {waited}, before anyone answered"
         return f"{told}; {ringing}." if ringing else f"{told}."
-    if call.result == "redirected":
-        return f"{told} was told to call {why} instead."
     plainly = {
         "busy": "The called party was busy",
         "declined": "The called party declined the call",

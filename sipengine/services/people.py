@@ -20,15 +20,15 @@ def duration(seconds: float) -> str:
 
 def number(address: str) -> str:
     """What stands before the @ of an AOR; of a SIP URI the host too, which people must dial there."""
-    scheme, colon, rest = address.partition(":")
-    if colon and scheme.lower() in ("sip", "sips"):
+    if address[:4].lower() in ("sip:", "sips"):
+        rest = address.partition(":")[2]
         return rest.partition(";")[0].partition("?")[0] or address
     return address.partition("@")[0] or address
 
 
-def to_dial(call: Call, address: str) -> str:
-    """A number, an address or a URI as the caller would dial it: of the own domain the number alone."""
-    return number(address).removesuffix(f"@{call.domain}")
+def to_dial(address: str, domain: str) -> str:
+    """A number, an address or a URI as people of `domain` dial it: the number alone if it is theirs."""
+    return number(address).removesuffix(f"@{domain}")
 
 
 def person(call: Call, address: str) -> str:

@@ -22,6 +22,7 @@ from sipengine.api import (
     Rule,
 )
 from sipengine.services.feature_codes import FEATURE_CODES, FeatureCode
+from sipengine.services.people import to_dial
 from sipengine.services.rule_targets import as_uri, fill, split_target
 from sipengine.sip.status import reason_phrase
 
@@ -298,7 +299,10 @@ class RoutingTable:
         if rule.action == ACTION_REDIRECT:
             contacts = tuple(as_uri(target, domain) for target in targets)
             trace.append(f"It tells the caller to call {', '.join(contacts)}.")
-            return Decision(REPLY_CONTACTS, contacts=contacts, rule=rule.name, trace=tuple(trace))
+            why = ", ".join(to_dial(contact, domain) for contact in contacts)
+            return Decision(
+                REPLY_CONTACTS, contacts=contacts, rule=rule.name, trace=tuple(trace), why=why
+            )
         if rule.action == ACTION_REDIRECT_CONTACTS:
             trace.append("It tells the caller the registered contacts.")
             found = self._group(targets or (called,), domain, seen, trace)

@@ -133,6 +133,20 @@ class TestSeveral:
             "Bob (1002) did not answer within 10 s and Carol (1003) has no phone registered."
         )
 
+    def test_one_of_a_group_has_no_phone(self, world: World) -> None:
+        wire = world(rules=(TEAM,))
+        alice, bob = phone_of(wire, "1001"), phone_of(wire, "1002")
+        call = alice.call("1500")
+        bob.incoming().reject(486)
+        call.fails(486)
+        assert wire.row.reason.endswith(
+            "Bob (1002) was busy and Carol (1003) has no phone registered."
+        )
+        assert [(leg.target, leg.result) for leg in wire.row.legs] == [
+            (f"1002@{DOMAIN}", "busy"),
+            (f"1003@{DOMAIN}", "failed"),
+        ]
+
     def test_a_group_without_any_phone(self, world: World) -> None:
         wire = world(rules=(TEAM,))
         phone_of(wire, "1001").call("1500").fails(480)

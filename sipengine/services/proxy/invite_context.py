@@ -129,6 +129,8 @@ class InviteContext:
                 self.proxy.layer.timers.start(float(stage.timeout), now, self)
                 for target in targets:
                     self._ring(target, now)
+                if self.call is not None and len(stage.destinations) > 1:
+                    outcomes.note_absent(self.call, stage, targets, now)
                 return
             if self._waits(stage, now):
                 return

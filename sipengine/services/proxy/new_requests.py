@@ -12,7 +12,6 @@ from sipengine.services.challenger import Challenger
 from sipengine.services.gruu import to_one_phone
 from sipengine.services.messages.messaging import Messaging
 from sipengine.services.own_answers import OwnAnswers
-from sipengine.services.people import to_dial
 from sipengine.services.proxy.additions import Additions
 from sipengine.services.proxy.identity import (
     ASSERTED,
@@ -267,7 +266,6 @@ class NewRequests:
         call.diverted = decision.diverted
         if decision.kind == REPLY_CONTACTS:
             status, reason, extra = 302, "", contacts_of(decision.contacts)
-            why = ", ".join(to_dial(call, contact) for contact in decision.contacts)
         elif decision.kind == REPLY_REGISTERED:
             assert decision.stage is not None
             extra = registered_contacts(decision.stage.destinations, self._location, now)

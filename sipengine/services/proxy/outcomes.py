@@ -5,6 +5,7 @@ from __future__ import annotations
 from sipengine.services.call import Call
 from sipengine.services.people import to_dial
 from sipengine.services.proxy.branch import Branch
+from sipengine.services.proxy.targets import Target
 from sipengine.services.routing import ANY, BUSY, NO_ANSWER, Stage
 from sipengine.sip.address import parse_address, readable
 from sipengine.sip.errors import RemoteProtocolError
@@ -16,7 +17,7 @@ def new_addresses(call: Call, response: bytes) -> str:
     found = []
     for contact in parse(response).all("Contact")[:3]:
         try:
-            found.append(to_dial(call, readable(parse_address(contact).uri_text)))
+            found.append(to_dial(readable(parse_address(contact).uri_text), call.domain))
         except RemoteProtocolError:
             continue  # it went back as it was: whether it is any use is for the caller to see
     return ", ".join(found) or "another address"
@@ -84,6 +85,15 @@ def note_unreachable(call: Call, stage: Stage, now: float) -> None:
     for destination in stage.destinations:
         leg = call.leg_started(destination.aor or destination.uri, "", "", now)
         call.leg_ended(leg, 480, "failed", now)
+
+
+def note_absent(call: Call, stage: Stage, targets: list[Target], now: float) -> None:
+    """Have the log say who of a group that rings has no phone registered."""
+    called = {target.name for target in targets}
+    for destination in stage.destinations:
+        name = destination.aor or destination.uri
+        if name not in called:
+            call.leg_ended(call.leg_started(name, "", "", now), 480, "failed", now)
 
 
 def rang(call: Call) -> bool:
