@@ -43,6 +43,7 @@ from sipengine.services.proxy.forwarding import (
     pop_own_routes,
     split_response,
 )
+from sipengine.services.proxy.new_calls import NewCalls
 from sipengine.services.proxy.new_requests import NewRequests
 from sipengine.services.proxy.proxy import Proxy
 from sipengine.services.proxy.record_route import RecordRoute
@@ -62,6 +63,7 @@ from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
 from sipengine.sip.parser import parse
+from sipengine.sip.transaction.invite_client import InviteClient
 from sipengine.sip.transaction.invite_server import ACCEPTED
 from sipengine.sip.transaction.layer import TransactionLayer, old_style_branch, server_key
 from sipengine.sip.transaction.own_request import OwnInvite, OwnRequest
@@ -149,13 +151,10 @@ class Core:
         )
         self._new_requests = NewRequests(
             proxy=proxy,
-            calls=calls,
-            sessions=self._sessions,
+            new_calls=NewCalls(proxy, calls, self._sessions, self.agent.calls, answers),
             messaging=self._messaging,
-            own_calls=self.agent.calls,
             challenger=challenger,
             responsibility=responsibility,
-            answers=answers,
         )
         self.events = EventServer(
             proxy, calls, challenger, responsibility, self._new_facts, process
@@ -312,7 +311,7 @@ class Core:
             status = int(data[8:11])
             branch, rest = split_response(data)
             client = self._layer.clients.get(branch)
-            if client is not None and getattr(client, "cancelling", False) and is_for_cancel(rest):
+            if isinstance(client, InviteClient) and client.cancelling and is_for_cancel(rest):
                 client = self._layer.clients.get(branch + b"|CANCEL")
             elif status >= 300 and not isinstance(client, (OwnInvite, OwnRequest)):
                 parse(rest)  # the contexts look into failures
