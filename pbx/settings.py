@@ -64,7 +64,7 @@ INSTALLED_APPS = [
     "django_filters",
     "axes",
     "csp",
-    "django.contrib.admin.apps.SimpleAdminConfig",  # its pages are found by pbx.urls: only the web part pays
+    "webui.administration.apps.AdministrationConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -164,6 +164,7 @@ AXES_COOLOFF_TIME = 0.25
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
+AXES_ENABLE_ADMIN = False  # webui.dashboard.admin shows what an administrator needs of it
 AXES_LOCKOUT_CALLABLE = "webui.dashboard.views.account.locked_out"
 
 # The plain HTTP door must work too (a LAN with no certificate), so Secure is not set here:
@@ -209,6 +210,7 @@ LANGUAGE_CODE = "en"
 USE_TZ = True
 TIME_ZONE = "UTC"
 USE_I18N = False
+FORMAT_MODULE_PATH = "webui.formats"
 
 LOGGING: dict[str, Any] = {
     "version": 1,

@@ -26,12 +26,10 @@ class CallAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         "called",
         "answered_by",
         "result",
-        "sip_status",
         "seconds",
-        "hangup_by",
         "reason",
     )
-    list_filter = ("state", "result", "hangup_by", "started")
+    list_filter = ("state", "result", "started")
     search_fields = ("caller", "called", "answered_by", "rule")
     search_help_text = "Caller, called number, who answered or rule"
     ordering = ("-started", "-id")

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.db.models import Count, Exists, F, OuterRef, QuerySet
-from django.forms import ModelForm
+from django.forms import CheckboxSelectMultiple, ModelForm
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from pbx.directory import actions
 from pbx.directory.forms import ExtensionForm
 from pbx.directory.models import Credential, Device, Domain, Extension, Person
+
+_PERSON_LABELS: Final = {
+    "username": "User name",
+    "must_change_password": "Must choose a new password at the next log-in",
+    "is_active": "May log in",
+    "is_staff": "May open the administration",
+    "is_superuser": "May do everything",
+}
+_PERSON_HELP: Final = {
+    "username": "What this person types to log in: letters, digits and @ . + - _",
+    "must_change_password": "Right after you gave a password that you know, too.",
+    "is_active": "Take this away instead of deleting somebody who has left.",
+    "groups": "Operator opens the dashboard: live calls, call log, phones, routing.",
+    "is_staff": "Sees there only what the groups allow.",
+    "is_superuser": "All pages and all rights, whatever the groups say.",
+}
 
 
 @admin.register(Domain)
@@ -66,11 +86,50 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
 
     list_display = ("username", "first_name", "last_name", "email", "is_staff", "is_active")
     list_filter = ("is_superuser", "is_staff", "is_active", "groups")
+    filter_horizontal = ()
     search_fields = ("username", "first_name", "last_name", "email")
     fieldsets = (
-        *(UserAdmin.fieldsets or ()),
-        ("Password", {"fields": ("must_change_password",)}),
+        (None, {"fields": ("username", "password", "must_change_password")}),
+        ("Name", {"fields": ("first_name", "last_name", "email")}),
+        (
+            "What this person may do",
+            {"fields": ("is_active", "groups", "is_staff", "is_superuser")},
+        ),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
     )
+    # A person comes by name and password here; the rest is on the page that follows.
+    add_fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "username",
+                    "first_name",
+                    "last_name",
+                    "password1",
+                    "password2",
+                    "must_change_password",
+                )
+            },
+        ),
+    )
+
+    def get_form(
+        self, request: HttpRequest, obj: Person | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        wording = {"labels": _PERSON_LABELS, "help_texts": _PERSON_HELP}
+        return super().get_form(request, obj, change=change, **wording, **kwargs)
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """The few groups are ticked."""
+        if db_field.name == "groups":
+            kwargs["widget"] = CheckboxSelectMultiple()
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        initial.setdefault("must_change_password", True)
+        return initial
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Person | None = None
@@ -128,7 +187,7 @@ class ExtensionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return rows.annotate(password_set=Exists(usable))
 
     def get_fieldsets(self, request: HttpRequest, obj: Extension | None = None) -> Any:
-        address = ["number", "domain", "name", "person", "enabled"]
+        address = ["number", "name", "domain", "person", "enabled"]
         ringing = ["max_contacts", "ring_timeout"]
         forwards = [
             "forward_always",
@@ -164,11 +223,26 @@ class ExtensionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             password = actions.generate_password()
             self.message_user(
                 request,
-                f"The password of {obj.number} is {password} – it is shown only this once.",
+                format_html(
+                    "The password of {} is <code>{}</code> – it is shown only this once.",
+                    obj.number,
+                    password,
+                ),
                 messages.WARNING,
             )
         if password:
             actions.set_extension_password(obj, password)
+            self.message_user(request, _phone_settings(obj), messages.INFO)
+        elif not change:
+            self.message_user(
+                request,
+                format_html(
+                    'No phone can log in as {} yet: it has no password. <a href="{}">Give it one</a>.',
+                    obj.number,
+                    reverse("admin:directory_extension_change", args=[obj.pk]),
+                ),
+                messages.WARNING,
+            )
 
     @admin.display(description="password", boolean=True, ordering="password_set")
     def password_set(self, extension: Any) -> bool:
@@ -206,6 +280,19 @@ class DeviceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     ordering = ("name", "pk")
     raw_id_fields = ("extension",)
     empty_value_display = "–"
+
+
+def _phone_settings(extension: Extension) -> SafeString:
+    """What to enter into a phone of this extension, but for the password."""
+    environment = settings.ENVIRONMENT
+    return format_html(
+        "In the phone enter: server <code>{}</code>, port <code>{}</code> (UDP or TCP), domain "
+        "<code>{}</code>, user name <code>{}</code> and the password.",
+        environment.advertised_address,
+        environment.sip_port,
+        extension.domain.name,
+        extension.number,
+    )
 
 
 def _is_superuser(request: HttpRequest) -> bool:

@@ -34,8 +34,25 @@ class ExtensionForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Extension
         exclude = ()
+        labels: ClassVar = {
+            "max_contacts": "Phones at once",
+            "ring_timeout": "Ring for",
+            "forward_always": "Always",
+            "forward_busy": "When busy",
+            "forward_no_answer": "When nobody answers",
+            "forward_no_answer_after": "Nobody answers after",
+        }
         help_texts: ClassVar = {
+            "number": "What people dial to reach it, such as 214. Its phones log in with it, too.",
+            "name": "Whose or what it is, such as Mira Okafor or Reception.",
             "person": "Whose it is: who logs in as this person is this extension on the page My phone.",
+            "enabled": "Switched off, it can neither call nor be called.",
+            "max_contacts": "How many phones may be logged in for this number.",
+            "ring_timeout": "Seconds; then the call counts as not answered.",
+            "forward_always": "A number, an address (1001@pbx.example) or a SIP URI. Empty: the phones ring.",
+            "forward_busy": "Where calls go while its phones are busy. Empty: the caller hears that it is busy.",
+            "forward_no_answer": "Where calls go then. Empty: the caller hears that nobody answers.",
+            "forward_no_answer_after": "Seconds of ringing before the call goes there.",
         }
 
     def clean(self) -> dict[str, Any]:

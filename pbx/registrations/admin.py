@@ -13,7 +13,6 @@ class BindingAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = (
         "aor",
         "contact",
-        "received",
         "transport",
         "expires_at",
         "unreachable_since",

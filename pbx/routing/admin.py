@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import admin, messages
 from django.db.models import Max, QuerySet
@@ -20,6 +20,29 @@ class TargetInline(admin.TabularInline):  # type: ignore[type-arg]
     extra = 1
     fields = ("position", "destination")
     verbose_name_plural = "targets: numbers, addresses (1001@pbx.example) or SIP URIs, in order"
+
+
+_LABELS: Final = {
+    "position": "Order",
+    "called": "Called number",
+    "action": "What happens",
+    "strategy": "They ring",
+    "timeout": "Ring for",
+    "follow_redirects": "Follow a phone that points elsewhere",
+    "status": "SIP status",
+    "reason": "Words on the caller's phone",
+}
+_HELP: Final = {
+    "name": "Shown in the call log as the reason why a call went there.",
+    "position": "The rule with the lowest number is tried first; the first that matches decides.",
+    "enabled": "Switched off, the rule is passed over.",
+    "called": "A number (1999), numbers that begin alike (19*), all numbers (*) or a regular "
+    "expression (/^19(\\d\\d)$/).",
+    "timeout": "Seconds; one after the other, each target rings that long.",
+    "follow_redirects": "If a target answers with another address, ring that address.",
+    "status": "480: not available now. 486: busy. 603: declined.",
+    "reason": "Such as “Closed today”. Empty: the usual words for the status.",
+}
 
 
 @admin.register(Rule)
@@ -40,6 +63,21 @@ class RuleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         ("Ring the targets", {"fields": ("strategy", "timeout", "follow_redirects")}),
         ("Reject", {"fields": ("status", "reason")}),
     )
+
+    def get_form(
+        self, request: HttpRequest, obj: Rule | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        wording = {"labels": _LABELS, "help_texts": _HELP}
+        return super().get_form(request, obj, change=change, **wording, **kwargs)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """A domain is chosen here, and neither changed nor deleted by a slip."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and db_field.name == "domain":
+            wrapper: Any = field.widget
+            wrapper.can_change_related = wrapper.can_delete_related = False
+            wrapper.can_view_related = False
+        return field
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Rule]:
         return super().get_queryset(request).prefetch_related("targets")

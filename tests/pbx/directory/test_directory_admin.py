@@ -124,7 +124,7 @@ def test_typed_password_is_stored_as_hashes_and_never_shown(
 def test_generated_password_is_shown_once(as_alice: Client, domain: Domain) -> None:
     fields = form(domain, number="1001", generate="on")
     response = as_alice.post(reverse(ADD_EXTENSION), fields, follow=True)
-    shown = re.search(r"password of 1001 is (\w+)", response.content.decode())
+    shown = re.search(r"password of 1001 is <code>(\w+)</code>", response.content.decode())
     assert shown is not None
     expected = hash_password("1001", "pbx.example", shown[1])
     assert Credential.objects.get().ha1_sha256 == expected.ha1_sha256
