@@ -62,6 +62,13 @@ def test_somebody_without_the_right_sees_no_list_of_it(bob: Person) -> None:
 
 
 @pytest.mark.usefixtures("plain_static")
+def test_who_has_no_right_to_it_is_told_so(charlie: Person) -> None:
+    answer = client(charlie).get("/admin/calls/call/", follow=True)
+    assert answer.status_code == 403
+    assert "Your account may not do this." in answer.content.decode()
+
+
+@pytest.mark.usefixtures("plain_static")
 def test_an_empty_list_says_so_and_leads_on(alice: Person) -> None:
     as_alice = client(alice)
     assert "There is nothing here now." in as_alice.get("/admin/calls/call/").content.decode()

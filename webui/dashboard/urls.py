@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from django.contrib.auth.views import LogoutView
 from django.urls import path
-from django.views.generic import RedirectView
 
 from webui.dashboard.views import account, calls, extensions, guard, live, phones, rules, system
 
@@ -26,5 +25,5 @@ urlpatterns = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("password/", account.ChangePassword.as_view(), name="password"),
     # One door only: the lock-out and the look of /login/ hold for the admin too.
-    path("admin/login/", RedirectView.as_view(pattern_name="login", query_string=True)),
+    path("admin/login/", account.administration_door),
 ]

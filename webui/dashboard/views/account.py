@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.views import LoginView, PasswordChangeView
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.views import LoginView, PasswordChangeView, redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
 
 from webui.dashboard.forms import LogInForm, NewPasswordForm
 
@@ -25,6 +28,18 @@ class ChangePassword(PasswordChangeView):
     template_name = "dashboard/password.html"
     form_class = NewPasswordForm
     success_url = reverse_lazy("live")
+
+
+@require_safe
+@never_cache
+def administration_door(request: HttpRequest) -> HttpResponse:
+    """Where the admin sends whom it does not let in: strangers log in, others have no right to it.
+
+    Sending somebody who is logged in to the log-in would lead back here, over and over.
+    """
+    if request.user.is_authenticated:
+        return render(request, "403.html", status=403)
+    return redirect_to_login(request.GET.get(REDIRECT_FIELD_NAME, "/"), reverse("login"))
 
 
 def locked_out(
