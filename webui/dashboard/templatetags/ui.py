@@ -16,6 +16,7 @@ from webui.dashboard.states import State
 
 register = template.Library()
 
+_ONE_LINE: Final = 24  # characters: what a column of a narrow card holds
 _THEMES: Final = ("light", "dark", "auto")
 
 
@@ -100,3 +101,9 @@ def when(moment: dt.datetime, now: dt.datetime) -> str:
         return f"{local:%H:%M:%S}"
     day = f"{local.day} {local:%b}"
     return f"{day} {local:%H:%M}" if local.year == now.year else f"{day} {local:%Y %H:%M}"
+
+
+@register.filter
+def wrapping(text: object) -> str:
+    """The class of a name or number that does not fit into one line; nothing for the usual ones."""
+    return " wrap-anywhere" if len(str(text)) > _ONE_LINE else ""
