@@ -24,7 +24,7 @@ from sipengine.api import ConfigSnapshot, Domain, Extension, Rule
 from sipengine.services.core import Core
 from sipengine.services.ports import Asker
 from sipengine.sip.flow import Flow
-from sipengine.sip.next_hop import Located, NextHop, Place
+from sipengine.sip.next_hop import Located, NextHop, Server
 
 DOMAIN = "bench.test"
 SERVER = ("127.0.0.1", 5150)
@@ -56,10 +56,10 @@ class Flows:
 
     def locate(self, hop: NextHop, seed: str, asker: Asker) -> None:
         """Every name has one server, which is known at once."""
-        asker.on_located(Located((Place(hop.usual_transport, "203.0.113.5", 5060),)), 1000.0)
+        asker.on_located(Located((Server(hop.usual_transport, "203.0.113.5", 5060),)), 1000.0)
 
-    def flow_at(self, place: Place) -> Flow:
-        return self.flow_to(place.transport, place.host, place.port)
+    def flow_at(self, server: Server) -> Flow:
+        return self.flow_to(server.transport, server.host, server.port)
 
     def close(self, flow: Flow) -> None:
         flow.open = False

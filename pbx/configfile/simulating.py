@@ -55,13 +55,13 @@ def as_json(caller: str, called: str, at: datetime, decision: Decision) -> dict[
         "feature": decision.feature.name if decision.feature is not None else "",
         "follow_redirects": decision.follow_redirects,
         "stages": _stages(decision.stage),
-        "trace": list(decision.trace),
+        "trace": list(decision.steps),
     }
 
 
 def tell(decision: Decision) -> Iterator[str]:
     """Yield every rule that was tried, then what happens."""
-    yield from decision.trace
+    yield from decision.steps
     if decision.kind == REPLY_STATUS:
         yield f"The caller gets {decision.status} {decision.reason}."
     elif decision.kind == REPLY_CONTACTS:

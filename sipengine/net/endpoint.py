@@ -31,7 +31,7 @@ from sipengine.services.overload import Admission
 from sipengine.services.ports import Asker
 from sipengine.services.traces import Traces
 from sipengine.sip.flow import Flow
-from sipengine.sip.next_hop import NextHop, Place
+from sipengine.sip.next_hop import NextHop, Server
 from sipengine.sip.via import DEFAULT_PORTS
 
 GRAIN_S: Final = 0.05
@@ -176,10 +176,10 @@ class Endpoint:
     def locate(self, hop: NextHop, seed: str, asker: Asker) -> None:
         self._resolver.locate(hop, seed, asker)
 
-    def flow_at(self, place: Place) -> NetFlow:
-        if place.transport == "TLS" and place.name:
-            return self.connections.flow("TLS", place.name, place.port, place.host)
-        return self.flow_to(place.transport, place.host, place.port)
+    def flow_at(self, server: Server) -> NetFlow:
+        if server.transport == "TLS" and server.name:
+            return self.connections.flow("TLS", server.name, server.port, server.host)
+        return self.flow_to(server.transport, server.host, server.port)
 
     def stream_beside(self, flow: Flow) -> NetFlow:
         stream = self.connections.flow("TCP", *flow.remote)

@@ -71,7 +71,7 @@ class Resolver:
             tell(located)
 
         def tell(located: Located) -> None:
-            if not located.places:
+            if not located.servers:
                 self.failures += 1
             now = monotonic()
             try:

@@ -32,7 +32,6 @@ from sipengine.services.messages.messaging import Messaging
 from sipengine.services.overload import Admission
 from sipengine.services.own_addresses import OwnAddresses
 from sipengine.services.own_answers import OwnAnswers
-from sipengine.services.own_requests import Held, OwnRequests
 from sipengine.services.page_phones import PagePhones
 from sipengine.services.ports import Flows, Media, MediaPlane, NoMedia
 from sipengine.services.proxy.cancelling import receive_cancel
@@ -52,6 +51,7 @@ from sipengine.services.proxy.validation import Validation
 from sipengine.services.quick_refusal import is_acknowledgement
 from sipengine.services.registrar import Registrar
 from sipengine.services.reply_path import reply_path
+from sipengine.services.requests_to_server import Held, RequestsToServer
 from sipengine.services.responsibility import Responsibility
 from sipengine.services.routing import RoutingTable
 from sipengine.services.this_process import ThisProcess
@@ -141,7 +141,7 @@ class Core:
             tag_prefix=process.tag_prefix,
         )
         self._messaging = Messaging(proxy, answers, self._held, self._new_facts, process)
-        self._own = OwnRequests(
+        self._to_server = RequestsToServer(
             answers, challenger, registrar, self._messaging, self.out, self._held, offset, guard
         )
         self._sessions = SessionTimers(layer.timers)
@@ -387,7 +387,7 @@ class Core:
         user = uri.user and method != "REGISTER"  # §10.2 wants none there, some phones write one
         domain = "" if user else self._responsibility.domain_of(uri.host, uri.port)
         if domain:
-            self._own.receive(message, flow, reply_flow, domain, now)
+            self._to_server.receive(message, flow, reply_flow, domain, now)
             return
         if method in METHODS and self.events.receive(message, flow, reply_flow, key, now):
             return

@@ -12,8 +12,8 @@ from sipengine.services.events.notifier import Notifier
 from sipengine.services.location import Location
 from sipengine.services.messages.messaging import Messaging
 from sipengine.services.own_answers import OwnAnswers
-from sipengine.services.own_requests import Held
 from sipengine.services.replies import reply
+from sipengine.services.requests_to_server import Held
 from sipengine.sip.flow import Flow
 
 _NOT_STORED: Final = ["Retry-After: 30"]

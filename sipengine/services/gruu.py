@@ -150,7 +150,7 @@ def to_one_phone(extension: Extension, instance: str) -> Decision:
     said = (
         f"The address is that of one phone of {extension.number} (a GRUU), so that one alone rings."
     )
-    return Decision(RING, stage=Stage((phone,), extension.ring_timeout), trace=(said,))
+    return Decision(RING, stage=Stage((phone,), extension.ring_timeout), steps=(said,))
 
 
 def same_instance(one: str, other: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from sipengine.sip.flow import Flow
-from sipengine.sip.next_hop import Located, NextHop, Place
+from sipengine.sip.next_hop import Located, NextHop, Server
 from sipengine.sip.sdp.answering import Agreed
 
 
@@ -45,8 +45,8 @@ class Flows(Protocol):
         """
         ...
 
-    def flow_at(self, place: Place) -> Flow:
-        """As `flow_to`, for a server that `locate` found; over TLS it must prove to be `place.name`."""
+    def flow_at(self, server: Server) -> Flow:
+        """As `flow_to`, for a server that `locate` found; over TLS it must prove to be `server.name`."""
         ...
 
     def stream_beside(self, flow: Flow) -> Flow:

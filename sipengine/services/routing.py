@@ -96,7 +96,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What happens to a call. `trace` tells every rule that was looked at, one sentence each.
+    """What happens to a call. `steps` tells every rule that was looked at, one sentence each.
 
     `kind` is RING (try `stage` and what it leads on to), REPLY_CONTACTS (302 with `contacts`),
     REPLY_REGISTERED (302 with what is registered for the destinations of `stage`), REPLY_STATUS
@@ -112,7 +112,7 @@ class Decision:
     reason: str = ""
     rule: str = ""
     follow_redirects: bool = False
-    trace: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
     feature: FeatureCode | None = None
     why: str = ""
     diverted: tuple[Diverted, ...] = ()
@@ -187,7 +187,7 @@ class RoutingTable:
         if decision is None:
             self._steps = 0
             decision = self._decide(called, domain, ())
-            self._remembered += len(decision.trace) + 1
+            self._remembered += len(decision.steps) + 1
             if self._remembered <= MAX_MEMO:
                 self._memo[key] = decision
         return decision
@@ -208,36 +208,36 @@ class RoutingTable:
         self, called: str, domain: str, seen: tuple[str, ...], by: tuple[Diverted, ...] = ()
     ) -> Decision:
         """`seen` are the numbers that this call came by already, `by` those that forwarded it."""
-        trace = [] if seen else list(self._broken)
+        steps = [] if seen else list(self._broken)
         self._steps += 1
         if self._steps > MAX_STEPS:
-            trace.append(f"{MAX_STEPS} numbers were looked at, so {called} is left out.")
-            return _refused(482, f"more than {MAX_STEPS} forwards and rules lead there", trace)
+            steps.append(f"{MAX_STEPS} numbers were looked at, so {called} is left out.")
+            return _refused(482, f"more than {MAX_STEPS} forwards and rules lead there", steps)
         if called in seen or len(seen) > MAX_DEPTH:
             if called in seen:
-                trace.append(f"{called} has forwarded this call already, so it goes no further.")
-                return _refused(482, f"it was forwarded in a circle, back to {called}", trace)
-            trace.append(f"{MAX_DEPTH} forwards have led to {called}, so the call goes no further.")
-            return _refused(482, f"it was forwarded more than {MAX_DEPTH} times", trace)
+                steps.append(f"{called} has forwarded this call already, so it goes no further.")
+                return _refused(482, f"it was forwarded in a circle, back to {called}", steps)
+            steps.append(f"{MAX_DEPTH} forwards have led to {called}, so the call goes no further.")
+            return _refused(482, f"it was forwarded more than {MAX_DEPTH} times", steps)
         found = self._match(called, domain)
         last = len(self._patterns) if found is None else found[2]
         for rule, _ in self._patterns[:last]:
             if rule.domain == domain:
-                trace.append(f"Rule “{rule.name}” ({rule.called}) does not match {called}.")
+                steps.append(f"Rule “{rule.name}” ({rule.called}) does not match {called}.")
         if found is not None:
             rule, groups, _ = found
-            trace.append(f"Rule “{rule.name}” ({rule.called}) matches {called}.")
-            return self._by_rule(rule, groups, called, domain, (*seen, called), by, trace)
+            steps.append(f"Rule “{rule.name}” ({rule.called}) matches {called}.")
+            return self._by_rule(rule, groups, called, domain, (*seen, called), by, steps)
         extension = self.snapshot.extensions.get(f"{called}@{domain}")
         if extension is None:
-            trace.append(f"No extension {called} at {domain}.")
+            steps.append(f"No extension {called} at {domain}.")
             feature = FEATURE_CODES.get(called)
             if feature is not None:
-                trace.append(f"{called} is the {feature.name.lower()}.")
-                return Decision(ANSWER, feature=feature, trace=tuple(trace))
-            return _refused(404, f"there is no {called} here", trace)
-        trace.append(f"Extension {called} is {extension.name or 'without a name'}.")
-        return self._by_extension(extension, domain, (*seen, called), by, trace)
+                steps.append(f"{called} is the {feature.name.lower()}.")
+                return Decision(ANSWER, feature=feature, steps=tuple(steps))
+            return _refused(404, f"there is no {called} here", steps)
+        steps.append(f"Extension {called} is {extension.name or 'without a name'}.")
+        return self._by_extension(extension, domain, (*seen, called), by, steps)
 
     def _by_extension(
         self,
@@ -245,20 +245,20 @@ class RoutingTable:
         domain: str,
         seen: tuple[str, ...],
         by: tuple[Diverted, ...],
-        trace: list[str],
+        steps: list[str],
     ) -> Decision:
         if extension.forward_always:
-            trace.append(f"{extension.number} forwards every call to {extension.forward_always}.")
+            steps.append(f"{extension.number} forwards every call to {extension.forward_always}.")
             always = Diverted(extension.aor, 302, extension.forward_always)
             by = (*by, always)
             onward = self._onward(extension.forward_always, domain, seen, by)
-            return replace(onward, trace=(*trace, *onward.trace), diverted=onward.diverted or by)
+            return replace(onward, steps=(*steps, *onward.steps), diverted=onward.diverted or by)
         me = Destination(aor=extension.aor, name=extension.name)
         mode = self.snapshot.domains.get(domain)
         if mode is not None and mode.mode == REDIRECT:
-            trace.append(f"{domain} tells callers where to go instead of relaying.")
+            steps.append(f"{domain} tells callers where to go instead of relaying.")
             stage = Stage((me,), extension.ring_timeout, diverted=by)
-            return Decision(REPLY_REGISTERED, stage=stage, trace=tuple(trace))
+            return Decision(REPLY_REGISTERED, stage=stage, steps=tuple(steps))
         timeout = extension.ring_timeout
         if extension.forward_no_answer:
             timeout = min(timeout, extension.forward_no_answer_after)
@@ -269,14 +269,14 @@ class RoutingTable:
         ):
             if to:
                 words = "when busy" if condition == BUSY else f"after {timeout} s without an answer"
-                trace.append(f"{extension.number} forwards to {to} {words}.")
+                steps.append(f"{extension.number} forwards to {to} {words}.")
                 sent_on = Diverted(extension.aor, 486 if condition == BUSY else 408, to)
                 onward = self._onward(to, domain, seen, (*by, sent_on))
-                trace += onward.trace
+                steps += onward.steps
                 if onward.kind == RING and onward.stage is not None:
                     onward_stages.append((condition, onward.stage))
         stage = Stage((me,), timeout, tuple(onward_stages), by)
-        return Decision(RING, stage=stage, trace=tuple(trace))
+        return Decision(RING, stage=stage, steps=tuple(steps))
 
     def _by_rule(
         self,
@@ -286,58 +286,58 @@ class RoutingTable:
         domain: str,
         seen: tuple[str, ...],
         by: tuple[Diverted, ...],
-        trace: list[str],
+        steps: list[str],
     ) -> Decision:
         targets = tuple(fill(target, groups) for target in rule.targets)
         if rule.action == ACTION_REJECT:
             reason = rule.reason or reason_phrase(rule.status)
-            trace.append(f"It rejects with {rule.status} {reason}.")
+            steps.append(f"It rejects with {rule.status} {reason}.")
             why = f"the rule turns such calls away with “{reason}” ({rule.status})"
             return Decision(
-                REPLY_STATUS, status=rule.status, reason=reason, rule=rule.name, trace=tuple(trace), why=why
+                REPLY_STATUS, status=rule.status, reason=reason, rule=rule.name, steps=tuple(steps), why=why
             )  # fmt: skip
         if rule.action == ACTION_REDIRECT:
             contacts = tuple(as_uri(target, domain) for target in targets)
-            trace.append(f"It tells the caller to call {', '.join(contacts)}.")
+            steps.append(f"It tells the caller to call {', '.join(contacts)}.")
             why = ", ".join(to_dial(contact, domain) for contact in contacts)
             return Decision(
-                REPLY_CONTACTS, contacts=contacts, rule=rule.name, trace=tuple(trace), why=why
+                REPLY_CONTACTS, contacts=contacts, rule=rule.name, steps=tuple(steps), why=why
             )
         if rule.action == ACTION_REDIRECT_CONTACTS:
-            trace.append("It tells the caller the registered contacts.")
-            found = self._group(targets or (called,), domain, seen, trace)
+            steps.append("It tells the caller the registered contacts.")
+            found = self._group(targets or (called,), domain, seen, steps)
             if not found:
-                return _no_target(rule, trace)
+                return _no_target(rule, steps)
             return Decision(
                 REPLY_REGISTERED,
                 stage=Stage(found, rule.timeout),
                 rule=rule.name,
-                trace=tuple(trace),
+                steps=tuple(steps),
             )
         assert rule.action == ACTION_FORWARD, rule.action
         stage: Stage | None = None
         if rule.strategy == SEQUENTIAL:
-            groups_of = [self._group((target,), domain, seen, trace) for target in targets]
+            groups_of = [self._group((target,), domain, seen, steps) for target in targets]
             count = 0
             for destinations in reversed(groups_of):
                 if destinations:
                     onward = ((ANY, stage),) if stage else ()
                     stage = Stage(destinations, rule.timeout, onward, by)
                     count += 1
-            trace.append(f"It rings {count} targets one after the other, {rule.timeout} s each.")
+            steps.append(f"It rings {count} targets one after the other, {rule.timeout} s each.")
         else:
-            everyone = self._group(targets, domain, seen, trace)
+            everyone = self._group(targets, domain, seen, steps)
             if everyone:
                 stage = Stage(everyone, rule.timeout, diverted=by)
-            trace.append(f"It rings {len(everyone)} targets together for {rule.timeout} s.")
+            steps.append(f"It rings {len(everyone)} targets together for {rule.timeout} s.")
         if stage is None:
-            return _no_target(rule, trace)
+            return _no_target(rule, steps)
         return Decision(
             RING,
             stage=stage,
             rule=rule.name,
             follow_redirects=rule.follow_redirects,
-            trace=tuple(trace),
+            steps=tuple(steps),
         )
 
     def _onward(
@@ -351,7 +351,7 @@ class RoutingTable:
         return self._decide(number, domain, seen, by)
 
     def _group(
-        self, targets: tuple[str, ...], domain: str, seen: tuple[str, ...], trace: list[str]
+        self, targets: tuple[str, ...], domain: str, seen: tuple[str, ...], steps: list[str]
     ) -> tuple[Destination, ...]:
         """What a rule's targets stand for, each once. The forwards of members are not followed."""
         found: dict[Destination, None] = {}
@@ -364,27 +364,27 @@ class RoutingTable:
                 found[Destination(aor=extension.aor, name=extension.name)] = None
             elif self._match(number, domain) is not None:
                 onward = self._decide(number, domain, seen)
-                trace += onward.trace
+                steps += onward.steps
                 stage = onward.stage
                 while stage is not None:  # a group in a group rings with it
                     found.update(dict.fromkeys(stage.destinations))
                     stage = stage.onward[0][1] if stage.onward else None
             else:
-                trace.append(
+                steps.append(
                     f"Target {target} is no extension and no rule's number; it is left out."
                 )
         return tuple(found)
 
 
-def _refused(status: int, why: str, trace: list[str]) -> Decision:
+def _refused(status: int, why: str, steps: list[str]) -> Decision:
     phrase = reason_phrase(status)
-    return Decision(REPLY_STATUS, status=status, reason=phrase, trace=tuple(trace), why=why)
+    return Decision(REPLY_STATUS, status=status, reason=phrase, steps=tuple(steps), why=why)
 
 
-def _no_target(rule: Rule, trace: list[str]) -> Decision:
+def _no_target(rule: Rule, steps: list[str]) -> Decision:
     """What becomes of a call whose rule leads to nobody."""
-    trace.append("None of its targets exists.")
-    missing = _refused(404, "none of the rule’s targets exists", trace)
+    steps.append("None of its targets exists.")
+    missing = _refused(404, "none of the rule’s targets exists", steps)
     return replace(missing, rule=rule.name)
 
 
@@ -392,5 +392,5 @@ def to_outside(uri: str) -> Decision:
     """The decision for a URI of somebody else's domain, called by one of our own users."""
     stage = Stage((Destination(uri=uri),), OUTSIDE_TIMEOUT)
     return Decision(
-        RING, stage=stage, trace=(f"{uri} is outside, so the call goes straight there.",)
+        RING, stage=stage, steps=(f"{uri} is outside, so the call goes straight there.",)
     )

@@ -67,8 +67,8 @@ class _Watched:
         self._flows.locate(self._hop, "", self)
 
     def on_located(self, located: Located, now: float) -> None:
-        if located.places:
-            self._layer.out.append((self._flows.flow_at(located.places[0]), self._response))
+        if located.servers:
+            self._layer.out.append((self._flows.flow_at(located.servers[0]), self._response))
 
     def on_timer(self, now: float) -> None:
         self._let_go()

@@ -10,7 +10,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sipengine.sip.next_hop import Located, NextHop, Place, is_numeric
+from sipengine.sip.next_hop import Located, NextHop, Server, is_numeric
 from sipengine.sip.server_records import (
     LABELS,
     Dice,
@@ -31,7 +31,7 @@ MAX_TARGETS: Final = 16
 """SRV targets whose addresses are asked for: no domain lists more, and each costs questions."""
 MAX_ADDRESSES: Final = 8
 """Addresses of one name and family."""
-MAX_PLACES: Final = 12
+MAX_SERVERS: Final = 12
 """Servers that one request may try; a caller gives up long before."""
 
 
@@ -100,7 +100,7 @@ def _addresses(hop: NextHop, candidates: list[_Candidate], kinds: Sequence[str])
     questions = [Question(name, kind) for name in names for kind in kinds]
     answers = (yield questions) if questions else []
     known = dict(zip(questions, answers, strict=True))
-    places: dict[Place, None] = {}
+    servers: dict[Server, None] = {}
     for transport, name, port in candidates:
         if is_numeric(name):
             addresses = [name]
@@ -108,9 +108,9 @@ def _addresses(hop: NextHop, candidates: list[_Candidate], kinds: Sequence[str])
             lists = [known[Question(name, kind)].addresses[:MAX_ADDRESSES] for kind in kinds]
             addresses = interleaved(lists[0], lists[1] if len(lists) > 1 else ())
         for address in addresses:
-            places[Place(transport, address, port, hop.host)] = None
-    if places:
-        return Located(tuple(places)[:MAX_PLACES])
+            servers[Server(transport, address, port, hop.host)] = None
+    if servers:
+        return Located(tuple(servers)[:MAX_SERVERS])
     if any(answer.failed for answer in answers):
         return Located((), f"the name {hop.host} could not be looked up, no name server answered")
     return Located((), f"the name {hop.host} could not be found")

@@ -33,7 +33,7 @@ class NextHop:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Server:
     """One server: transport, numeric address, port. `name` is what its certificate must say (RFC 5922 §7.3)."""
 
     transport: str
@@ -46,7 +46,7 @@ class Place:
 class Located:
     """The servers of a next hop in the order in which to try them, or none and `why` (a clause)."""
 
-    places: tuple[Place, ...]
+    servers: tuple[Server, ...]
     why: str = ""
 
 

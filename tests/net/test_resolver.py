@@ -85,8 +85,8 @@ class Rig:
     async def located(self, uri: str) -> Located:
         return await asyncio.wait_for(self.ask(uri).told, 8)
 
-    async def places(self, uri: str) -> list[str]:
-        return [f"{p.transport} {p.host} {p.port}" for p in (await self.located(uri)).places]
+    async def servers(self, uri: str) -> list[str]:
+        return [f"{p.transport} {p.host} {p.port}" for p in (await self.located(uri)).servers]
 
     async def address(self, host: str) -> str:
         told: asyncio.Future[str] = self.loop.create_future()
@@ -124,7 +124,7 @@ async def test_3263_4_1_naptr_srv_and_address_from_a_real_server(
     rig: MakeRig, names: DnsServer
 ) -> None:
     mine = rig()
-    assert await mine.places("sip:other.test") == [
+    assert await mine.servers("sip:other.test") == [
         "TCP 192.0.2.1 5070",
         "UDP 192.0.2.1 5060",
         "UDP 192.0.2.2 5060",
@@ -136,20 +136,20 @@ async def test_3263_4_1_naptr_srv_and_address_from_a_real_server(
 
 
 async def test_7984_4_both_families_from_a_real_server(rig: MakeRig) -> None:
-    assert await rig(families=BOTH).places("sip:one.other.test:5080") == [
+    assert await rig(families=BOTH).servers("sip:one.other.test:5080") == [
         "UDP 2001:db8::1 5080",
         "UDP 192.0.2.1 5080",
     ]
 
 
 async def test_an_alias_is_followed(rig: MakeRig) -> None:
-    assert await rig().places("sip:www.other.test:5080") == ["UDP 192.0.2.1 5080"]
+    assert await rig().servers("sip:www.other.test:5080") == ["UDP 192.0.2.1 5080"]
 
 
 async def test_a_long_answer_comes_by_tcp(rig: MakeRig, names: DnsServer) -> None:
     many = [f"_sip._udp.big.test SRV {n} 1 5060 host-number-{n}.in.big.test." for n in range(60)]
     names.zone(*many, *(f"host-number-{n}.in.big.test A 192.0.2.{n}" for n in range(60)))
-    tried = await rig().places("sip:big.test;transport=udp")
+    tried = await rig().servers("sip:big.test;transport=udp")
     assert tried[:2] == ["UDP 192.0.2.0 5060", "UDP 192.0.2.1 5060"]
     assert ("_sip._udp.big.test", "SRV", "tcp") in names.asked
 
@@ -158,9 +158,9 @@ async def test_answers_are_remembered_for_as_long_as_they_hold(
     rig: MakeRig, names: DnsServer
 ) -> None:
     mine = rig()
-    await mine.places("sip:other.test")
+    await mine.servers("sip:other.test")
     asked = len(names.asked)
-    await mine.places("sip:other.test")
+    await mine.servers("sip:other.test")
     assert len(names.asked) == asked
 
 
@@ -179,7 +179,7 @@ async def test_many_who_want_the_same_name_ask_once(rig: MakeRig, names: DnsServ
     mine = rig()
     every = [mine.ask("sip:other.test", f"call-{n}") for n in range(50)]
     for asking in every:
-        assert (await asyncio.wait_for(asking.told, 8)).places
+        assert (await asyncio.wait_for(asking.told, 8)).servers
         assert asking.times == 1
     assert len(names.asked) == 5, names.asked
 
@@ -190,11 +190,11 @@ async def test_a_slow_name_holds_no_other_up(rig: MakeRig, names: DnsServer) -> 
     mine = rig()
     slow = mine.ask("sip:slow.test:5060")
     begun = monotonic()
-    assert await mine.places("sip:quick.test:5060") == ["UDP 192.0.2.3 5060"]
+    assert await mine.servers("sip:quick.test:5060") == ["UDP 192.0.2.3 5060"]
     assert monotonic() - begun < 0.7
     assert not slow.times
     names.slow["slow.test"].set()
-    assert (await asyncio.wait_for(slow.told, 8)).places[0].host == "192.0.2.4"
+    assert (await asyncio.wait_for(slow.told, 8)).servers[0].host == "192.0.2.4"
 
 
 @pytest.mark.parametrize("how", ["silent", "servfail", "closed"])
@@ -224,7 +224,7 @@ async def test_the_second_name_server_answers_where_the_first_is_silent(
     with DnsServer() as dead:
         dead.silent = True
         mine = Rig(Dns((dead.address, names.address)), tmp_path / "hosts")
-        assert await mine.places("sip:two.other.test:5060") == ["UDP 192.0.2.2 5060"]
+        assert await mine.servers("sip:two.other.test:5060") == ["UDP 192.0.2.2 5060"]
         assert dead.asked
 
 
@@ -233,7 +233,7 @@ async def test_a_whole_search_has_an_end(rig: MakeRig, names: DnsServer) -> None
     mine = rig()
     begun = monotonic()
     found = await mine.located("sip:other.test")
-    assert not found.places
+    assert not found.servers
     assert monotonic() - begun < 7.5
 
 
@@ -260,8 +260,8 @@ async def test_etc_hosts_settles_a_name_without_any_question(
         "# mine\n192.0.2.77  other.test pbx2 # two names\n::1 pbx2\nnonsense x\n192.0.2.78 other.test\n"
     )
     mine = rig(families=BOTH)
-    assert await mine.places("sip:other.test") == ["UDP 192.0.2.77 5060", "UDP 192.0.2.78 5060"]
-    assert await mine.places("sip:pbx2;transport=tcp") == ["TCP ::1 5060", "TCP 192.0.2.77 5060"]
+    assert await mine.servers("sip:other.test") == ["UDP 192.0.2.77 5060", "UDP 192.0.2.78 5060"]
+    assert await mine.servers("sip:pbx2;transport=tcp") == ["TCP ::1 5060", "TCP 192.0.2.77 5060"]
     assert await mine.address("OTHER.test") == "192.0.2.77"
     assert names.asked == []
 

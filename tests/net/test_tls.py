@@ -15,7 +15,7 @@ import pytest
 
 from sipengine.net.certificates import Certificates
 from sipengine.net.limits import Limits
-from sipengine.sip.next_hop import Place
+from sipengine.sip.next_hop import Server
 from tests.net.certificate_files import Authority
 from tests.net.served import DEADLINE, Served, is_closed, read_exactly
 from tests.support.wait import until
@@ -249,7 +249,7 @@ def test_rfc5922_7_3_the_other_domain_must_prove_its_name(
                 assert served.notes == [f"its certificate is not for {asked}"]
 
 
-def send_at(served: Served, place: Place, data: bytes) -> None:
+def send_at(served: Served, place: Server, data: bytes) -> None:
     def send() -> None:
         served.core.out.append((served.endpoint.flow_at(place), data))
         served.endpoint.drain(time.monotonic())
@@ -261,14 +261,14 @@ def test_rfc5922_7_3_a_server_found_by_srv_must_prove_the_domain_that_was_called
     served: Served, authority: Authority
 ) -> None:
     with Other(authority.server("other.test")) as other:
-        place = Place("TLS", "127.0.0.1", other.port, "other.test")
+        place = Server("TLS", "127.0.0.1", other.port, "other.test")
         send_at(served, place, HELLO)
         with other.accept() as there:
             assert read_exactly(there, len(HELLO)) == HELLO
             send_at(served, place, HELLO)
             assert read_exactly(there, len(HELLO)) == HELLO
             assert served.counter("tcp_connects") == 1, "the same connection"
-            send_at(served, Place("TLS", "127.0.0.1", other.port, "third.test"), HELLO)
+            send_at(served, Server("TLS", "127.0.0.1", other.port, "third.test"), HELLO)
             with other.accept() as again:
                 assert is_closed(again)
             until(lambda: len(served.core.failed) == 1, "the failure")

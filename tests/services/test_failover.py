@@ -6,19 +6,19 @@ import pytest
 
 from sipengine.api import ACTION_FORWARD, Rule
 from sipengine.services.proxy.resting import MAX_RESTING, Resting, seconds_of
-from sipengine.sip.next_hop import Located, Place
+from sipengine.sip.next_hop import Located, Server
 from tests.services.conftest import World, registered
 from tests.services.user_agents import Phone
 from tests.services.wire import DOMAIN, Wire
 from tests.support.wire import parameter
 
-FIRST = Place("UDP", "203.0.113.1", 5060, "other.test")
-SECOND = Place("UDP", "203.0.113.2", 5070, "other.test")
-THIRD = Place("TCP", "203.0.113.3", 5060, "other.test")
+FIRST = Server("UDP", "203.0.113.1", 5060, "other.test")
+SECOND = Server("UDP", "203.0.113.2", 5070, "other.test")
+THIRD = Server("TCP", "203.0.113.3", 5060, "other.test")
 BOB = "sip:bob@other.test"
 
 
-def server(wire: Wire, place: Place) -> Phone:
+def server(wire: Wire, place: Server) -> Phone:
     """Whoever listens there."""
     return Phone(wire, "bob", place.host, place.port, transport=place.transport)
 
@@ -259,7 +259,7 @@ class TestRest:
 
     def test_the_list_is_bounded_and_forgets_the_oldest(self) -> None:
         resting = Resting()
-        every = [Place("UDP", f"192.0.2.{n}", n) for n in range(MAX_RESTING + 1)]
+        every = [Server("UDP", f"192.0.2.{n}", n) for n in range(MAX_RESTING + 1)]
         for place in every:
             resting.put(place, 1e9, 0.0)
         assert resting.last((every[1], every[0]), 1.0) == [every[0], every[1]]

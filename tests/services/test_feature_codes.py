@@ -126,6 +126,6 @@ def test_the_trace_names_it_and_forwards_lead_there(world: World) -> None:
     alice = registered(wire, "1001", "198.51.100.1")
     decision = RoutingTable(wire.config).decide("1002", DOMAIN)
     assert decision.kind == ANSWER
-    assert decision.trace[-1] == "*43 is the echo test."
+    assert decision.steps[-1] == "*43 is the echo test."
     alice.call("1002").answered()
     assert wire.row.answered_by == "Echo test"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from sipengine.sip.next_hop import Located, Place
+from sipengine.sip.next_hop import Located, Server
 from tests.services.user_agents import Phone
 from tests.services.wire import SERVER, Wire
 
-EDGE = Place("UDP", "203.0.113.9", 5060, "edge.test")
+EDGE = Server("UDP", "203.0.113.9", 5060, "edge.test")
 FAR = "sip:bob@far.test"
 
 
@@ -71,7 +71,7 @@ def test_a_route_that_turns_out_to_be_ourselves_is_left_out(
     wire: Wire, alice: Phone, bob: Phone
 ) -> None:
     """A phone's outbound proxy is often our address by a name that we were never told."""
-    wire.servers["sip.office.test"] = Located((Place("UDP", *SERVER, "sip.office.test"),))
+    wire.servers["sip.office.test"] = Located((Server("UDP", *SERVER, "sip.office.test"),))
     call = alice.call("1002", extra="Route: <sip:sip.office.test;lr>\n")
     incoming = bob.incoming()
     assert incoming.invite.all("Route") == []
@@ -83,7 +83,7 @@ def test_a_route_that_turns_out_to_be_ourselves_is_left_out(
 
 
 def test_behind_ourselves_the_next_route_counts(wire: Wire, alice: Phone, edge: Phone) -> None:
-    wire.servers["sip.office.test"] = Located((Place("UDP", *SERVER, "sip.office.test"),))
+    wire.servers["sip.office.test"] = Located((Server("UDP", *SERVER, "sip.office.test"),))
     for method in ("INVITE", "OPTIONS"):
         routes = "Route: <sip:sip.office.test;lr>, <sip:edge.test;lr>\n"
         if method == "INVITE":
@@ -94,7 +94,7 @@ def test_behind_ourselves_the_next_route_counts(wire: Wire, alice: Phone, edge: 
 
 
 def test_an_outside_name_that_is_ourselves_makes_no_endless_loop(wire: Wire, alice: Phone) -> None:
-    wire.servers["far.test"] = Located((Place("UDP", *SERVER, "far.test"),))
+    wire.servers["far.test"] = Located((Server("UDP", *SERVER, "far.test"),))
     alice.call(FAR)
     (looped,) = [data for flow, data in wire.sent if flow.remote == SERVER]
     itself = wire.flow_to("UDP", *SERVER)

@@ -131,17 +131,17 @@ class TestOrder:
         decision = table().decide("7777", DOMAIN)
         assert (decision.kind, decision.status, decision.rule) == (REPLY_STATUS, 404, "")
 
-    def test_the_trace_tells_every_rule_up_to_the_one_that_decides(self) -> None:
+    def test_the_steps_tell_every_rule_up_to_the_one_that_decides(self) -> None:
         rules = [forward("77", "1005"), forward("15*", "1001"), forward("1500", "1002")]
-        trace = table(rules).decide("1500", DOMAIN).trace
-        assert trace[0] == "Rule “to 77” (77) does not match 1500."
-        assert trace[1] == "Rule “to 15*” (15*) matches 1500."
-        assert not any("to 1500" in line for line in trace)
+        steps = table(rules).decide("1500", DOMAIN).steps
+        assert steps[0] == "Rule “to 77” (77) does not match 1500."
+        assert steps[1] == "Rule “to 15*” (15*) matches 1500."
+        assert not any("to 1500" in line for line in steps)
 
     def test_a_broken_rule_is_left_out_and_told(self) -> None:
         decision = table([forward("/(/", "1002")]).decide("1001", DOMAIN)
         assert stages(decision) == [["1001"]]
-        assert "left out" in decision.trace[0]
+        assert "left out" in decision.steps[0]
 
     def test_the_same_question_has_the_same_answer(self) -> None:
         routes = table([forward("15*", "1001")])
@@ -215,7 +215,7 @@ class TestForwards:
     def test_always(self) -> None:
         decision = table(e1001={"forward_always": "1002"}).decide("1001", DOMAIN)
         assert stages(decision) == [["1002"]]
-        assert "1001 forwards every call to 1002." in decision.trace
+        assert "1001 forwards every call to 1002." in decision.steps
 
     def test_always_in_a_row(self) -> None:
         routes = table(e1001={"forward_always": "1002"}, e1002={"forward_always": "1003"})
@@ -257,7 +257,7 @@ class TestForwards:
             assert decision.status == 482
         else:
             assert decision.kind == RING
-        assert any("already" in line for line in decision.trace)
+        assert any("already" in line for line in decision.steps)
 
     def test_a_rule_that_forwards_to_itself(self) -> None:
         assert table([forward("15", "15")]).decide("15", DOMAIN).kind == REPLY_STATUS
@@ -275,7 +275,7 @@ class TestBounds:
         decision = table([rule]).decide("5", DOMAIN)
         assert time.perf_counter() - start < 0.5
         assert decision.kind == REPLY_STATUS
-        assert len(decision.trace) < 3000
+        assert len(decision.steps) < 3000
 
     def test_many_forwards_to_many_end_soon(self) -> None:
         people = {
@@ -283,14 +283,14 @@ class TestBounds:
             for n in range(1001, 1005)
         }
         decision = table(**people).decide("1001", DOMAIN)
-        assert len(decision.trace) < 200
+        assert len(decision.steps) < 200
 
     def test_remembered_decisions_are_bounded_by_what_they_hold(self) -> None:
         """Anybody with an account can dial any number of numbers; each trace names every rule."""
         routes = table([forward(f"77{n}", "1001") for n in range(1000)])
         for number in range(1500):
             routes.decide(f"9{number}", DOMAIN)
-        held = sum(len(decision.trace) for decision in routes._memo.values())
+        held = sum(len(decision.steps) for decision in routes._memo.values())
         assert held <= 250_000
 
 
@@ -327,7 +327,7 @@ def test_decide_never_raises_and_always_ends(
     routes = table(rules, e1001=one, e1002=other)
     for number in ("1001", "1002", "15", called):
         decision = routes.decide(number, domain)
-        assert decision.trace
+        assert decision.steps
         if decision.kind == RING:
             depth, stage = 0, decision.stage
             while stage is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sipengine.sip.next_hop import Located, Place
+from sipengine.sip.next_hop import Located, Server
 from tests.services.conftest import registered
 from tests.services.user_agents import Phone
 from tests.services.wire import Wire
@@ -67,7 +67,7 @@ def test_3263_5_if_that_fails_where_the_name_in_the_via_leads(
     wire: Wire, caller: Phone, bob: Phone
 ) -> None:
     answered_late(wire, caller, bob, "phone.test")
-    wire.servers["phone.test"] = Located((Place("TCP", "198.51.100.88", 5090, "phone.test"),))
+    wire.servers["phone.test"] = Located((Server("TCP", "198.51.100.88", 5090, "phone.test"),))
     wire.bounce(wire.flow_to("TCP", SOURCE, 5060))
     assert answered_at(wire)[-1] == ("TCP", "198.51.100.88", 5090)
 
@@ -76,7 +76,7 @@ def test_a_connection_that_stands_does_not_send_the_answer_again_when_it_ends(
     wire: Wire, caller: Phone, bob: Phone
 ) -> None:
     answered_late(wire, caller, bob, "phone.test")
-    wire.servers["phone.test"] = Located((Place("TCP", "198.51.100.88", 5090, "phone.test"),))
+    wire.servers["phone.test"] = Located((Server("TCP", "198.51.100.88", 5090, "phone.test"),))
     wire.advance(11)
     before = len(answered_at(wire))
     wire.drop_connection(wire.flow_to("TCP", SOURCE, 5060))

@@ -29,7 +29,7 @@ from sipengine.services.core import Core
 from sipengine.services.guard.sources import Allowed
 from sipengine.services.ports import Asker
 from sipengine.sip.flow import Flow
-from sipengine.sip.next_hop import Located, NextHop, Place
+from sipengine.sip.next_hop import Located, NextHop, Server
 from sipengine.sip.sdp.answering import Agreed
 from tests.support.wire import Message, parse
 
@@ -171,8 +171,8 @@ class Wire:
         """Answered by the next `settle` if the name is in `servers`, else the search goes on."""
         self.lookups.append((hop, seed, asker))
 
-    def flow_at(self, place: Place) -> Flow:
-        return self.flow_to(place.transport, place.host, place.port)
+    def flow_at(self, server: Server) -> Flow:
+        return self.flow_to(server.transport, server.host, server.port)
 
     def close(self, flow: Flow) -> None:
         flow.open = False

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sipengine.sip.locating import (
-    MAX_PLACES,
+    MAX_SERVERS,
     Answer,
     Question,
     search,
@@ -70,9 +70,9 @@ def located(
         answers = [(HOSTS | zone).get((q.name, q.kind), Answer()) for q in questions]
 
 
-def places(uri: str, zone: Zone, **more: object) -> list[str]:
+def servers(uri: str, zone: Zone, **more: object) -> list[str]:
     found = located(uri, zone, **more)  # type: ignore[arg-type]
-    return [f"{place.transport} {place.host} {place.port}" for place in found.places]
+    return [f"{server.transport} {server.host} {server.port}" for server in found.servers]
 
 
 NAPTRS = naptr(
@@ -91,7 +91,7 @@ SRVS: Zone = {
 class TestTransport:
     def test_3263_4_1_a_transport_parameter_decides(self) -> None:
         zone = {("d.example", "NAPTR"): NAPTRS, **SRVS}
-        assert places("sip:d.example;transport=udp", zone) == ["UDP 192.0.2.2 5080"]
+        assert servers("sip:d.example;transport=udp", zone) == ["UDP 192.0.2.2 5080"]
 
     @pytest.mark.parametrize(
         ("uri", "tried"),
@@ -107,7 +107,7 @@ class TestTransport:
     )
     def test_3263_4_1_a_numeric_target_asks_nobody(self, uri: str, tried: str) -> None:
         asked: list[Question] = []
-        assert places(uri, {}, supported=ALL, asked=asked) == [tried]
+        assert servers(uri, {}, supported=ALL, asked=asked) == [tried]
         assert asked == []
 
     @pytest.mark.parametrize(
@@ -120,18 +120,18 @@ class TestTransport:
     )
     def test_3263_4_1_a_port_means_no_naptr_and_no_srv(self, uri: str, tried: str) -> None:
         asked: list[Question] = []
-        assert places(uri, {}, supported=ALL, asked=asked) == [tried]
+        assert servers(uri, {}, supported=ALL, asked=asked) == [tried]
         assert asked == [Question("one.example", "A")]
 
     def test_3263_4_1_naptr_chooses_the_most_preferred_transport_that_we_speak(self) -> None:
         zone = {("d.example", "NAPTR"): NAPTRS, **SRVS}
-        assert places("sip:d.example", zone) == ["TCP 192.0.2.1 5070", "TCP 192.0.2.2 5071"]
-        assert places("sip:d.example", zone, supported=ALL) == ["TLS 192.0.2.3 5061"]
-        assert places("sip:d.example", zone, supported=("UDP",)) == ["UDP 192.0.2.2 5080"]
+        assert servers("sip:d.example", zone) == ["TCP 192.0.2.1 5070", "TCP 192.0.2.2 5071"]
+        assert servers("sip:d.example", zone, supported=ALL) == ["TLS 192.0.2.3 5061"]
+        assert servers("sip:d.example", zone, supported=("UDP",)) == ["UDP 192.0.2.2 5080"]
 
     def test_3263_4_1_a_sips_uri_takes_sips_services_only(self) -> None:
         zone = {("d.example", "NAPTR"): NAPTRS, **SRVS}
-        assert places("sips:d.example", zone, supported=ALL) == ["TLS 192.0.2.3 5061"]
+        assert servers("sips:d.example", zone, supported=ALL) == ["TLS 192.0.2.3 5061"]
 
     def test_3263_4_1_of_one_order_the_preference_decides_and_the_rest_is_tried_after(
         self,
@@ -139,7 +139,7 @@ class TestTransport:
         records = naptr(
             (10, 20, "SIP+D2U", "_sip._udp.d.example"), (10, 10, "sip+d2t", "_sip._tcp.d.example")
         )
-        assert places("sip:d.example", {("d.example", "NAPTR"): records, **SRVS}) == [
+        assert servers("sip:d.example", {("d.example", "NAPTR"): records, **SRVS}) == [
             "TCP 192.0.2.1 5070",
             "TCP 192.0.2.2 5071",
             "UDP 192.0.2.2 5080",
@@ -157,11 +157,11 @@ class TestTransport:
     )
     def test_3263_4_1_other_naptr_records_mean_nothing(self, record: Naptr) -> None:
         zone = {("d.example", "NAPTR"): Answer(naptr=(record,)), **SRVS}
-        assert places("sip:d.example", zone)[0] == "UDP 192.0.2.2 5080", "as if there were none"
+        assert servers("sip:d.example", zone)[0] == "UDP 192.0.2.2 5080", "as if there were none"
 
     def test_3263_4_1_without_naptr_srv_is_asked_for_each_transport(self) -> None:
         asked: list[Question] = []
-        tried = places("sip:d.example", SRVS, asked=asked)
+        tried = servers("sip:d.example", SRVS, asked=asked)
         assert [q.name for q in asked if q.kind == "SRV"] == [
             "_sip._udp.d.example",
             "_sip._tcp.d.example",
@@ -170,19 +170,19 @@ class TestTransport:
 
     def test_3263_4_1_without_naptr_a_sips_uri_asks_for_sips_only(self) -> None:
         asked: list[Question] = []
-        assert places("sips:d.example", SRVS, supported=ALL, asked=asked) == ["TLS 192.0.2.3 5061"]
+        assert servers("sips:d.example", SRVS, supported=ALL, asked=asked) == ["TLS 192.0.2.3 5061"]
         assert [q.name for q in asked if q.kind == "SRV"] == ["_sips._tcp.d.example"]
 
     def test_3263_4_1_without_any_record_udp_or_for_sips_tls(self) -> None:
-        assert places("sip:one.example", {}) == ["UDP 192.0.2.1 5060"]
-        assert places("sips:one.example", {}, supported=ALL) == ["TLS 192.0.2.1 5061"]
+        assert servers("sip:one.example", {}) == ["UDP 192.0.2.1 5060"]
+        assert servers("sips:one.example", {}, supported=ALL) == ["TLS 192.0.2.1 5061"]
 
 
 class TestPortAndAddress:
     def test_3263_4_2_an_explicit_transport_without_srv_takes_the_address_and_the_usual_port(
         self,
     ) -> None:
-        assert places("sip:one.example;transport=tcp", {}) == ["TCP 192.0.2.1 5060"]
+        assert servers("sip:one.example;transport=tcp", {}) == ["TCP 192.0.2.1 5060"]
 
     def test_3263_4_2_priorities_in_order_whatever_the_weights(self) -> None:
         zone = {
@@ -190,7 +190,7 @@ class TestPortAndAddress:
                 (20, 100, 1, "three.example"), (10, 0, 1, "two.example"), (5, 1, 1, "one.example")
             )
         }
-        assert places("sip:d.example;transport=udp", zone) == [
+        assert servers("sip:d.example;transport=udp", zone) == [
             "UDP 192.0.2.1 1",
             "UDP 192.0.2.2 1",
             "UDP 192.0.2.3 1",
@@ -202,8 +202,8 @@ class TestPortAndAddress:
                 (1, 1, 5060, "dual.example"), (2, 1, 5060, "one.example")
             )
         }
-        tried = places("sip:d.example;transport=udp", zone, kinds=("AAAA", "A"))
-        assert [place.split()[1] for place in tried] == [
+        tried = servers("sip:d.example;transport=udp", zone, kinds=("AAAA", "A"))
+        assert [server.split()[1] for server in tried] == [
             "2001:db8::4",
             "192.0.2.4",
             "2001:db8::5",
@@ -212,7 +212,7 @@ class TestPortAndAddress:
         ]
 
     def test_7984_4_only_families_that_we_have_sockets_for(self) -> None:
-        assert places("sip:dual.example:5060", {}) == ["UDP 192.0.2.4 5060", "UDP 192.0.2.5 5060"]
+        assert servers("sip:dual.example:5060", {}) == ["UDP 192.0.2.4 5060", "UDP 192.0.2.5 5060"]
 
     def test_3263_4_2_a_server_without_address_is_left_out(self) -> None:
         zone = {
@@ -220,7 +220,10 @@ class TestPortAndAddress:
                 (1, 1, 1, "gone.example"), (2, 1, 1, "one.example"), (3, 1, 2, "192.0.2.7")
             )
         }
-        assert places("sip:d.example;transport=udp", zone) == ["UDP 192.0.2.1 1", "UDP 192.0.2.7 2"]
+        assert servers("sip:d.example;transport=udp", zone) == [
+            "UDP 192.0.2.1 1",
+            "UDP 192.0.2.7 2",
+        ]
 
     def test_2782_a_target_of_a_dot_means_no_service(self) -> None:
         zone = {
@@ -228,12 +231,12 @@ class TestPortAndAddress:
             ("_sip._tcp.one.example", "SRV"): srv((0, 0, 0, "")),
         }
         found = located("sip:one.example", zone)
-        assert found.places == ()
+        assert found.servers == ()
         assert found.why == "one.example takes no calls"
 
     def test_the_name_of_the_domain_is_what_a_certificate_must_say_rfc5922_7_3(self) -> None:
-        (place,) = located("sip:d.example;transport=udp", SRVS).places
-        assert place.name == "d.example"
+        (server,) = located("sip:d.example;transport=udp", SRVS).servers
+        assert server.name == "d.example"
 
     def test_why_no_server_was_found(self) -> None:
         assert located("sip:no.example", {}).why == "the name no.example could not be found"
@@ -243,14 +246,14 @@ class TestPortAndAddress:
             == "the name no.example could not be looked up, no name server answered"
         )
 
-    def test_questions_and_places_have_limits(self) -> None:
+    def test_questions_and_servers_have_limits(self) -> None:
         many = srv(*((1, 1, port, f"h{port}.example") for port in range(1, 200)))
         zone: Zone = {("_sip._udp.d.example", "SRV"): many} | {
             (f"h{n}.example", "A"): a(*(f"192.0.2.{i}" for i in range(200))) for n in range(1, 200)
         }
         asked: list[Question] = []
         found = located("sip:d.example", zone, asked=asked)
-        assert len(found.places) == MAX_PLACES
+        assert len(found.servers) == MAX_SERVERS
         assert len(asked) == 1 + 2 + 16
 
 

@@ -8,9 +8,9 @@ from sipengine.api import Extension, Fact, KeptMessage
 from sipengine.services.messages.delivering import Deliveries
 from sipengine.services.messages.kept import KEPT_FOR, Kept
 from sipengine.services.own_answers import OwnAnswers
-from sipengine.services.own_requests import Held
 from sipengine.services.proxy.proxy import Proxy
 from sipengine.services.replies import reply
+from sipengine.services.requests_to_server import Held
 from sipengine.services.routing import Destination
 from sipengine.services.this_process import ThisProcess
 from sipengine.sip.address import readable, sender_of

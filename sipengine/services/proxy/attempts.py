@@ -13,7 +13,7 @@ from sipengine.services.ports import Flows
 from sipengine.services.proxy.resting import REST_S, Resting, seconds_of
 from sipengine.services.responsibility import Responsibility
 from sipengine.sip.flow import Flow
-from sipengine.sip.next_hop import Located, NextHop, Place
+from sipengine.sip.next_hop import Located, NextHop, Server
 from sipengine.sip.parser import parse
 from sipengine.sip.timers import T1, TIMER_B
 from sipengine.sip.transaction.invite_client import ClientUser
@@ -47,7 +47,7 @@ class Sender(Protocol):
 class Attempts:
     """The servers of one next hop, tried for one request. `why` is a clause once all have failed."""
 
-    __slots__ = ("_flows", "_hop", "_place", "_places", "_responsibility", "_resting", "_sender", "_tried", "_wanted", "why")  # fmt: skip
+    __slots__ = ("_flows", "_hop", "_responsibility", "_resting", "_sender", "_server", "_servers", "_tried", "_wanted", "why")  # fmt: skip
 
     def __init__(
         self, flows: Flows, resting: Resting, responsibility: Responsibility, hop: NextHop, sender: Sender
@@ -57,8 +57,8 @@ class Attempts:
         self._resting = resting
         self._hop = hop
         self._sender = sender
-        self._places: list[Place] = []
-        self._place: Place | None = None
+        self._servers: list[Server] = []
+        self._server: Server | None = None
         self._tried = 0
         self._wanted = True
         self.why = ""
@@ -75,39 +75,39 @@ class Attempts:
         if not self._wanted:
             return
         own = self._responsibility
-        if any(own.domain_of(place.host, place.port) for place in located.places):
+        if any(own.domain_of(server.host, server.port) for server in located.servers):
             self._wanted = False
             if self._sender.go_straight(now):
                 return
             self._wanted = True
-        self._places = self._resting.last(located.places, now)
+        self._servers = self._resting.last(located.servers, now)
         if not self._next(now):
             self.why = located.why
             self._sender.on_transport_error(now)
 
     def _next(self, now: float) -> bool:
         """Send to the next server; False if there is none."""
-        if not self._wanted or not self._places:
+        if not self._wanted or not self._servers:
             return False
-        self._place = place = self._places.pop(0)
+        self._server = server = self._servers.pop(0)
         self._tried += 1
-        flow = self._flows.flow_at(place)
-        patience = PATIENCE if self._places else TIMER_B
+        flow = self._flows.flow_at(server)
+        patience = PATIENCE if self._servers else TIMER_B
         self._sender.send_to(flow, self, patience, now)
         return True
 
     # -- the user of the client transactions
 
     def on_response(self, status: int, data: bytes, now: float) -> None:
-        if self._place is not None:
+        if self._server is not None:
             if status == 503:
                 asked = parse(data).value("Retry-After")
-                self._resting.put(self._place, seconds_of(asked) if asked else REST_S, now)
+                self._resting.put(self._server, seconds_of(asked) if asked else REST_S, now)
                 if self._next(now):
                     return
                 self.why = self._all("took the call", "did not take the call")
             else:
-                self._resting.wake(self._place)
+                self._resting.wake(self._server)
         self._sender.on_response(status, data, now)
 
     def on_timeout(self, now: float) -> None:
@@ -120,8 +120,8 @@ class Attempts:
 
     def _failed(self, now: float) -> bool:
         """Whether another server takes over from one that did not answer."""
-        if self._place is not None:
-            self._resting.put(self._place, REST_S, now)
+        if self._server is not None:
+            self._resting.put(self._server, REST_S, now)
         if self._next(now):
             return True
         self.why = self._all("answered", "did not answer")
@@ -147,9 +147,9 @@ class Single:
         self._flows.locate(hop, seed, self)
 
     def on_located(self, located: Located, now: float) -> None:
-        if located.places:
-            place = self._resting.last(located.places, now)[0]
-            self._sender.send_once(self._flows.flow_at(place))
+        if located.servers:
+            server = self._resting.last(located.servers, now)[0]
+            self._sender.send_once(self._flows.flow_at(server))
 
 
 class SingleSender(Protocol):

@@ -162,7 +162,7 @@ class NewCalls:
         if message.uri[:5].lower() == "sips:":
             decision = secured(decision)
         call.rule = decision.rule
-        call.decision = decision.trace
+        call.decision = decision.steps
         if call.hidden:
             call.decision += ("The caller withheld name and number from the called party.",)
         if message.has("Session-ID"):  # RFC 7989: what the phones' own logs call it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sipengine.sip.next_hop import Place
+from sipengine.sip.next_hop import Server
 
 REST_S: Final = 60.0
 """After silence or a refused connection: each call that tried it meanwhile would wait in vain."""
@@ -19,23 +19,23 @@ class Resting:
     __slots__ = ("_until",)
 
     def __init__(self) -> None:
-        self._until: dict[Place, float] = {}
+        self._until: dict[Server, float] = {}
 
-    def put(self, place: Place, seconds: float, now: float) -> None:
-        self._until.pop(place, None)
+    def put(self, server: Server, seconds: float, now: float) -> None:
+        self._until.pop(server, None)
         if len(self._until) >= MAX_RESTING:
             del self._until[next(iter(self._until))]
-        self._until[place] = now + min(seconds, LONGEST_REST_S)
+        self._until[server] = now + min(seconds, LONGEST_REST_S)
 
-    def wake(self, place: Place) -> None:
+    def wake(self, server: Server) -> None:
         """It answered."""
-        self._until.pop(place, None)
+        self._until.pop(server, None)
 
-    def last(self, places: tuple[Place, ...], now: float) -> list[Place]:
-        """The same places, those at rest behind the others, otherwise in their order."""
+    def last(self, servers: tuple[Server, ...], now: float) -> list[Server]:
+        """The same servers, those at rest behind the others, otherwise in their order."""
         if not self._until:
-            return list(places)
-        return sorted(places, key=lambda place: self._until.get(place, 0.0) > now)
+            return list(servers)
+        return sorted(servers, key=lambda server: self._until.get(server, 0.0) > now)
 
 
 def seconds_of(retry_after: str) -> float:

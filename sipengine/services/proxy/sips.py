@@ -25,8 +25,8 @@ def secured(decision: Decision) -> Decision:
         return decision
     stage = _secured_stage(decision.stage)
     told = "The caller wants TLS all the way (sips:), so only phones that are reached by it ring."
-    trace = (*decision.trace, told)
-    return replace(decision, stage=stage, follow_redirects=False, trace=trace)
+    steps = (*decision.steps, told)
+    return replace(decision, stage=stage, follow_redirects=False, steps=steps)
 
 
 def _secured_stage(stage: Stage) -> Stage:

@@ -74,7 +74,7 @@ class ClickToCall:
             return
         decision = self.table.decide(called, domain)
         if decision.feature is None and (decision.kind != RING or decision.stage is None):
-            why = decision.trace[-1] if decision.trace else "It is no number that can ring."
+            why = decision.steps[-1] if decision.steps else "It is no number that can ring."
             news(f"{called} cannot be called this way. {why}", True, False)
             return
         if len(self._open) >= MAX_DIALS or self.agent.room < 2:
@@ -118,7 +118,7 @@ class Dial:
         call.caller_device = "Click-to-call"
         call.called = called
         call.rule = decision.rule
-        call.decision = ("The call was asked for by ./run dial.", *decision.trace)
+        call.decision = ("The call was asked for by ./run dial.", *decision.steps)
         self._call = call
 
     # -- the steps

@@ -33,7 +33,7 @@ class Mailroom(Protocol):
     def registered(self, aor: str, now: float) -> None: ...
 
 
-class OwnRequests:
+class RequestsToServer:
     """Answers them without a transaction: each can be answered again alike."""
 
     def __init__(
