@@ -49,7 +49,7 @@ NOT_DONE = """## Not done
 | 3261 §8.2.2.2 | a copy of a request that comes by another way is told 482 where this server itself answers (its own calls, redirects, events, kept messages); REGISTER and OPTIONS are answered without state (§8.2.7), so that there is no transaction that a copy could be merged with, and what is only forwarded is for the phone to judge |
 | 3261 §10.2 | a user in the Request-URI of a REGISTER, where none may stand, is overlooked |
 | 3261 §10.3 step 1 | a REGISTER for another domain is forwarded for users of ours alone; whoever names himself by the other domain in From is told 403 |
-| 5630 | a phone that registered `sip:` over TLS is rung for `sips:`, too; what the telephone system answers itself has a `sip:` Contact |
+| 5630 | a phone that registered `sip:` over TLS is rung for `sips:`, too |
 | 5923 §7.2 | an `alias` in the Via of a connection that was made to us counts for nothing: clients are not asked for a certificate, which it would take |
 | 6665 §4.5, 4662 | no resource lists: a phone subscribes to each lamp by itself |
 | 4235 §3.2 | the parameters of the Event header that choose one dialog are not looked at: all dialogs of the user are told, without the phones' own dialog identifiers |
@@ -60,6 +60,7 @@ NOT_DONE = """## Not done
 | 3325 | only INVITE gets a P-Asserted-Identity; answers get none, and what an answer asserts is not taken off |
 | 4028 §8 | after a restart a session is watched again from its next refresh on |
 | 3327 | Path is stored and used; this server is no edge for other registrars and adds none |
+| 7989 §7 | a phone that names no session gets no name from this server; a call that the telephone system itself begins has one only once the other side gave its own |
 | 3608 | no Service-Route is sent (docs/decisions/0008) |
 | 3428 | a message to a phone that does not answer at all is not kept: its sender sees no answer |
 | 5393 §5.3.3 | a request to one place gets no Max-Breadth where it brought none: whoever forks it supposes the same 60; where the breadth does not suffice it is 440, not one phone after the other, and of the Contacts of a followed 3xx the first so many; the phones of a stage whose time is over count no more while their last answers are awaited |

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from sipengine.sip.message import Message, tag_of
+from sipengine.sip.session_id import NIL, session_uuid
 from sipengine.sip.status import reason_phrase
-
-_NO_SESSION: Final = "0" * 32
 
 
 def reply(
@@ -17,16 +15,15 @@ def reply(
     reason: str = "",
     to_tag: str = "",
     extra: Sequence[str] = (),
+    session: str = NIL,
 ) -> bytes:
     """The bytes of an answer to `message`: its Vias, From, To, Call-ID and CSeq, then `extra` lines.
 
-    `to_tag` is added if the request's To has none; leave it empty for 100 (§8.2.6.2).
+    `to_tag` is added if the request's To has none; leave it empty for 100 (§8.2.6.2). `session` is
+    the name of the session by who answers, if that is not this server in the stead of somebody else.
     """
-    if message.has(
-        "Session-ID"
-    ):  # RFC 7989 §7: the sender's name for the session, from nobody's side
-        uuid = (message.value("Session-ID") or "").partition(";")[0].strip()
-        extra = [f"Session-ID: {_NO_SESSION};remote={uuid}", *extra]
+    if message.has("Session-ID") and (uuid := session_uuid(message)):  # RFC 7989 §7
+        extra = [f"Session-ID: {session};remote={uuid}", *extra]
     return message.answer(status, reason or reason_phrase(status), to_tag, extra)
 
 

@@ -47,6 +47,19 @@ def check_sips_contact(message: Message, contact: str, others: list[str]) -> Non
             )
 
 
+def wants_sips(message: Message, flow: Flow) -> bool:
+    """Whether our Contact in the dialog that a request begins must be `sips:` (RFC 3261 §12.1.1)."""
+    if flow.transport not in SECURE:
+        return False
+    hops = message.all("Record-Route") or message.all("Contact")
+    return is_sips(message.uri) or (bool(hops) and is_sips(parse_address(hops[0]).uri_text))
+
+
+def secure_contact(contact: str) -> str:
+    """Our Contact `<sip:..>` towards a peer reached by TLS, as it stands in a `sips:` dialog."""
+    return f"<{as_sips(contact[1:-1])}>"
+
+
 def is_twin(one: str, other: str) -> bool:
     """Whether two contacts differ in nothing but the scheme."""
     if is_sips(one) == is_sips(other):

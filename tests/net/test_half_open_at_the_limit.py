@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from sipengine.net.limits import Limits
-from tests.net.certificate_files import Authority
 from tests.net.test_engine import EngineProcess, ping
 from tests.net.test_idle_connections import engine, over_tls
 from tests.net.test_tls_hostile import CLIENT_HELLO
@@ -96,9 +95,7 @@ def test_half_handshakes_up_to_the_limit_hold_up_nobody_and_are_cut(
             asked = time.monotonic()
             stack.enter_context(over_tls(engine, context)).sendall(b"\r\n\r\n")
             assert time.monotonic() - asked < 2.0
-        until(
-            lambda: closed_of(halves) == opened, "all to be cut", deadline=LIMITS.connect_s + 15
-        )
+        until(lambda: closed_of(halves) == opened, "all to be cut", deadline=LIMITS.connect_s + 15)
         assert ping(wire) == 200
         phone.sendall(b"\r\n\r\n")
         assert phone.recv(2) == b"\r\n"

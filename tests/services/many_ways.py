@@ -25,6 +25,7 @@ class ManyWays(Wire):
         return Core(
             self.config, self, secret=SECRET, instance=instance, listening=listening,
             advertised=OwnAddresses(SERVER, PORTS, SERVER_V6), now=self.now, wall=self.wall,
+            media=self.media,
         )  # fmt: skip
 
     def flow_to(self, transport: str, host: str, port: int) -> Flow:

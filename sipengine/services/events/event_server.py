@@ -22,6 +22,7 @@ from sipengine.services.own_answers import SUPPORTED
 from sipengine.services.own_bodies import check_required
 from sipengine.services.proxy.proxy import Proxy
 from sipengine.services.responsibility import Responsibility
+from sipengine.services.sips_contacts import check_sips_request
 from sipengine.services.this_process import ThisProcess
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
@@ -74,9 +75,12 @@ class EventServer:
 
         Raises `RemoteProtocolError` for what is refused.
         """
-        resource = self._responsibility.aor_of(parse_uri(message.uri))
+        uri = parse_uri(message.uri)
+        resource = self._responsibility.aor_of(uri)
         if not resource:
             return False
+        if uri.scheme == "sips":
+            check_sips_request(flow)
         if message.has("Require"):
             check_required(message, SUPPORTED)
         if message.method == "PUBLISH":

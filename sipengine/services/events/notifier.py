@@ -25,6 +25,7 @@ from sipengine.services.events.subscription import (
 )
 from sipengine.services.proxy.proxy import Proxy
 from sipengine.services.proxy.targets import target_at, way_to
+from sipengine.services.sips_contacts import secure_contact
 from sipengine.services.this_process import ThisProcess
 from sipengine.sip.address import parse_address
 from sipengine.sip.errors import RemoteProtocolError
@@ -247,8 +248,11 @@ class Notifier:
         branch = self._branches.make(0).encode()
         addresses = self._branches.addresses
         user = escape_user(subscription.resource.rpartition("@")[0])
+        contact = addresses.contact(user, flow)
+        if subscription.is_secure(flow):
+            contact = secure_contact(contact)
         request = notify(
-            subscription, branch, flow.via or addresses.via(flow), addresses.contact(user, flow), flow,
+            subscription, branch, flow.via or addresses.via(flow), contact, flow,
             self._state(subscription, now), document or "",
         )  # fmt: skip
         self.notifies += 1

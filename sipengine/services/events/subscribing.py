@@ -14,6 +14,7 @@ from sipengine.services.own_answers import MIN_EXPIRES
 from sipengine.services.own_bodies import check_body
 from sipengine.services.replies import reply
 from sipengine.services.responsibility import Responsibility
+from sipengine.services.sips_contacts import secure_contact
 from sipengine.sip.address import parse_address, parse_parameters, readable, sender_of
 from sipengine.sip.contact import delta_seconds
 from sipengine.sip.errors import RemoteProtocolError
@@ -194,6 +195,8 @@ class Subscribing:
         """200 (RFC 6665 §4.2.1.1: 202 is no more), with the time that was granted."""
         user = escape_user(subscription.resource.rpartition("@")[0])
         contact = self._addresses.contact(user, flow)
+        if subscription.is_secure(flow):
+            contact = secure_contact(contact)
         lines = [f"Record-Route: {value}" for value in message.whole_lines("Record-Route")]
         lines += [f"Contact: {contact}", f"Expires: {seconds}"]
         server = NonInviteServer(self._layer, key, reply_flow, now)

@@ -6,7 +6,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from sipengine.api import SubscriptionRecord
-from sipengine.sip.flow import Flow
+from sipengine.sip.flow import SECURE, Flow
 from sipengine.sip.uri import host_port
 
 if TYPE_CHECKING:
@@ -92,6 +92,12 @@ class Subscription:
         self.flow = flow
         self.transport = flow.transport
         self.received = host_port(*flow.remote)
+
+    def is_secure(self, flow: Flow) -> bool:
+        """Whether its dialog is `sips:`, so that our Contact must be (RFC 3261 §12.1.1), and `flow` suits."""
+        hops = self.routes[:1] or (self.target,)
+        named = self.local + hops[0][:6]
+        return "sips:" in named and flow.transport in SECURE
 
     @property
     def source(self) -> tuple[str, str, int]:

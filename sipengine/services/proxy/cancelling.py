@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.message import Message
 from sipengine.sip.transaction.invite_server import InviteServer
 from sipengine.sip.transaction.layer import TransactionLayer, server_key
+
+MAX_REASONS: Final = 8
+MAX_REASON: Final = 512
+"""Octets: what a telephone shows fits in a quarter of it."""
 
 
 def receive_cancel(
@@ -19,5 +25,7 @@ def receive_cancel(
     if not isinstance(invite, InviteServer):
         raise RemoteProtocolError(481, "Call/Transaction Does Not Exist")
     if invite.user is not None:
-        reasons = message.whole_lines("Reason")  # RFC 3326 §2: as many as there are protocols
-        invite.user.on_cancel("\r\n".join(f"Reason: {text}" for text in reasons), now)
+        # RFC 3326 §2: one for each protocol; every branch gets a copy of them
+        reasons = [text for text in message.whole_lines("Reason") if len(text) <= MAX_REASON]
+        told = "\r\n".join(f"Reason: {text}" for text in reasons[:MAX_REASONS])
+        invite.user.on_cancel(told, now)

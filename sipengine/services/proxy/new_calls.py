@@ -33,6 +33,7 @@ from sipengine.sip.address import readable
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
+from sipengine.sip.session_id import session_uuid
 from sipengine.sip.transaction.invite_server import InviteServer
 
 
@@ -165,9 +166,8 @@ class NewCalls:
         call.decision = decision.steps
         if call.hidden:
             call.decision += ("The caller withheld name and number from the called party.",)
-        if message.has("Session-ID"):  # RFC 7989: what the phones' own logs call it
-            uuid = readable(message.value("Session-ID") or "").partition(";")[0]
-            call.decision += (f"In the phones' own logs this call is {uuid[:32]}.",)
+        if message.has("Session-ID") and (uuid := session_uuid(message)):  # RFC 7989
+            call.decision += (f"In the phones' own logs this call is {uuid}.",)
         return decision
 
     def _only_insecure(self, stage: Stage, now: float) -> bool:

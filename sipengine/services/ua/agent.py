@@ -121,6 +121,7 @@ class UserAgent:
         session.caller = message
         session.heard = flow
         session.tags.add(message.from_tag)
+        session.peer.calls(message, flow)
         session.note_peer(message)
         if offer is not None:
             session.negotiation.receive_offer(offer)

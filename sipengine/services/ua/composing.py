@@ -9,6 +9,7 @@ from sipengine.services.replies import reply
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.message import Message
 from sipengine.sip.parser import parse
+from sipengine.sip.session_id import NIL, own_uuid
 
 Headers = list[tuple[str, str]]
 
@@ -60,7 +61,8 @@ def answer(
     extra = [f"{name}: {value}" for name, value in headers]
     if 100 < status < 300 and message.has("Record-Route"):
         extra += [f"Record-Route: {value}" for value in message.whole_lines("Record-Route")]
-    data = reply(message, status, reason, to_tag, extra)
+    session = own_uuid(message.to_tag or to_tag) if message.has("Session-ID") else NIL
+    data = reply(message, status, reason, to_tag, extra, session)
     if not body:
         return data
     content = f"Content-Type: {SDP}\r\nContent-Length: {len(body)}\r\n\r\n{body}"

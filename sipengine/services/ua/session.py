@@ -19,6 +19,7 @@ from sipengine.services.ua.glare import Glare
 from sipengine.services.ua.invite_outcome import update_answered
 from sipengine.services.ua.inviting import Invitation, Inviting
 from sipengine.services.ua.owed import BY_ACK, BY_INVITE, BY_PRACK, BY_UPDATE, NOTHING
+from sipengine.services.ua.peer import Peer
 from sipengine.services.ua.receiving import answer_update
 from sipengine.services.ua.referrals import Referrals
 from sipengine.services.ua.refusing import refusal_headers
@@ -62,6 +63,7 @@ class Session:
         self.ended = False
         self.established = False
         self.caller: Message | None = None  # the INVITE that began it, if the peer sent it
+        self.peer = Peer()
         self.allowed: frozenset[str] = frozenset()  # methods that the peer understands
         self.tags: set[str] = set()
         self._credentials = credentials
@@ -282,7 +284,7 @@ class Session:
 
     @property
     def contact(self) -> str:
-        return self.agent.place.contact(self.heard, self.name)
+        return self.peer.contact(self.agent.place.contact(self.heard, self.name))
 
     def signed(self, description: Description) -> str:
         return self.origin.sign(description)
@@ -316,6 +318,7 @@ class Session:
             ("Call-ID", dialog.call_id),
             ("CSeq", f"{number or dialog.next_seq()} {method}"),
         ]
+        lines += self.peer.name(self.local_tag)
         return request(method, uri, [*lines, *headers], body, kind)
 
     def _updated(self, status: int, response: Message | None, now: float) -> None:
@@ -329,6 +332,7 @@ class Session:
     # ------------------------------------------------------------------ coming about and going
 
     def note_peer(self, message: Message) -> None:
+        self.peer.note(message)
         if message.has("Allow"):
             self.allowed = frozenset(message.all("Allow"))
 
