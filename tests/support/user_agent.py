@@ -94,7 +94,7 @@ class StandaloneAgent:
         elif message.to_tag:
             self.agent.receive(message, flow, reply_flow, key, now)
         elif message.method == "INVITE":
-            invite = InviteServer(self.layer, key, reply_flow, now)
+            invite = InviteServer(self.layer, key, reply_flow, message.call_id, now)
             try:
                 self._incoming(message, flow, invite, now)
             except RemoteProtocolError as error:

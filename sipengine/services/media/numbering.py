@@ -98,7 +98,7 @@ class RenumberedInvite(InviteServer):
     def __init__(
         self, layer: TransactionLayer, key: str, flow: Flow, message: Message, now: float
     ) -> None:
-        super().__init__(layer, key, flow, now)
+        super().__init__(layer, key, flow, message.call_id, now)
         self._cseq = _own(message)
 
     def respond(self, status: int, data: bytes, now: float) -> bool:
@@ -125,11 +125,11 @@ def invite_server(
 ) -> InviteServer:  # fmt: skip
     """The server transaction of a re-INVITE of `speaker`, whose number is changed to what it must be."""
     if speaker is None:
-        return InviteServer(layer, key, flow, now)
+        return InviteServer(layer, key, flow, message.call_id, now)
     if speaker.shifted:
         invite: InviteServer = RenumberedInvite(layer, key, flow, message, now)
     else:
-        invite = InviteServer(layer, key, flow, now)
+        invite = InviteServer(layer, key, flow, message.call_id, now)
     speaker.seen(message)
     return invite
 

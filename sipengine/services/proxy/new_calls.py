@@ -99,14 +99,14 @@ class NewCalls:
         if self._calls.count >= MAX_CALLS:
             raise RemoteProtocolError(503, "Service Unavailable")
         if message.has("Replaces") and self._own_calls.has(message):
-            server = InviteServer(self._layer, key, reply_flow, now)
+            server = InviteServer(self._layer, key, reply_flow, message.call_id, now)
             self._own_calls.replace(message, flow, server, caller.extension, now)
             return
         additions = self._additions(message, caller)
         session = None
         if self._sessions.concerns(message):
             session = self._sessions.ask(message, caller.extension.domain)
-        server = InviteServer(self._layer, key, reply_flow, now)
+        server = InviteServer(self._layer, key, reply_flow, message.call_id, now)
         call = self._begin(message, flow, caller, now)
         if self._proxy.transfers:
             self._proxy.transfers.begun(call, message.uri, now)

@@ -147,7 +147,7 @@ class UserAgent:
         """Any request with a To tag of ours, but ACK and CANCEL."""
         session = self.sessions.get(message.to_tag)
         if message.method == "INVITE":
-            invite = InviteServer(self.layer, key, reply_flow, now)
+            invite = InviteServer(self.layer, key, reply_flow, message.call_id, now)
             try:
                 receive_invite(self._known(session, message), message, flow, invite, now)
             except RemoteProtocolError as error:

@@ -32,7 +32,7 @@ class LocalInviteServer(InviteServer):
     def __init__(
         self, layer: TransactionLayer, key: str, flow: Flow, client: ClientUser, now: float
     ) -> None:
-        super().__init__(layer, key, flow, now)
+        super().__init__(layer, key, flow, "", now)
         del layer.servers[key]  # nothing of it ever comes by wire
         self._client = client
         self._answers: list[tuple[int, bytes]] = []

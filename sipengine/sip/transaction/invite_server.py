@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from sipengine.sip.flow import Flow
+from sipengine.sip.header_line import header_line
+from sipengine.sip.message import tag_of
 from sipengine.sip.timers import T1, T2, TIMER_B, TIMER_I, next_interval
 from sipengine.sip.transaction.layer import TransactionLayer
-from sipengine.sip.transaction.unconfirmed import Names
 
 PROCEEDING: Final = 0
 COMPLETED: Final = 1
@@ -54,19 +55,21 @@ class InviteServerUser(Protocol):
 class InviteServer:
     """One INVITE that came to us; answers go to `flow`."""
 
-    __slots__ = ("_interval", "_last", "_layer", "_names", "_until", "due", "flow", "key", "state", "user")  # fmt: skip
+    __slots__ = ("_interval", "_last", "_layer", "_until", "call_id", "due", "flow", "key", "state", "user")  # fmt: skip
 
-    def __init__(self, layer: TransactionLayer, key: str, flow: Flow, now: float) -> None:
+    def __init__(
+        self, layer: TransactionLayer, key: str, flow: Flow, call_id: str, now: float
+    ) -> None:
         self._layer = layer
         self.key = key
         self.flow = flow
+        self.call_id = call_id
         self.user: InviteServerUser | None = None
         self.state = PROCEEDING
         self.due = 0.0
         self._last = b""
         self._interval = T1
         self._until = 0.0
-        self._names: Names | None = None
         layer.servers[key] = self
 
     def receive(self, method: str, now: float) -> None:
@@ -77,7 +80,7 @@ class InviteServer:
                 self._layer.out.append((self.flow, self._last))
         elif action == CONFIRM:
             self._last = b""
-            self._confirmed()
+            self._layer.unconfirmed.discard(self)
             if self.flow.reliable:
                 self._end()
             else:
@@ -101,7 +104,7 @@ class InviteServer:
             self._layer.timers.start(TIMER_B, now, self)  # Timer L (RFC 6026 §7.1)
         else:
             self._last = data
-            self._names = self._layer.unconfirmed.add(self, data)
+            self._layer.unconfirmed.add(self)
             self._until = now + TIMER_B  # Timer H
             self._interval = TIMER_B if self.flow.reliable else T1
             self._layer.timers.start(self._interval, now, self)
@@ -119,14 +122,15 @@ class InviteServer:
         elif action == END:
             self._end()
 
-    def _confirmed(self) -> None:
-        """No ACK is waited for any more."""
-        if self._names is not None:
-            self._layer.unconfirmed.discard(self, self._names)
-            self._names = None
+    def is_acknowledged_by(self, number: int, to_tag: str) -> bool:
+        """Whether the failure sent last has this number and this To tag."""
+        cseq = (header_line(self._last, b"CSeq", b"cseq") or b"")[5:].split()
+        to = header_line(self._last, b"To", b"t") or b""
+        return cseq[:1] == [b"%d" % number] and tag_of(to.decode("latin-1")) == to_tag
 
     def _end(self) -> None:
-        self._confirmed()
+        if self.state == COMPLETED:
+            self._layer.unconfirmed.discard(self)
         self.state = TERMINATED
         self.due = 0.0
         self.user = None

@@ -32,7 +32,7 @@ KEY = "z9hG4bKx|h:5060"
 
 def begin(reliable: bool = False) -> tuple[Bench, InviteServer]:
     bench = Bench(reliable)
-    server = InviteServer(bench.layer, KEY, bench.flow, bench.now)
+    server = InviteServer(bench.layer, KEY, bench.flow, "c", bench.now)
     server.user = bench.user
     return bench, server
 

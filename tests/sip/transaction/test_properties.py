@@ -48,7 +48,7 @@ class Machines(RuleBasedStateMachine):
         self.count += 1
         flow = self.tcp if reliable else self.bench.flow
         if invite:
-            server = InviteServer(self.bench.layer, f"key{self.count}", flow, self.bench.now)
+            server = InviteServer(self.bench.layer, f"key{self.count}", flow, "c", self.bench.now)
             self.ringing.append(server)
             return server
         return NonInviteServer(self.bench.layer, f"key{self.count}", flow, self.bench.now)
