@@ -58,10 +58,9 @@ def _take_domain(name: str) -> tuple[directory.Domain, str]:
         domain = actions.add_domain(name)
         done.append(f"Domain {name} added")
     elif domain.automatic:
-        # Somebody names it, so it no longer follows the host's name.
+        # Somebody names it, so it no longer follows the host's name. Nothing that anybody sees.
         domain.automatic = False
         domain.save(update_fields=["automatic"])
-        done.append(f"Domain {name} taken over")
     default = directory.Domain.objects.filter(is_default=True).first()
     if default is None:
         actions.make_default(domain)

@@ -161,8 +161,8 @@ def test_empty_automatic_default_goes_away() -> None:
 def test_automatic_default_that_the_file_names_is_kept_for_good() -> None:
     actions.ensure_default_domain("pbx.example")
     text = "version: 1\ndomain: pbx.example\n"
-    assert words(applied(text)) == ["Domain pbx.example taken over."]
     assert words(applied(text)) == ["There is nothing to change."]
+    assert not Domain.objects.get().automatic
     assert actions.ensure_default_domain("host1.local").name == "pbx.example"
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import platform
-import tomllib
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
@@ -17,8 +15,8 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from pbx.command_line import own_version
 from pbx.enginelink.models import EngineStatus
-from pbx.environment import PROJECT
 from pbx.health.checks import check_all
 from webui.access import operator_required
 from webui.dashboard import states
@@ -84,14 +82,8 @@ def _versions() -> list[tuple[str, str]]:
         cursor.execute("SHOW server_version")
         (postgres,) = cursor.fetchone()
     return [
-        ("Branchline", _own_version()),
+        ("Branchline", own_version()),
         ("Python", platform.python_version()),
         ("Django", version("django")),
         ("Postgres", postgres.partition(" ")[0]),
     ]
-
-
-@functools.cache
-def _own_version() -> str:
-    with (PROJECT / "pyproject.toml").open("rb") as file:
-        return str(tomllib.load(file)["project"]["version"])
