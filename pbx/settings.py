@@ -221,14 +221,16 @@ LOGGING: dict[str, Any] = {
         "not_health": {
             "()": "django.utils.log.CallbackFilter",
             "callback": lambda record: "/healthz" not in record.args,
-        }
+        },
+        "database_away": {"()": "pbx.database_away.Scarcely"},
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         # One line for each request is the access log's business; an operator wants the failures.
-        "django.request": {"level": "ERROR", "filters": ["not_health"]},
+        "django.request": {"level": "ERROR", "filters": ["not_health", "database_away"]},
         "axes": {"level": "WARNING"},
+        "psycopg.pool": {"level": "ERROR"},  # tells each try; a page that fails says it once
         # A heartbeat task runs every ten seconds; failures still speak.
         "celery.beat": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},

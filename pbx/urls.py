@@ -11,6 +11,7 @@ admin.autodiscover()
 _TIMETABLES = apps.get_app_config("django_celery_beat").get_models()
 admin.site.unregister([each for each in _TIMETABLES if admin.site.is_registered(each)])
 
+handler500 = "webui.dashboard.views.failing.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
     # First: the dashboard's log-in stands before the admin's own.
     path("", include("webui.dashboard.urls")),

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import uvicorn
 
+from pbx.database_away import ImpatientConnection
 from pbx.environment import BadEnvironment, Environment, current
 from pbx.https_door import BadCertificate, HttpsDoor
 from pbx.supervisor.ports import Port, PortTrouble, listen
@@ -100,7 +101,9 @@ async def _serve(doors: list[Door]) -> int:
     from django.conf import settings
 
     # Each request may run in another thread: they share connections instead of opening their own.
-    settings.DATABASES["default"]["OPTIONS"]["pool"] = _POOL
+    settings.DATABASES["default"]["OPTIONS"]["pool"] = _POOL | {
+        "connection_class": ImpatientConnection
+    }
     from pbx.asgi import application
 
     servers = [_server(application, tls) for _, tls in doors]
