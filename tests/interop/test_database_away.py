@@ -19,8 +19,8 @@ from tests.support.pbx_process import PbxProcess
 from tests.support.wait import until
 
 EXTENSIONS = {"extensions": [extension(number) for number in ("3231", "3232")]}
-CALLS = 240
-RATE = 30
+CALLS = 80
+RATE = 10
 
 
 @pytest.fixture(scope="module")

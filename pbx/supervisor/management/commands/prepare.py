@@ -27,6 +27,7 @@ from pbx.directory.models import Domain, Extension
 from pbx.environment import Environment, current
 from pbx.settings import REDIS_URL
 from pbx.supervisor import data_dir, schema
+from pbx.supervisor.cluster import PostgresTrouble
 
 _POSTGRES_OLDEST: Final = 14
 _DEMO: Final = (("1001", "Alice"), ("1002", "Bob"), ("1003", "Charlie"))
@@ -57,6 +58,8 @@ class Command(BaseCommand):
             domain = actions.ensure_default_domain(environment.default_domain)
             password = actions.ensure_admin(environment.admin_password or None)
             made = [_demo_extension(domain, *each) for each in _DEMO] if demo else []
+        except PostgresTrouble as trouble:
+            raise SystemExit(str(trouble)) from trouble
         except DatabaseError as error:
             raise SystemExit(f"the database refuses: {str(error).strip()}") from error
         kept = _keep_certificate(environment, domain)
