@@ -20,6 +20,28 @@ class Change:
         self.parameters = parameters
         self.seconds = seconds
 
+    def replaces(self, binding: Binding) -> bool:
+        """Whether the binding it means is to make way for a new one: they differ in more than parameters."""
+        parameters = self.parameters
+        return (
+            binding.contact != self.contact
+            or binding.instance != parameters.instance
+            or binding.reg_id != parameters.reg_id
+        )
+
+    def new_binding(self, aor: str, wall: float) -> Binding:
+        parameters = self.parameters
+        return Binding(
+            aor, self.contact, parameters.kept, parameters.q, parameters.instance, parameters.reg_id, wall
+        )  # fmt: skip
+
+    def tell_parameters(self, binding: Binding) -> bool:
+        """Give the binding the parameters asked for; whether it stands in another order for them."""
+        reordered = binding.q != self.parameters.q
+        binding.params = self.parameters.kept
+        binding.q = self.parameters.q
+        return reordered
+
 
 def drop_repeated(changes: dict[str, Change]) -> None:
     """Of Contacts of one phone whose URIs are equal, however they are spelt (§19.1.4), the last counts."""

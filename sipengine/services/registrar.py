@@ -258,6 +258,8 @@ class Registrar:
         now: float,
         wall: float,
     ) -> Registered:
+        """Do what was found to be allowed (§10.3 step 7). The answer waits for the disk if a contact is
+        new, moved, removed or says something else of itself: a mere refresh does not."""
         path = tuple(message.all("Path"))
         if path:
             check_path(path)
@@ -266,53 +268,38 @@ class Registrar:
         durable = outbound = False
         for change in changes:
             binding = change.binding
-            parameters = change.parameters
             if not change.seconds:
                 durable = True
                 if binding is not None:
                     location.remove(binding, REMOVED, wall)
                 continue
             earlier: Binding | None = None
-            if binding is not None and (
-                binding.contact != change.contact
-                or binding.instance != parameters.instance
-                or binding.reg_id != parameters.reg_id
-            ):
+            if binding is not None and change.replaces(binding):
                 location.remove(binding, REPLACED, wall)
                 earlier = binding
                 binding = None
             new = binding is None
             reordered = False
             if binding is None:
-                durable = True
-                binding = Binding(
-                    aor, change.contact, parameters.kept, parameters.q, parameters.instance,
-                    parameters.reg_id, wall,
-                )  # fmt: skip
+                binding = change.new_binding(aor, wall)
                 if earlier is not None:
                     binding.came_after(earlier, call_id)
-            elif binding.params != parameters.kept:
+            elif binding.params != change.parameters.kept:
                 durable = True
-                reordered = binding.q != parameters.q
-                binding.params = parameters.kept
-                binding.q = parameters.q
+                reordered = change.tell_parameters(binding)
             moved = location.came_by(binding, flow)
-            if moved:
-                durable = True
             if binding.unreachable_since:
                 binding.unreachable_since = 0.0
                 reordered = True
-            if path != binding.path:
+            if new or moved or path != binding.path or binding.unsaved:
                 durable = True
                 binding.path = path
+                binding.unsaved = False
             binding.call_id = call_id
             binding.cseq = cseq
             binding.user_agent = agent
             binding.updated_at = wall
             binding.expires = now + change.seconds
-            if binding.unsaved:
-                durable = True
-                binding.unsaved = False
             if new:
                 location.add(binding, now, wall)
             else:
