@@ -232,6 +232,21 @@ class CallRecord:
 
 
 @dataclass(slots=True)
+class RefusedPhone:
+    """A phone that lately gave a wrong password, or a number that is not there, for `account`.
+
+    `device` is how it calls itself, `count` how often it tried, `first` and `last` are wall-clock seconds.
+    """
+
+    account: str  # number@domain
+    source: str
+    device: str
+    count: int
+    first: float
+    last: float
+
+
+@dataclass(slots=True)
 class BanRecord:
     """One ban of one source, whole, at one moment. A later `revision` of an `id` replaces the earlier.
 

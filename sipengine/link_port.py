@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from sipengine.api import ConfigSnapshot, Restored
+from sipengine.api import ConfigSnapshot, RefusedPhone, Restored
 from sipengine.commands import CommandPort
 from sipengine.net.facts import JournalPort
 
@@ -25,6 +25,11 @@ class LinkPort(CommandPort, Protocol):
     def start(self) -> Start: ...
     def watch(self, on_change: Callable[[ConfigSnapshot], None]) -> None: ...
     def notify_written(self) -> None: ...
-    def publish_status(self, counters: dict[str, int | float], generation: int = 0) -> None: ...
+    def publish_status(
+        self,
+        counters: dict[str, int | float],
+        generation: int = 0,
+        refused: Sequence[RefusedPhone] = (),
+    ) -> None: ...
     def counters(self) -> dict[str, int | float]: ...
     def close(self, deadline_s: float = 3.0) -> None: ...

@@ -19,7 +19,7 @@ three database threads (configuration, facts, commands), never on the caller's l
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -35,7 +35,7 @@ from pbx.enginelink.restoring import restore
 from pbx.enginelink.status import Status
 from pbx.enginelink.taking import CommandTaker, OnCommand
 from pbx.environment import Environment
-from sipengine.api import BindingRecord, ConfigSnapshot, Restored
+from sipengine.api import BindingRecord, ConfigSnapshot, RefusedPhone, Restored
 from sipengine.journal import Journal, JournalError
 
 RETRY_S: Final = 0.1
@@ -163,13 +163,20 @@ class Link:
         if self._recorder is not None:
             self._recorder.wake()
 
-    def publish_status(self, counters: dict[str, int | float], generation: int = 0) -> None:
+    def publish_status(
+        self,
+        counters: dict[str, int | float],
+        generation: int = 0,
+        refused: Sequence[RefusedPhone] = (),
+    ) -> None:
         """Have the heartbeat and `counters` stored soon; a newer call replaces a waiting one.
 
-        `generation` is that of the snapshot in use. Any thread, never blocks.
+        `generation` is that of the snapshot in use, `refused` who gives wrong passwords. Any thread, never blocks.
         """
         if self._recorder is not None:
-            self._recorder.store_status(Status(self._name, self._started_at, generation, counters))
+            self._recorder.store_status(
+                Status(self._name, self._started_at, generation, counters, tuple(refused))
+            )
 
     def counters(self) -> dict[str, int | float]:
         """What the link did so far: journal size and lag, shipped, rejected, errors, reloads."""

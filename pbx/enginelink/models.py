@@ -24,6 +24,7 @@ class EngineStatus(models.Model):
     heartbeat_at = models.DateTimeField()
     generation = models.BigIntegerField(default=0)
     counters = models.JSONField(default=dict)
+    refused = models.JSONField(default=list)  # sipengine.api.RefusedPhone, the latest first
 
 
 class Command(models.Model):

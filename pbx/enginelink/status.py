@@ -10,12 +10,15 @@ from typing import Final, LiteralString
 import msgspec
 import psycopg
 
+from sipengine.api import RefusedPhone
+
 _STATUS: Final[LiteralString] = """
-INSERT INTO enginelink_enginestatus (name, pid, started_at, heartbeat_at, generation, counters)
-VALUES (%s, %s, to_timestamp(%s), to_timestamp(%s), %s, %s::jsonb)
+INSERT INTO enginelink_enginestatus (name, pid, started_at, heartbeat_at, generation, counters,
+    refused)
+VALUES (%s, %s, to_timestamp(%s), to_timestamp(%s), %s, %s::jsonb, %s::jsonb)
 ON CONFLICT (name) DO UPDATE SET pid = excluded.pid, started_at = excluded.started_at,
     heartbeat_at = excluded.heartbeat_at, generation = excluded.generation,
-    counters = excluded.counters
+    counters = excluded.counters, refused = excluded.refused
 """
 
 
@@ -27,6 +30,7 @@ class Status:
     started_at: float
     generation: int
     counters: dict[str, int | float]
+    refused: tuple[RefusedPhone, ...] = ()
     heartbeat_at: float = field(default_factory=time.time)
 
 
@@ -41,5 +45,6 @@ def store_status(connection: psycopg.Connection, status: Status) -> None:
             status.heartbeat_at,
             status.generation,
             msgspec.json.encode(status.counters).decode(),
+            msgspec.json.encode(status.refused).decode(),
         ),
     )

@@ -12,6 +12,7 @@ from sipengine.services.guard.sources import source_of
 from sipengine.services.nonces import Nonces
 from sipengine.services.page_phones import PagePhones
 from sipengine.sip import digest
+from sipengine.sip.address import readable
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
@@ -160,7 +161,8 @@ class Authenticator:
             algorithm, ha1 or _NO_SECRET[algorithm], message.method, fields
         )
         if not digest.same_response(given, expected) or extension is None or not ha1:
-            if guard is not None and sender is not None and not guard.failed(sender, account, now):
+            device = message.value("User-Agent") or ""
+            if guard and sender and not guard.failed(sender, account, now, readable(device)):
                 return Refusal.SILENT
             return Refusal.WRONG
         if extension.registered_for <= 0:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from sipengine.api import (
     Domain,
     Extension,
     KeptMessage,
+    RefusedPhone,
     SubscriptionRecord,
 )
 from sipengine.engine import Engine, EngineError, Settings
@@ -72,7 +73,12 @@ class LinkWithoutDatabase:
     def notify_written(self) -> None:
         return
 
-    def publish_status(self, counters: dict[str, int | float], generation: int = 0) -> None:
+    def publish_status(
+        self,
+        counters: dict[str, int | float],
+        generation: int = 0,
+        refused: Sequence[RefusedPhone] = (),
+    ) -> None:
         return
 
     def counters(self) -> dict[str, int | float]:

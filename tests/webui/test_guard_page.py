@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from pbx.directory.models import Person
+from pbx.directory.models import Extension, Person
 from pbx.guard.models import Ban, Pardon
 from tests.pbx.guard.rows import ban
 from tests.webui import office
@@ -84,6 +84,37 @@ def test_when_the_server_fails_the_list_stays(
     server.tell()
     expect(window.locator("#live-error")).to_be_visible(timeout=SOON)
     expect(window.locator(f"#ban-{one.pk}")).to_be_visible()
+
+
+def test_phones_that_cannot_log_in_are_listed_with_what_is_wrong(
+    visit: Callable[..., Page], trouble: Trouble, bob: Person
+) -> None:
+    status = office.heartbeat()
+    known, off = office.people()[:2]
+    Extension.objects.filter(pk=off.pk).update(enabled=False)
+    at = status.heartbeat_at.timestamp() - 20
+    status.refused = [
+        {
+            "account": f"{number}@{office.DOMAIN}", "source": "192.168.1.71", "count": 37,
+            "device": "<b>Desk</b> 7.1", "first": at - 900, "last": at,
+        }
+        for number in (known.number, off.number, "4899")
+    ]  # fmt: skip
+    status.save()
+    window = visit(bob)
+    window.goto("/guard/")
+    rows = window.locator("#refused tbody tr")
+    expect(rows).to_have_count(3)
+    expect(rows.nth(0)).to_contain_text(known.name)
+    for at_row, why in enumerate(
+        ("wrong password", "the extension is switched off", "there is no such extension")
+    ):
+        expect(rows.nth(at_row)).to_contain_text(why)
+    expect(rows.nth(0)).to_contain_text("<b>Desk</b> 7.1")
+    expect(rows.nth(0)).to_contain_text("37")
+    window.goto(f"/extensions/?q={known.number}")
+    expect(window.get_by_text("Wrong password", exact=True)).to_be_visible()
+    assert trouble.seen == []
 
 
 # ---------------------------------------------------------------------- who may

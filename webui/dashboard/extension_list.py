@@ -13,6 +13,7 @@ from django.db.models.functions import Concat
 from django.utils import timezone
 
 from pbx.directory.models import Device, Extension
+from pbx.enginelink.models import EngineStatus
 from pbx.registrations.models import Binding
 from webui.dashboard import states
 from webui.dashboard.states import State
@@ -66,10 +67,11 @@ def extension_rows(extensions: Iterable[Extension], now: dt.datetime) -> list[Ex
     aors = [extension.aor for extension in extensions]
     for binding in Binding.objects.filter(aor__in=aors, expires_at__gt=now).order_by("-updated_at"):
         phones[binding.aor].append(binding)
+    refused = _refused() if len(phones) < len(aors) else frozenset()
     return [
         ExtensionRow(
             extension=extension,
-            state=_presence(phones[extension.aor]),
+            state=_presence(phones[extension.aor], extension.aor in refused),
             phones=phones[extension.aor],
             forwards=_forwards(extension),
         )
@@ -77,9 +79,15 @@ def extension_rows(extensions: Iterable[Extension], now: dt.datetime) -> list[Ex
     ]
 
 
-def _presence(phones: list[Binding]) -> State:
+def _refused() -> frozenset[str]:
+    """The AORs for which phones give a wrong password; the page Guard tells more of them."""
+    engine = EngineStatus.objects.order_by("-heartbeat_at").first()
+    return frozenset() if engine is None else frozenset(one["account"] for one in engine.refused)
+
+
+def _presence(phones: list[Binding], is_refused: bool) -> State:
     if not phones:
-        return states.PHONE_OFFLINE
+        return states.PHONE_REFUSED if is_refused else states.PHONE_OFFLINE
     if all(phone.unreachable_since for phone in phones):
         return states.PHONE_SILENT
     return states.PHONE_ONLINE

@@ -53,6 +53,7 @@ LEG_RESULTS: Final = {
 PHONE_ONLINE: Final = State("Online", "circle-check", "ok", quiet=True)
 PHONE_OFFLINE: Final = State("Offline", "plug-connected-x", "mute")
 PHONE_SILENT: Final = State("Does not answer", "plug-connected-x", "bad")
+PHONE_REFUSED: Final = State("Wrong password", "alert-circle", "bad")
 PHONE_TALKING: Final = State("In a call", "phone-call", "info")
 PHONE_RINGING: Final = State("Ringing", "bell-ringing", "ring", breathing=True)
 

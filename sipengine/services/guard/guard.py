@@ -19,6 +19,7 @@ from typing import Final
 from sipengine.api import BanRecord, BindingRecord, Fact, Pardon
 from sipengine.services.guard.accounts import Accounts
 from sipengine.services.guard.bans import Bans
+from sipengine.services.guard.refused import Refused
 from sipengine.services.guard.sources import Allowed, Source, Sources, source_of
 from sipengine.services.guard.words import BROKEN, FLOOD, PASSWORDS, SCAN, count_of, reason_of
 from sipengine.services.this_process import ThisProcess
@@ -76,6 +77,7 @@ class Guard:
         self._accounts = Accounts()
         self._bans = Bans(facts, process.offset, process.passing_key("bans").hex())
         self._offset = process.offset
+        self.refused = Refused(process.offset)
         self._trusted: dict[str, float] = {}
         self.shut = self._bans.shut
         self.pausing = self._accounts.paused
@@ -162,14 +164,16 @@ class Guard:
         seconds = self._accounts.wait(source.name, account, stranger, now)
         if seconds > 0.0:
             self.waits += 1
+            self.refused.again(source.name, account, now)
         return seconds
 
-    def failed(self, flow: Flow, account: str, now: float) -> bool:
+    def failed(self, flow: Flow, account: str, now: float, device: str = "") -> bool:
         """A wrong password, or no such account, with a nonce that was made for this source.
 
-        Whether the sender is answered.
+        Whether the sender is answered. `device` is how it calls itself.
         """
         source = self._source(flow, now)
+        self.refused.note(source.name, account, device, now)
         self.wrong += 1
         if source.exempt:
             return True
@@ -188,6 +192,7 @@ class Guard:
         if flow.account != account:
             flow.account = account
             self._accounts.passed(name, account)
+            self.refused.passed(name, account)
         until = now + TRUST
         if self._trusted.get(name, 0.0) < until - TRUST_GRAIN:
             self._trust(name, until)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import psycopg
@@ -13,7 +14,7 @@ import pytest
 
 from pbx.enginelink.link import Link, LinkError
 from pbx.supervisor.cluster import Cluster
-from sipengine.api import ConfigSnapshot
+from sipengine.api import ConfigSnapshot, RefusedPhone
 from sipengine.journal import Journal, encode
 from tests.pbx.enginelink.conftest import PROJECT, make_database
 from tests.pbx.enginelink.directory import add_domain, add_extensions
@@ -37,15 +38,23 @@ def test_from_start_to_close(
     assert news.wait(5)
     until(lambda: seen[-1].extensions["1001@pbx.example"].ha1_md5, "the credential")
 
-    link.publish_status({"calls": 3, "load": 0.5}, generation=seen[-1].generation)
+    phone = RefusedPhone("1001@pbx.example", "192.0.2.7", "Desk phone", 3, 1.8e9, 1.8e9 + 60)
+    link.publish_status({"calls": 3, "load": 0.5}, seen[-1].generation, [phone])
     row = until(
         lambda: connection.execute(
-            "SELECT name, generation, counters, now() - heartbeat_at < interval '3 s', pid > 0"
+            "SELECT name, generation, counters, refused, now() - heartbeat_at < interval '3 s', pid > 0"
             " FROM enginelink_enginestatus"
         ).fetchone(),
         "the heartbeat",
     )
-    assert row == ("engine", seen[-1].generation, {"calls": 3, "load": 0.5}, True, True)
+    assert row == (
+        "engine",
+        seen[-1].generation,
+        {"calls": 3, "load": 0.5},
+        [asdict(phone)],
+        True,
+        True,
+    )
 
     facts = [binding(1), call(1, 1), call(2, 4, "ended")]
     link.journal.write([encode(fact) for fact in facts])
