@@ -74,7 +74,7 @@ def _check_rule(reader: Reader, item: Entry, fields: Fields, rule: Rule) -> None
     """Check what concerns several keys of a rule, each of them being right by itself."""
     targets = fields.get("targets", item)
     try:
-        check_targets(rule.action, rule.targets)
+        check_targets(rule.action, rule.targets, rule.called)
     except ValidationError as error:
         reader.error(targets, " ".join(error.messages))
     if "targets" not in fields:

@@ -20,6 +20,6 @@ class TargetFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
             for form in self.forms
             if form.cleaned_data.get("destination") and not form.cleaned_data.get("DELETE")
         ]
-        check_targets(self.instance.action, destinations)
+        check_targets(self.instance.action, destinations, self.instance.called)
         for destination in destinations:  # a new rule is not stored yet, so Target.clean cannot
             validate_target_groups(self.instance.called, destination)

@@ -220,6 +220,7 @@ def test_wrong_extension(item: str, expected: str) -> None:
         ("{name: a, called: '/(/', action: reject}", "rules[0].called: “/(/” is not a pattern"),
         ("{name: a, called: '/^(1+)+$/', action: reject}", "rules[0].called: A repeat inside"),
         ("{name: a, called: 1, action: reject, status: 200}", "rules[0].status: 200 is too small"),
+        ("{name: a, called: 1, action: redirect, targets: [1]}", "rules[0].targets: This rule tel"),
         ("{name: a, called: 1, action: reject, targets: [2]}", "rules[0].targets: A rule that rej"),
         (
             "{name: a, called: 1, action: forward}",

@@ -17,7 +17,7 @@ def add_rule(domain: Domain, name: str, targets: Sequence[str] = (), **fields: o
     fields.setdefault("position", Rule.objects.filter(domain=domain).count())
     rule = Rule(domain=domain, name=name, **fields)
     rule.full_clean()
-    check_targets(rule.action, targets)
+    check_targets(rule.action, targets, rule.called)
     rule.save()
     for position, destination in enumerate(targets):
         target = Target(rule=rule, position=position, destination=destination)

@@ -20,6 +20,7 @@ def test_targets_keep_their_order(domain: Domain) -> None:
         ([], {"called": "1", "action": "forward"}, "at least one target"),
         ([], {"called": "1", "action": "redirect"}, "at least one target"),
         (["1001"], {"called": "1", "action": "reject"}, "rejects has no targets"),
+        (["2", "1"], {"called": "1", "action": "redirect"}, "which leads here again"),
         (["10{1}"], {"called": "1", "action": "forward"}, "has none"),
         (["10 1"], {"called": "1", "action": "forward"}, "not a place"),
         (["1001"], {"called": "/(/", "action": "forward"}, "not a regular expression"),
