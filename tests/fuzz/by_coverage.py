@@ -13,7 +13,7 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["sipengine"]):
-    from tests.fuzz import test_core, test_grammar
+    from tests.fuzz import test_core, test_grammar, test_with_password
 
 TARGETS = {
     "uri": test_grammar.test_a_uri_is_read_written_and_read_alike,
@@ -23,6 +23,7 @@ TARGETS = {
     "sdp": test_grammar.test_a_description_is_read_or_refused,
     "stream": test_core.test_a_stream_gives_the_same_however_it_is_cut,
     "core": test_core.test_whatever_comes_the_core_stands_and_what_it_sends_is_sound,
+    "user": test_with_password.test_whatever_a_user_asks_the_core_stands_and_what_it_sends_is_sound,
 }
 
 

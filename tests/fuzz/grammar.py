@@ -39,7 +39,8 @@ HOST = st.sampled_from(
 )  # fmt: skip
 PORT = st.sampled_from(["", ":5060", ":5061", ":0", ":65535", ":65536", ":x", ":"])
 USER = st.sampled_from(
-    ["1001", "1002", "1003", "%31001", "1002;x=y", "a:b", "+4312345", "1%00", "%", "user name", "*43", ""]
+    ["1001", "1002", "1003", "%31001", "1002;x=y", "a:b", "+4312345", "1%00", "%", "user name", "*43", "",
+     "%C3%A4", "\u00c3\u00a4", "%0d%0aX:y", "%25%34%31", "1002%40pbx.test", "&=+$,;?/", "%u0031", "1" * 300]
 ) | TOKEN  # fmt: skip
 PARAMETER = joined([st.just(";"), st.sampled_from(["lr", "transport", "maddr", "ttl", "user", "method", "f", "x"]),
                     maybe(joined([st.just("="), TOKEN | st.sampled_from(["tcp", "UDP", "TLS", "ws", "1", "U1!T2!3"])]))])  # fmt: skip
@@ -107,6 +108,61 @@ SDP_LINE = mostly(
 )  # fmt: skip
 SDP = st.lists(SDP_LINE, max_size=14).map(lambda lines: "".join(f"{line}\r\n" for line in lines))
 
+HEX = st.text("0123456789abcdefABCDEF", min_size=31, max_size=33) | st.sampled_from(
+    ["0" * 32, "a" * 32]
+)
+REPLACES = joined(
+    [st.sampled_from(["one", "two", "a@b"]) | TOKEN,
+     st.lists(joined([st.sampled_from([";to-tag=", ";from-tag=", ";early-only", ";x="]),
+                      maybe(st.sampled_from(["1", "2", "0"]) | TOKEN)]), max_size=4).map("".join)]
+)  # fmt: skip
+REASON = joined(
+    [st.sampled_from(["SIP", "Q.850", "X", ""]),
+     st.lists(joined([st.sampled_from([";cause=", ";text=", ";location=", ";"]),
+                      st.sampled_from(["16", "200", "999999", '"a;b,c"', '"open', "LN", ""])]), max_size=3).map("".join)]
+)  # fmt: skip
+EVENT = joined(
+    [st.sampled_from(["dialog", "presence", "message-summary", "reg", "refer", "Dialog", "dialog.x", "ua-profile"]),
+     st.lists(joined([st.sampled_from([";id=", ";sla", ";call-id=", ";from-tag=", ";to-tag=", ";ma", ";include-session-description"]),
+                      maybe(TOKEN | st.sampled_from(['"x', '"a;b"', "%20"]))]), max_size=3).map("".join)]
+)  # fmt: skip
+REFER_TO = joined(
+    [st.sampled_from(["<sip:1003@pbx.test?", "<sips:1003@pbx.test?", "<sip:*43@pbx.test?", "sip:1003@pbx.test?"]),
+     st.lists(st.sampled_from(["Replaces=one%3Bto-tag%3D1%3Bfrom-tag%3D2", "Replaces=", "Route=%3Csip:x%3E", "%00=%0d%0a", "a",
+                               "method=BYE", "%", "body=x"]), max_size=3).map("&".join),
+     maybe(st.just(">"))]
+)  # fmt: skip
+LATER_HEADERS = st.one_of(
+    st.tuples(st.just("Replaces"), mostly(REPLACES)),
+    st.tuples(st.just("Reason"), mostly(listed(REASON))),
+    st.tuples(
+        st.just("Session-ID"), mostly(joined([HEX, maybe(joined([st.just(";remote="), HEX]))]))
+    ),
+    st.tuples(st.sampled_from(["Event", "o"]), mostly(EVENT)),
+    st.tuples(st.sampled_from(["Refer-To", "r"]), mostly(REFER_TO)),
+    st.tuples(st.sampled_from(["Service-Route", "Path", "Target-Dialog"]), ROUTE),
+    st.tuples(
+        st.just("Privacy"),
+        st.lists(
+            st.sampled_from(["id", "none", "header", "user", "critical", "history", ""])
+        ).map(";".join),
+    ),
+    st.tuples(
+        st.sampled_from(["Accept", "Content-Type", "c"]),
+        mostly(
+            listed(
+                st.sampled_from(
+                    ["application/pidf+xml", "application/dialog-info+xml", "*/*", "application/sdp;q=0",
+                     "application/cpim-pidf+xml", "text/plain", "multipart/mixed;boundary=x", "message/sipfrag"]
+                )
+            )
+        ),
+    ),
+    st.tuples(
+        st.sampled_from(["SIP-If-Match", "SIP-ETag", "RAck", "Subscription-State", "Content-Disposition"]),
+        TOKEN | st.sampled_from(["1 1 INVITE", "active;expires=1", "terminated;reason=x", "render"]),
+    ),
+)  # fmt: skip
 HEADER = st.one_of(
     st.tuples(st.sampled_from(["Route", "Record-Route", "Path"]), ROUTE),
     st.tuples(st.sampled_from(["Contact", "m"]), CONTACT),
@@ -125,6 +181,7 @@ HEADER = st.one_of(
     ),
     st.tuples(st.just("History-Info"), listed(joined([NAME_ADDR, st.just(";index="), mostly(NUMBER)]))),
     st.tuples(st.sampled_from(["Privacy", "Reason", "Replaces", "Session-ID", "User-Agent", "Subject", "X"]), NOISE | TOKEN),
+    LATER_HEADERS,
 )  # fmt: skip
 
 
