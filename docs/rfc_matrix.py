@@ -51,6 +51,7 @@ NOT_DONE = """## Not done
 | 3261 §10.3 step 1 | a REGISTER for another domain is forwarded for users of ours alone; whoever names himself by the other domain in From is told 403 |
 | 5630 | a phone that registered `sip:` over TLS is rung for `sips:`, too |
 | 5923 §7.2 | an `alias` in the Via of a connection that was made to us counts for nothing: clients are not asked for a certificate, which it would take |
+| 6665 §3.1.3 | `application/cpim-pidf+xml` gets the same documents under that name; after a restart of the engine under their own until the next refresh |
 | 6665 §4.5, 4662 | no resource lists: a phone subscribes to each lamp by itself |
 | 4235 §3.2 | the parameters of the Event header that choose one dialog are not looked at: all dialogs of the user are told, without the phones' own dialog identifiers |
 | 3842 | nothing counts voice messages yet: the lamp is off; no unsolicited NOTIFY |
@@ -71,7 +72,7 @@ NOT_DONE = """## Not done
 | 5626 §5.1 | this server is no edge proxy for other registrars: it adds no Path with a flow token |
 | 3515 | a REFER to one of our own sessions is handed to the phone on its other side, and declined (603) where that says nothing of REFER, or is the echo test or the tone |
 | 3725 | flow III alone |
-| 3891 | a session of ours that only rings cannot be replaced (481), nor the echo test and the tone (603) |
+| 3891 §3 | a session of ours that only rings cannot be replaced (481), also where we began it by click-to-call and should give it up, nor the echo test and the tone (603) |
 """
 
 

@@ -42,7 +42,13 @@ BODY = maybe(XML | SDP | NOISE)
 PIDF = joined(
     [st.just('<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="pres:a">'), XML, st.just("</presence>")]
 )  # fmt: skip
-HEADERS = st.lists(HEADER, max_size=4)
+KIND = st.tuples(
+    st.sampled_from(["Content-Type", "c"]),
+    st.sampled_from(
+        ["application/pidf+xml", "application/sdp;x=y", "multipart/mixed;boundary=x", "text/plain", "", "application/pkcs7-mime"]
+    ),
+)  # fmt: skip
+HEADERS = st.lists(mostly(HEADER, KIND), max_size=4)  # type: ignore[arg-type]
 _serial = count(1)
 
 

@@ -54,7 +54,7 @@ def notify(
         f"Subscription-State: {state}",
     ]
     if body:
-        lines.append(f"Content-Type: {package.content_type}")
+        lines.append(f"Content-Type: {subscription.kind or package.content_type}")
     lines.append(f"Content-Length: {len(body)}\r\n\r\n")
     return "\r\n".join(lines).encode("latin-1", "replace") + body
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
+from typing import Final
 
 from sipengine.services.events.subscription import BURST, Subscription
+
+_REFUSED: Final = re.compile(r"(?i)(?:^|;)\s*q\s*=\s*0(?:\.0*)?\s*(?:;|$)")
+"""The parameters of a type that is named only to be refused (RFC 3261 §20.1)."""
 
 
 class Package(ABC):
@@ -15,7 +20,7 @@ class Package(ABC):
     news once in `interval` seconds, `burst` of them may follow each other at once.
     """
 
-    __slots__ = ("burst", "content_type", "expires", "interval", "name")
+    __slots__ = ("burst", "content_type", "expires", "interval", "name", "same_types")
 
     def __init__(
         self,
@@ -24,12 +29,15 @@ class Package(ABC):
         expires: int = 3600,
         interval: float = 1.0,
         burst: float = BURST,
+        same_types: tuple[str, ...] = (),
     ) -> None:
+        """`same_types` are other names of `content_type` that telephones ask for."""
         self.name = name
         self.content_type = content_type
         self.expires = expires
         self.interval = interval
         self.burst = burst
+        self.same_types = same_types
 
     def may_subscribe(self, subscriber: str, resource: str) -> bool:
         """Whether the user `subscriber` may know this of `resource`; both are AORs of one domain."""
@@ -48,16 +56,21 @@ class Package(ABC):
         It is complete if `subscription.whole`.
         """
 
-    def acceptable(self, accepted: list[str]) -> bool:
-        """Whether a subscriber takes our documents, by the values of its Accept header (§8.2.1).
+    def kind_for(self, accepted: list[str]) -> str:
+        """The type under which a subscriber takes our documents, by the values of its Accept header
+        (§8.2.1): `content_type` or another name for the same documents; "" if it takes none.
 
         No Accept header means the package's own type (RFC 6665 §3.1.3).
         """
         if not accepted:
-            return True
-        group = self.content_type.partition("/")[0]
+            return self.content_type
+        taken: set[str] = set()
         for value in accepted:
-            kind = value.partition(";")[0].strip().lower()
-            if kind in (self.content_type, f"{group}/*", "*/*"):
-                return True
-        return False
+            kind, _, rest = value.partition(";")
+            if not _REFUSED.search(rest):
+                taken.add(kind.strip().lower())
+        for kind in (self.content_type, *self.same_types):
+            if kind in taken:
+                return kind
+        group = self.content_type.partition("/")[0]
+        return self.content_type if taken & {f"{group}/*", "*/*"} else ""

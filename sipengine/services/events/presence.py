@@ -26,7 +26,8 @@ class PresencePackage(Package):
     __slots__ = ("_calls", "_location", "_publications", "watched")
 
     def __init__(self, calls: CallWatch, location: Location, publications: Publications) -> None:
-        super().__init__("presence", TYPE)
+        # Interop: Cisco and Linksys telephones ask for PIDF by the name of its drafts alone.
+        super().__init__("presence", TYPE, same_types=("application/cpim-pidf+xml",))
         self._calls = calls
         self._location = location
         self._publications = publications

@@ -30,6 +30,9 @@ MAX_EXPIRES: Final = 7200
 MAX_TEXT: Final = 512
 """Octets of a Call-ID, tag, address or target that are kept; with it a subscription holds at most 8 kB."""
 MAX_ROUTES: Final = 10
+_TOKEN: Final = frozenset(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~"
+)
 
 
 class Subscribing:
@@ -113,6 +116,7 @@ class Subscribing:
         if message.has("Contact"):
             subscription.target = self._target(message)  # target refresh (RFC 6665 §4.1.2.2)
         subscription.came_by(flow)
+        subscription.kind = subscription.package.kind_for(message.all("Accept"))
         subscription.updated_at = now + self._offset
         subscription.whole = True  # RFC 4235 §3.8: a refresh is answered by full state
         subscription.failures = 0
@@ -136,7 +140,7 @@ class Subscribing:
         """How long is granted, 0 for a question or an end."""
         if message.body:
             check_body(message)
-        if not package.acceptable(message.all("Accept")):
+        if not package.kind_for(message.all("Accept")):
             raise RemoteProtocolError(406, "Not Acceptable")
         asked = message.value("Expires")
         if asked is None:
@@ -180,6 +184,7 @@ class Subscribing:
         subscription.user_agent = readable(message.value("User-Agent") or "")[:200]
         subscription.created_at = subscription.updated_at = now + self._offset
         subscription.came_by(flow)
+        subscription.kind = subscription.package.kind_for(message.all("Accept"))
         return subscription
 
     def _answer(
@@ -204,9 +209,15 @@ class Subscribing:
 
 
 def event_of(message: Message) -> tuple[str, str]:
-    """(package, id) of the Event header (RFC 6665 §8.2.1), ("", "") if there is none."""
+    """(package, id) of the Event header (RFC 6665 §8.2.1), ("", "") if there is none.
+
+    Raises `RemoteProtocolError` 400 for an id that is no token: it stands in every NOTIFY.
+    """
     value = message.value("Event") or ""
     name, _, rest = value.partition(";")
     if not rest:
         return name.strip(), ""
-    return name.strip(), dict(parse_parameters(";" + rest)).get("id", "")
+    identity = dict(parse_parameters(";" + rest)).get("id", "")
+    if not _TOKEN.issuperset(identity):
+        raise RemoteProtocolError(400, "Bad Request: broken id in Event header")
+    return name.strip(), identity

@@ -37,7 +37,7 @@ class Subscription:
 
     __slots__ = (
         "call_id", "created_at", "cseq", "dirty", "doom", "due", "event_id", "expires", "failures", "flow",
-        "id", "in_flight", "local", "notifier", "paced_at", "package", "reason", "received", "remote",
+        "id", "in_flight", "kind", "local", "notifier", "paced_at", "package", "reason", "received", "remote",
         "remote_cseq", "remote_tag", "reserved", "resource", "retry_after", "routes", "subscriber",
         "target", "to_spend", "told", "transport", "updated_at", "user_agent", "whole",
     )  # fmt: skip
@@ -61,6 +61,7 @@ class Subscription:
         self.remote_tag = remote_tag
         self.event_id = self.local = self.remote = self.target = self.user_agent = ""
         self.transport = self.received = ""
+        self.kind = ""  # of its documents, where that is not the package's own; not recorded
         self.routes: tuple[str, ...] = ()
         self.cseq = 0
         self.reserved = 0
