@@ -67,8 +67,7 @@ def test_pages_are_whole(
         sideways = window.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
-        if not name.startswith("admin"):  # Django's own lists scroll by design
-            assert sideways <= 0, f"{path} scrolls {sideways} px sideways"
+        assert sideways <= 0, f"{path} scrolls {sideways} px sideways"
         expected = [line for line in trouble.seen if "404" in line] if name == "nothing" else []
         assert trouble.seen == expected, path
         assert window.evaluate(BROAD) == [], f"{path} at {width} px"

@@ -111,8 +111,14 @@ def today() -> Today:
     return _todays.setdefault(zone, Figure(_count_today)).read()
 
 
+_DISK_FULL: Final = (
+    "The server’s disk is full: phones cannot register until there is room on it. Then it goes on "
+    "by itself."
+)
+
+
 def engine_trouble(now: dt.datetime) -> str:
-    """A sentence when no engine has reported for 15 s, else ""."""
+    """A sentence when no engine has reported for 15 s or when its disk is full, else ""."""
     newest = EngineStatus.objects.order_by("-heartbeat_at").first()
     if newest is None:
         return (
@@ -121,7 +127,7 @@ def engine_trouble(now: dt.datetime) -> str:
         )
     age = (now - newest.heartbeat_at).total_seconds()
     if age <= HEARTBEAT_LATE:
-        return ""
+        return _DISK_FULL if newest.counters.get("journal_refuses_now") else ""
     return (
         f"The phone engine has not reported for {duration_words(age)}. Calls may not work, and "
         "what you see below may be old."

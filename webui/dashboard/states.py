@@ -58,7 +58,7 @@ PHONE_TALKING: Final = State("In a call", "phone-call", "info")
 PHONE_RINGING: Final = State("Ringing", "bell-ringing", "ring", breathing=True)
 
 PART_WORKS: Final = State("Works", "circle-check", "ok", quiet=True)
-PART_FAILS: Final = State("Does not answer", "circle-x", "bad")
+PART_FAILS: Final = State("Trouble", "alert-triangle", "bad")
 
 SHUT_OUT: Final = State("Shut out", "ban", "bad")
 LETTING_IN: Final = State("Being let in", "clock-pause", "info")

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from pbx.certificates.ending import certificate_health
 from pbx.command_line import own_version
 from pbx.enginelink.models import EngineStatus
 from pbx.health.checks import check_all
@@ -29,6 +30,7 @@ _PARTS: Final = {
     "disk": ("Disk", "room for the database, the journal and the logs"),
     "redis": ("Message broker", "Redis or Valkey: live pages and background work"),
     "worker": ("Background worker", "work that may wait"),
+    "certificate": ("Certificate", "for HTTPS and for phones over TLS"),
     "beat": ("Scheduler", "work at fixed times"),
 }
 
@@ -66,13 +68,14 @@ def system(request: HttpRequest) -> HttpResponse:
 @never_cache
 @operator_required
 def parts(request: HttpRequest) -> HttpResponse:
+    now = timezone.now()
     rows = [
         PartRow(
             *_PARTS.get(name, (name.capitalize(), "")),
             state=states.PART_WORKS if health.ok else states.PART_FAILS,
             trouble=health.trouble,
         )
-        for name, health in check_all().items()
+        for name, health in (check_all() | {"certificate": certificate_health(now)}).items()
     ]
     return render(request, "dashboard/_parts.html", {"rows": rows})
 
