@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from django.contrib import admin
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
@@ -9,6 +12,15 @@ from django.utils.safestring import SafeString
 from pbx.calls.listing import duration
 from pbx.calls.models import Call, Leg
 from pbx.read_only import ReadOnly
+
+
+class ResultFilter(admin.AllValuesFieldListFilter):
+    """The results that there are, in words; a call that goes on has none yet."""
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        for choice in super().choices(changelist):
+            words = str(choice["display"]).replace("_", " ")
+            yield {**choice, "display": words or "goes on"}
 
 
 class LegInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
@@ -29,7 +41,7 @@ class CallAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         "seconds",
         "reason",
     )
-    list_filter = ("state", "result", "started")
+    list_filter = ("state", ("result", ResultFilter), "started")
     search_fields = ("caller", "called", "answered_by", "rule")
     search_help_text = "Caller, called number, who answered or rule"
     ordering = ("-started", "-id")
