@@ -130,13 +130,8 @@ class Authenticator:
         username = fields.get("username")
         if not nonce or not given or not uri or not username:
             return Refusal.MALFORMED
-        count = 1  # without a qop a nonce serves once
-        if "qop" in fields:
-            nc = fields.get("nc", "")
-            if fields["qop"] != "auth" or not fields.get("cnonce") or not _COUNT.fullmatch(nc):
-                return Refusal.MALFORMED
-            count = int(nc, 16)
-        if uri != message.uri and not _same_target(uri, message.uri):
+        count = _nonce_count(fields)
+        if count < 0 or (uri != message.uri and not _same_target(uri, message.uri)):
             return Refusal.MALFORMED
 
         source = source_of(sender.remote[0]) if sender is not None else ""
@@ -154,13 +149,8 @@ class Authenticator:
         extension = snapshot.extensions.get(account)
         if extension is None and self.pages is not None:
             extension = self.pages.extension_of(username, domain, snapshot, now)
-        ha1 = ""
-        if extension is not None:
-            ha1 = extension.ha1_md5 if algorithm == digest.MD5 else extension.ha1_sha256
-        expected = digest.expected_response(
-            algorithm, ha1 or _NO_SECRET[algorithm], message.method, fields
-        )
-        if not digest.same_response(given, expected) or extension is None or not ha1:
+        proved = _proves(extension, algorithm, message.method, fields, given)
+        if extension is None or not proved:
             device = message.value("User-Agent") or ""
             if guard and sender and not guard.failed(sender, account, now, readable(device)):
                 return Refusal.SILENT
@@ -222,6 +212,30 @@ class Authenticator:
         if user_agent.startswith("Linphone") and _LINPHONE.match(user_agent):
             return _SHA_256_FIRST
         return _MD5_FIRST
+
+
+def _nonce_count(fields: dict[str, str]) -> int:
+    """How often its nonce is used with these credentials (RFC 7616 §3.4), below 0 if they are broken.
+
+    Without a qop a nonce serves once.
+    """
+    if "qop" not in fields:
+        return 1
+    count = fields.get("nc", "")
+    if fields["qop"] != "auth" or not fields.get("cnonce") or not _COUNT.fullmatch(count):
+        return -1
+    return int(count, 16)
+
+
+def _proves(
+    extension: Extension | None, algorithm: str, method: str, fields: dict[str, str], given: str
+) -> bool:
+    """Whether `given` is the response of who knows the password: worked out also if nobody can be."""
+    ha1 = ""
+    if extension is not None:
+        ha1 = extension.ha1_md5 if algorithm == digest.MD5 else extension.ha1_sha256
+    expected = digest.expected_response(algorithm, ha1 or _NO_SECRET[algorithm], method, fields)
+    return digest.same_response(given, expected) and bool(ha1)
 
 
 def _same_target(uri: str, request_uri: str) -> bool:
