@@ -36,12 +36,6 @@ TO_BROWSER = {
 TO_SRTP_PHONE = {**TO_PHONE, "transport-protocol": "RTP/SAVP"}
 
 
-async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
 class Controller:
     """Sends commands over a socket, as the engine or anybody else does."""
 

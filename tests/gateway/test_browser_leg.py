@@ -24,9 +24,9 @@ from tests.gateway.served import (
     audio,
     header,
     tone,
-    until,
 )
 from tests.support.tone import Sound
+from tests.support.wait import eventually
 
 TO_BROWSER_ANSWER = {**TO_BROWSER, "DTLS": "passive"}
 
@@ -54,7 +54,7 @@ async def hear_each_other(web: Browser, phone: Phone, where: Remote) -> None:
     """The phone plays 440 Hz, the browser 1000 Hz; A-law on the phone's side."""
     playing = asyncio.create_task(play(phone, where, 440))
     try:
-        await until(lambda: len(phone.received) >= 75 and web.seconds >= 1.5, 15)
+        await eventually(lambda: len(phone.received) >= 75 and web.seconds >= 1.5, 15)
     finally:
         playing.cancel()
     values = [a_value(code) / 32768 for packet in phone.received for code in packet[12:]]
@@ -209,7 +209,7 @@ async def test_two_browsers_that_share_no_codec_talk_through_it(served: Served) 
         "call", ("a", "b"), await other.answer(to_other), **TO_BROWSER_ANSWER
     )
     await one.accept(to_one)
-    await until(lambda: min(one.seconds, other.seconds) > 2, 15)
+    await eventually(lambda: min(one.seconds, other.seconds) > 2, 15)
     assert one.sound().last(0.5).holds(1100)
     assert other.sound().last(0.5).holds(700)
 
@@ -227,7 +227,7 @@ async def test_rfc8122_5_a_certificate_that_was_not_announced_is_refused(served:
     to_web = await served.controller.answer("call", ("a", "b"), phone.sdp("8"), **TO_BROWSER_ANSWER)
     await web.accept(to_web)
     leg = served.gateway._calls["call"].legs[0]
-    await until(lambda: bool(leg.trouble))
+    await eventually(lambda: bool(leg.trouble))
     assert leg.trouble == "the DTLS handshake failed"
     assert not phone.received
 
@@ -239,17 +239,17 @@ async def test_rfc7675_5_1_nothing_is_sent_once_consent_is_gone(
     to_phone = await served.controller.offer("call", "a", await web.offer(), **TO_PHONE)
     to_web = await served.controller.answer("call", ("a", "b"), phone.sdp("8"), **TO_BROWSER_ANSWER)
     await web.accept(to_web)
-    await until(lambda: len(phone.received) > 5)
+    await eventually(lambda: len(phone.received) > 5)
     leg = served.gateway._calls["call"].legs[0]
     assert isinstance(leg, WebLeg)
     assert leg.has_keys()
     leg.tick(asyncio.get_running_loop().time() + 31)
     assert not leg.has_keys()
     await phone.talk(audio(to_phone), 3)
-    await until(lambda: leg.unsent == 3)
+    await eventually(lambda: leg.unsent == 3)
     assert served.counters["consent_lost"] == 1
     assert leg.is_gone
-    await until(leg.has_keys, 10)  # the browser's next check renews it
+    await eventually(leg.has_keys, 10)  # the browser's next check renews it
     assert not leg.is_gone
 
 
@@ -267,10 +267,10 @@ async def test_rfc4733_digits_of_a_phone_reach_the_browser_s_leg(served: Served)
     assert "a=rtpmap:110 telephone-event/8000" in to_web
     await web.accept(to_web)
     leg = served.gateway._calls["call"].legs[0]
-    await until(leg.has_keys, 10)
+    await eventually(leg.has_keys, 10)
     sent = []
     leg.send_rtp = sent.append  # what goes out, before it is protected
     phone.send(audio(to_phone), bytes([3, 10, 0, 160]), 110)
-    await until(lambda: bool(sent))
+    await eventually(lambda: bool(sent))
     assert header(sent[0])[0] == 110
     assert sent[0][12:] == bytes([3, 10, 0, 160])

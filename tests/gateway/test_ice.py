@@ -10,7 +10,8 @@ import pytest
 from aioice.stun import Class, Message, Method, parse_message
 
 from sipengine.gateway.ice import CONSENT_S, MAX_PAIRS, IceLite
-from tests.gateway.served import HERE, TO_BROWSER, Served, audio, until
+from tests.gateway.served import HERE, TO_BROWSER, Served, audio
+from tests.support.wait import eventually
 
 PEER = ("198.51.100.9", 40000)
 
@@ -186,7 +187,7 @@ async def test_floods_on_the_shared_port_disturb_nothing(served: Served) -> None
             await loop.sock_sendall(flood, data)
             if count % 50 == 49:
                 await asyncio.sleep(0)
-        await until(lambda: served.counters["stun_refused"] >= 400)
+        await eventually(lambda: served.counters["stun_refused"] >= 400)
         with pytest.raises(BlockingIOError):
             flood.recv(2000)
         assert served.counters["stun_for_nobody"] >= 400
@@ -200,4 +201,4 @@ async def test_floods_on_the_shared_port_disturb_nothing(served: Served) -> None
         # And DTLS noise of a peer that did prove itself is bounded.
         for _ in range(100):
             await loop.sock_sendall(flood, bytes([22, 254, 253]) + noise.randbytes(100))
-        await until(lambda: served.counters["dtls_dropped"] >= 80)
+        await eventually(lambda: served.counters["dtls_dropped"] >= 80)

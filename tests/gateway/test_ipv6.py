@@ -7,8 +7,9 @@ import socket
 import pytest
 
 from sipengine.gateway.process import Settings, places_of
-from tests.gateway.served import HERE, TO_PHONE, Phone, audio, serve, stop, until
+from tests.gateway.served import HERE, TO_PHONE, Phone, audio, serve, stop
 from tests.support.free_ports import free_block
+from tests.support.wait import eventually
 
 
 def _has_ipv6() -> bool:
@@ -36,7 +37,7 @@ async def test_ipv6_meets_ipv4() -> None:
         assert to_six.host == "::1"
         await six.talk(to_six, 3)
         await four.talk(to_four, 3)
-        await until(lambda: len(six.received) == 3 and len(four.received) == 3)
+        await eventually(lambda: len(six.received) == 3 and len(four.received) == 3)
     finally:
         await stop(served)
 

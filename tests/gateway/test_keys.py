@@ -19,7 +19,8 @@ from sipengine.services.ports import (
     MediaAnswer,
     MediaRequest,
 )
-from tests.gateway.served import HERE, TO_PHONE, Phone, Served, audio, header, until
+from tests.gateway.served import HERE, TO_PHONE, Phone, Served, audio, header
+from tests.support.wait import eventually
 
 
 class Listener:
@@ -75,7 +76,7 @@ async def test_keys_that_the_other_side_cannot_be_sent_are_told_once_each(
     press(caller, there, 1)
     assert [(await listener.key())["event"] for _ in range(2)] == [11, 1]
     await caller.talk(there, 2)
-    await until(lambda: len(old.received) == 4)
+    await eventually(lambda: len(old.received) == 4)
     numbers = [header(packet) for packet in old.received]
     assert {number for number, _, _, _ in numbers} == {8}
     assert [sequence - numbers[0][1] for _, sequence, _, _ in numbers] == [0, 1, 2, 3]
@@ -111,15 +112,15 @@ async def test_a_key_is_played_as_events_and_the_voice_goes_on_behind_it(served:
         "call", ("a", "b"), callee.sdp("8 101", event=127), **wish
     )
     await old.talk(audio(to_caller), 3)
-    await until(lambda: len(callee.received) == 3)
+    await eventually(lambda: len(callee.received) == 3)
     for code in ("5", 11):
         told = await served.controller.ask(
             command="play DTMF", call_id="call", from_tag="a", code=code, duration=100
         )
         assert told["result"] == b"ok", told
-    await until(lambda: len(callee.received) == 3 + 2 * 7)
+    await eventually(lambda: len(callee.received) == 3 + 2 * 7)
     await old.talk(audio(to_caller), 2)
-    await until(lambda: len(callee.received) == 3 + 2 * 7 + 2)
+    await eventually(lambda: len(callee.received) == 3 + 2 * 7 + 2)
     numbers = [header(packet) for packet in callee.received]
     assert [sequence - numbers[0][1] for _, sequence, _, _ in numbers] == list(range(19))
     first, second = callee.received[3:10], callee.received[10:17]
@@ -180,17 +181,17 @@ async def test_the_engine_hears_of_keys_and_has_them_played(served: Served) -> N
     async def ask(request: MediaRequest) -> MediaAnswer:
         count = len(told.answers)
         client.ask(request, told)
-        await until(lambda: len(told.answers) > count)
+        await eventually(lambda: len(told.answers) > count)
         return told.answers[-1]
 
     await ask(MediaRequest(OFFER, 0, "call", "a", "", caller.sdp("8 101"), TO_RTP))
     answer = await ask(MediaRequest(ANSWER, 0, "call", "a", "b", old.sdp("8"), TO_RTP))
     press(caller, audio(answer.sdp), 9)
-    await until(lambda: bool(told.keys))
+    await eventually(lambda: bool(told.keys))
     assert told.keys == [("call", "a", 9, 160)]
     played = await ask(MediaRequest(PLAY_KEY, 0, "call", "b", code=4, duration=10))
     assert played.ok
-    await until(lambda: len(caller.received) == 7)
+    await eventually(lambda: len(caller.received) == 7)
     assert {(header(packet)[0], packet[12]) for packet in caller.received} == {(101, 4)}
     client.close()
 
@@ -210,6 +211,6 @@ async def test_reports_of_strangers_and_broken_ones_are_dropped(served: Served) 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gateway:
         for data in (b"no", b"[]", b"{}", report % 99, report % 2):
             gateway.sendto(data, (host, int(port)))
-    await until(lambda: bool(told.keys))
+    await eventually(lambda: bool(told.keys))
     assert told.keys == [("c", "a", 2, 100)]
     client.close()

@@ -20,9 +20,9 @@ from tests.gateway.served import (
     audio,
     header,
     tone,
-    until,
 )
 from tests.support.tone import Sound
+from tests.support.wait import eventually
 
 
 async def connect(
@@ -50,7 +50,7 @@ async def test_packets_pass_both_ways_undecoded(served: Served) -> None:
     assert [told["quality"][tag]["transcoded"] for tag in "ab"] == [0, 0]
     await caller.talk(for_caller, 5)
     await callee.talk(for_callee, 5)
-    await until(lambda: len(caller.received) == 5 and len(callee.received) == 5)
+    await eventually(lambda: len(caller.received) == 5 and len(callee.received) == 5)
     for packets in (caller.received, callee.received):
         assert {packet[12:] for packet in packets} == {b"\xd5" * 160}
         numbers = [header(packet) for packet in packets]
@@ -66,7 +66,7 @@ async def test_a_source_that_changes_continues_the_stream(served: Served) -> Non
     await caller.talk(for_caller, 3)
     caller.ssrc, caller.sequence, caller.stamp = 0x99, 60000, 12
     await caller.talk(for_caller, 3)
-    await until(lambda: len(callee.received) == 6)
+    await eventually(lambda: len(callee.received) == 6)
     numbers = [header(packet) for packet in callee.received]
     assert [s - numbers[0][1] for _, s, _, _ in numbers] == [0, 1, 2, 3, 4, 5]
     assert len({source for _, _, _, source in numbers}) == 1
@@ -80,9 +80,9 @@ async def test_a_phone_behind_nat_is_answered_where_it_sends_from(served: Served
     to_callee = await served.controller.offer("call", "a", offer, **TO_PHONE)
     to_caller = await served.controller.answer("call", ("a", "b"), callee.sdp(), **TO_PHONE)
     await seen.talk(audio(to_caller), 2)  # the NAT's port is none that the description names
-    await until(lambda: len(callee.received) == 2)
+    await eventually(lambda: len(callee.received) == 2)
     await callee.talk(audio(to_callee), 2)
-    await until(lambda: len(seen.received) == 2)
+    await eventually(lambda: len(seen.received) == 2)
     assert not caller.received
 
 
@@ -90,10 +90,10 @@ async def test_strangers_are_not_latched_after_the_first_valid_source(served: Se
     caller, callee, stranger = served.phone(), served.phone(), served.phone()
     for_caller, for_callee = await connect(served, caller, callee)
     await caller.talk(for_caller, 3)
-    await until(lambda: len(callee.received) == 3)
+    await eventually(lambda: len(callee.received) == 3)
     await stranger.talk(for_caller, 20)
     await callee.talk(for_callee, 3)
-    await until(lambda: len(caller.received) == 3)
+    await eventually(lambda: len(caller.received) == 3)
     assert len(callee.received) == 3
     assert not stranger.received
     told = await served.controller.ask(command="query", call_id="call")
@@ -105,12 +105,12 @@ async def test_a_quick_stranger_of_the_phone_s_host_gives_way_to_the_phone(serve
     caller, callee, stranger = served.phone(), served.phone(), served.phone()
     for_caller, for_callee = await connect(served, caller, callee)
     await stranger.talk(for_caller, 2)
-    await until(lambda: len(callee.received) == 2)
+    await eventually(lambda: len(callee.received) == 2)
     await caller.talk(for_caller, 3)
     await stranger.talk(for_caller, 3)
-    await until(lambda: len(callee.received) == 5)
+    await eventually(lambda: len(callee.received) == 5)
     await callee.talk(for_callee, 3)
-    await until(lambda: len(caller.received) == 3)
+    await eventually(lambda: len(caller.received) == 3)
     told = await served.controller.ask(command="query", call_id="call")
     assert told["quality"]["a"]["strangers"] == 3
 
@@ -120,7 +120,7 @@ async def test_strangers_of_another_host_are_not_latched_at_all(served: Served) 
     for_caller, _ = await connect(served, caller, callee)
     await stranger.talk(for_caller, 3)
     await caller.talk(for_caller, 3)
-    await until(lambda: len(callee.received) == 3)
+    await eventually(lambda: len(callee.received) == 3)
     source = header(callee.received[0])[3]
     assert {header(packet)[3] for packet in callee.received} == {source}
 
@@ -129,14 +129,14 @@ async def test_another_agreement_lets_a_phone_move(served: Served) -> None:
     caller, callee, moved = served.phone(), served.phone(), served.phone("127.0.0.3")
     for_caller, for_callee = await connect(served, caller, callee)
     await caller.talk(for_caller, 2)
-    await until(lambda: len(callee.received) == 2)
+    await eventually(lambda: len(callee.received) == 2)
     again = await served.controller.offer("call", "a", moved.sdp(), **TO_PHONE)
     assert audio(again).port == for_callee.port
     await served.controller.answer("call", ("a", "b"), callee.sdp(), **TO_PHONE)
     await callee.talk(for_callee, 2)
-    await until(lambda: len(moved.received) == 2)
+    await eventually(lambda: len(moved.received) == 2)
     await moved.talk(for_caller, 2)
-    await until(lambda: len(callee.received) == 4)
+    await eventually(lambda: len(callee.received) == 4)
 
 
 async def test_rfc4568_6_1_srtp_meets_rtp(served: Served) -> None:
@@ -155,10 +155,10 @@ async def test_rfc4568_6_1_srtp_meets_rtp(served: Served) -> None:
     protect, unprotect = srtp.sending(key).protect, srtp.receiving(answered.cryptos[0]).unprotect
     for _ in range(3):
         caller.rtp.sendto(protect(caller.packet()), (answered.host, answered.port))
-    await until(lambda: len(callee.received) == 3)
+    await eventually(lambda: len(callee.received) == 3)
     assert callee.received[0][12:] == b"\xd5" * 160
     await callee.talk(audio(to_callee), 3)
-    await until(lambda: len(caller.received) == 3)
+    await eventually(lambda: len(caller.received) == 3)
     assert unprotect(caller.received[0])[12:] == b"\xd5" * 160
     with pytest.raises(pylibsrtp.Error):  # another key does not open it
         srtp.receiving(key).unprotect(caller.received[1])
@@ -179,9 +179,9 @@ async def test_rfc4568_5_1_3_srtp_is_offered_and_its_answer_taken(served: Served
     await stranger.talk(offered, 2)  # in clear: nothing that proves the key
     for _ in range(2):
         callee.rtp.sendto(protect(callee.packet()), (offered.host, offered.port))
-    await until(lambda: len(caller.received) == 2)
+    await eventually(lambda: len(caller.received) == 2)
     await caller.talk(audio(to_caller), 2)
-    await until(lambda: len(callee.received) == 2)
+    await eventually(lambda: len(callee.received) == 2)
     assert srtp.receiving(offered.cryptos[1]).unprotect(callee.received[0])[12:] == b"\xd5" * 160
 
 
@@ -208,14 +208,14 @@ async def test_codecs_that_are_not_shared_are_transcoded(
     for position in range(60):
         caller.send(audio(to_caller), sound[160 * position : 160 * position + 160])
         await asyncio.sleep(0.001)
-    await until(lambda: len(callee.received) >= 58)
+    await eventually(lambda: len(callee.received) >= 58)
     # Back through the gateway: what the callee heard, it says.
     for packet in callee.received:
         payload_number, sequence, stamp, _ = header(packet)
         head = struct.pack("!BBHII", 0x80, payload_number, sequence, stamp, 7)
         callee.rtp.sendto(head + packet[12:], (audio(to_callee).host, audio(to_callee).port))
         await asyncio.sleep(0.001)
-    await until(lambda: len(caller.received) >= 55)
+    await eventually(lambda: len(caller.received) >= 55)
     values = [a_value(code) / 32768 for packet in caller.received for code in packet[12:]]
     assert Sound(np.array(values), 8000).last(0.8).holds(440)
 
@@ -230,7 +230,7 @@ async def test_rfc4733_2_5_1_events_pass_with_the_number_each_side_gave(served: 
     event = bytes([5, 0x0A, 0, 160])
     caller.send(audio(to_caller), event, 120)
     callee.send(audio(to_callee), event, 120)
-    await until(lambda: bool(caller.received and callee.received))
+    await eventually(lambda: bool(caller.received and callee.received))
     assert header(callee.received[0])[0] == 101
     assert callee.received[0][12:] == event
     assert header(caller.received[0])[0] == 120
@@ -249,7 +249,7 @@ async def test_rfc4733_2_1_events_are_set_to_the_clock_of_an_opus_phone(served: 
     answer = callee.sdp("96 97", opus=opus, wide_event=event)
     to_caller = await served.controller.answer("call", ("a", "b"), answer, **TO_PHONE)
     caller.send(audio(to_caller), bytes([7, 10, 0, 160]), 101)
-    await until(lambda: bool(callee.received))
+    await eventually(lambda: bool(callee.received))
     assert header(callee.received[0])[0] == event
     assert callee.received[0][12:] == bytes([7, 10]) + (960).to_bytes(2, "big")
 
@@ -261,7 +261,7 @@ async def test_rtcp_is_ended_and_measured_here(served: Served) -> None:
     await caller.talk(for_caller, 10)
     caller.sequence += 10  # ten packets that never come
     await caller.talk(for_caller, 10)
-    await until(lambda: bool(caller.reports) and bool(callee.reports), 8)
+    await eventually(lambda: bool(caller.reports) and bool(callee.reports), 8)
     report = caller.reports[0]
     assert report[1] == 201  # nothing was sent to the caller yet
     assert int.from_bytes(report[8:12], "big") == caller.ssrc
@@ -274,10 +274,10 @@ async def test_rtcp_is_ended_and_measured_here(served: Served) -> None:
     block = struct.pack("!IIIIII", header(callee.received[0])[3], 64 << 24 | 9, 0, 80, middle, 0)
     back = struct.pack("!BBHI", 0x81, 201, 7, 0x55) + block
     callee.send(for_callee)
-    await until(lambda: bool(caller.received))
+    await eventually(lambda: bool(caller.received))
     callee.rtcp.sendto(back, (for_callee.host, for_callee.rtcp_port))
     leg = served.gateway._calls["call"].legs[1]
-    await until(lambda: leg.feedback.lost == 9)
+    await eventually(lambda: leg.feedback.lost == 9)
     assert 0 < leg.feedback.round_trip < 2
     told = await served.controller.ask(command="delete", call_id="call")
     caller_figures = told["quality"]["a"]
@@ -305,7 +305,7 @@ async def test_hold_of_both_kinds_and_its_end(served: Served) -> None:
     await connect(served, caller, callee)
     before = len(caller.received)
     await callee.talk(for_callee, 3)
-    await until(lambda: len(caller.received) == before + 3)
+    await eventually(lambda: len(caller.received) == before + 3)
     assert before == 0  # nothing reached it while it was on hold
 
 
@@ -313,12 +313,12 @@ async def test_a_second_answer_of_a_fork_takes_over(served: Served) -> None:
     caller, early, callee = served.phone(), served.phone(), served.phone("127.0.0.4")
     for_caller, for_callee = await connect(served, caller, early)
     await early.talk(for_callee, 2)
-    await until(lambda: len(caller.received) == 2)
+    await eventually(lambda: len(caller.received) == 2)
     await served.controller.answer("call", ("a", "c"), callee.sdp(), **TO_PHONE)
     await callee.talk(for_callee, 2)
-    await until(lambda: len(caller.received) == 4)
+    await eventually(lambda: len(caller.received) == 4)
     await caller.talk(for_caller, 2)
-    await until(lambda: len(callee.received) == 2)
+    await eventually(lambda: len(callee.received) == 2)
     sources = {header(packet)[3] for packet in caller.received}
     assert len(sources) == 1
 
@@ -360,7 +360,7 @@ async def test_a_packet_that_is_too_long_for_srtp_costs_itself(served: Served) -
         where = (to_caller.host, to_caller.port)
         caller.rtp.sendto(protect(packet) if size == 160 else packet, where)
         callee.send(to_callee, b"\xd5" * size)
-    await until(lambda: len(callee.received) == 1 and len(caller.received) == 1)
+    await eventually(lambda: len(callee.received) == 1 and len(caller.received) == 1)
     told = await served.controller.ask(command="query", call_id="call")
     assert told["quality"]["a"]["unsent"] == 2
 
@@ -371,6 +371,6 @@ async def test_packets_of_no_agreed_number_end_here_and_are_told(served: Served)
     await caller.talk(for_caller, 1)
     await caller.talk(for_caller, 4, number=97)
     await caller.talk(for_caller, 1)
-    await until(lambda: len(callee.received) == 2)
+    await eventually(lambda: len(callee.received) == 2)
     told = await served.controller.ask(command="query", call_id="call")
     assert (told["quality"]["a"]["unwanted"], told["quality"]["b"]["unwanted"]) == (4, 0)

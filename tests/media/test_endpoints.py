@@ -19,6 +19,7 @@ from sipengine.services.feature_codes import ECHO, TONE
 from sipengine.sip.sdp.answering import Agreed
 from sipengine.sip.sdp.codecs import Codec
 from tests.support.free_ports import free_block
+from tests.support.wait import eventually
 
 PCMU = Codec(0, "PCMU", 8000)
 HERE = "127.0.0.1"
@@ -199,9 +200,7 @@ async def test_it_ends_by_itself(
     sound = opened(media, told)
     with Talker() as phone:
         sound.connect(phone.agreed)
-        async with asyncio.timeout(5):
-            while not told.whys:
-                await asyncio.sleep(0.02)
+        await eventually(lambda: told.whys)
     assert words in told.whys[0]
     assert told.drains == 1
 

@@ -22,6 +22,7 @@ from sipengine.services.ports import (
     MediaAnswer,
     MediaRequest,
 )
+from tests.support.wait import eventually
 
 HERE = "127.0.0.1"
 OK = {"result": "ok", "sdp": "v=0"}
@@ -125,9 +126,7 @@ async def test_a_silent_gateway_is_taken_out_and_its_offer_goes_to_another(bench
     assert [(each.ok, each.instance) for each in answers] == [(True, 1)] * 3
     assert bench.client.counters()["media_gateways_now"] == 1
     bench.gateways[0].silent = False  # its next pong brings it back
-    async with asyncio.timeout(5):
-        while bench.client.counters()["media_gateways_now"] < 2:
-            await asyncio.sleep(0.02)
+    await eventually(lambda: bench.client.counters()["media_gateways_now"] == 2)
 
 
 class Losses:
@@ -153,13 +152,10 @@ async def test_a_gateway_that_died_is_told_even_if_it_is_back_before_the_next_pi
     assert losses.lost == [1]
     first = bench.gateways[0]
     first.born = "one"
-    async with asyncio.timeout(5):
-        while bench.client.instances[0].born != "one":
-            await asyncio.sleep(0.02)
-        assert losses.lost == [1]
-        first.born = "another"
-        while len(losses.lost) < 2:
-            await asyncio.sleep(0.02)
+    await eventually(lambda: bench.client.instances[0].born == "one")
+    assert losses.lost == [1]
+    first.born = "another"
+    await eventually(lambda: len(losses.lost) == 2)
     assert losses.lost == [1, 0]
     assert bench.client.counters()["media_gateways_now"] == 1
 

@@ -21,8 +21,9 @@ from sipengine.services.ports import (
     MediaAnswer,
     MediaRequest,
 )
-from tests.gateway.served import HERE, Controller, Phone, audio, until
+from tests.gateway.served import HERE, Controller, Phone, audio
 from tests.support.rtpengine import Rtpengine as Process
+from tests.support.wait import eventually
 
 
 class Rtpengine:
@@ -65,7 +66,7 @@ async def test_srtp_meets_rtp_through_rtpengine(rtpengine: Rtpengine) -> None:
             caller.rtp.sendto(protect(caller.packet()), (answered.host, answered.port))
             callee.send(where)
             await asyncio.sleep(0.01)
-        await until(lambda: len(callee.received) >= 30 and len(caller.received) >= 30)
+        await eventually(lambda: len(callee.received) >= 30 and len(caller.received) >= 30)
         assert callee.received[-1][12:] == b"\xd5" * 160
         assert unprotect(caller.received[-1])[12:] == b"\xd5" * 160
         ended = await rtpengine.ask(MediaRequest(DELETE, 0, "c", "a"))

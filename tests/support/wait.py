@@ -1,7 +1,8 @@
-"""The one place where a test may poll: until something holds, or a deadline has passed."""
+"""The one place where tests poll: until something holds, or a deadline has passed."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -34,3 +35,17 @@ def until(
             more = f"\n{explain()}" if explain else ""
             raise AssertionError(f"waited {deadline:g} s for {what}; last seen: {seen!r}{more}")
         time.sleep(pause)
+
+
+async def eventually(
+    look: Callable[[], T], deadline: float = 5.0, what: str = "that", pause: float = 0.005
+) -> T:
+    """As `until`, while the loop goes on."""
+    end = time.monotonic() + deadline
+    while True:
+        seen = look()
+        if seen:
+            return seen
+        if time.monotonic() >= end:
+            raise AssertionError(f"waited {deadline:g} s for {what}; last seen: {seen!r}")
+        await asyncio.sleep(pause)

@@ -16,6 +16,7 @@ import pytest
 from pbx.supervisor import complaints
 from pbx.supervisor.complaints import Complaints
 from pbx.supervisor.part import STARTS_AT_FIRST, Part, PartPlan, StartFailed
+from tests.support.wait import eventually
 
 
 def plan(tmp_path: Path, script: str, **more: Any) -> PartPlan:
@@ -38,9 +39,7 @@ async def started(part: Part) -> int:
 
 
 async def until_pid_other_than(part: Part, old: int) -> int:
-    async with asyncio.timeout(10):
-        while part.pid in (None, old):
-            await asyncio.sleep(0.01)
+    await eventually(lambda: part.pid not in (None, old), 10)
     assert part.pid is not None
     return part.pid
 
@@ -126,9 +125,7 @@ async def test_a_part_that_cannot_be_started_again_for_a_while_is_tried_until_it
     pid = await started(part)
     home.rename(tmp_path / "elsewhere")
     os.kill(pid, signal.SIGKILL)
-    async with asyncio.timeout(10):
-        while len(said) < 3:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: len(said) >= 3, 10)
     assert "stand-in cannot be started: [Errno 2] No such file or directory" in said[1]
     (tmp_path / "elsewhere").rename(home)
     assert is_alive(await until_pid_other_than(part, pid))
