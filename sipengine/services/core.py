@@ -269,6 +269,7 @@ class Core:
         self._calls.set_config(snapshot)
         self._responsibility.set_config(snapshot)
         self.events.set_config(snapshot, now)
+        self._location.end_all_but(snapshot.extensions, now)
 
     def restore(self, left: Restored, now: float, wall: float) -> None:
         """Take up what an earlier process left, before any message is received."""
@@ -276,6 +277,7 @@ class Core:
         if self.guard is not None:
             bindings = self.guard.restore(left.bans, bindings, now)
         self._location.restore(bindings, now, wall)
+        self._location.end_all_but(self._challenger.snapshot.extensions, now)
         self._sessions.restore(self._calls.restore(left.calls, now), now)
         self.events.restore(left.subscriptions, now)
         self._messaging.restore(left.messages, now)

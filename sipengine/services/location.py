@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 from math import ceil
 from sys import intern
 from typing import Final, Protocol
 
-from sipengine.api import BindingGone, BindingRecord, Fact
+from sipengine.api import BindingGone, BindingRecord, Extension, Fact
 from sipengine.services.binding import Binding
 from sipengine.services.ports import REACHABLE, Flows
 from sipengine.sip.errors import RemoteProtocolError
@@ -300,6 +300,15 @@ class Location:
                 else:
                     self._file(binding)
             del self._buckets[heappop(seconds)]
+
+    def end_all_but(self, extensions: Mapping[str, Extension], now: float) -> None:
+        """Have the bindings of all others expire now: whoever gets a number that was another's must
+        not ring the other's phones. Those of an extension that is switched off end as well."""
+        for aor in self._of_aor.keys() - extensions.keys():
+            for binding in self._of_aor[aor]:
+                self._buckets[binding.bucket].discard(binding)
+                binding.expires = now
+                self._file(binding)
 
     def _file(self, binding: Binding) -> None:
         second = ceil(binding.expires)
