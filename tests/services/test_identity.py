@@ -127,3 +127,52 @@ def test_7989_7_the_session_keeps_its_name_on_all_we_send(
     assert incoming.reject(487)["Session-ID"].startswith(UUID)
     assert call.fails(487)["Session-ID"]
     assert any(UUID in line for line in wire.row.decision)
+
+
+GATE = "Gate <sip:+431234@elsewhere.example>"
+
+
+def at_gate(wire: Wire) -> Phone:
+    """A trusted server, which calls as extension 1001."""
+    return registered(wire, "1001", TRUSTED)
+
+
+def test_3325_7_what_a_trusted_server_asserts_is_not_for_everybody_either(asserting: Wire) -> None:
+    bob = registered(asserting, "1002", "198.51.100.2")
+    extra = f"P-Asserted-Identity: {GATE}\n"
+    gate = at_gate(asserting)
+    gate.call("1002", extra=extra)
+    assert bob.request("INVITE").all("P-Asserted-Identity") == [GATE]
+    gate.inbox.clear()
+    gate.call("1002", extra=f"{extra}Privacy: id\n")
+    assert bob.request("INVITE").all("P-Asserted-Identity") == []
+    gate.inbox.clear()
+    gate.call(f"sip:1@{TRUSTED}", extra=f"{extra}P-Asserted-Identity: <tel:+431>\nPrivacy: id\n")
+    invite = next(message for message in gate.inbox if message.method == "INVITE")
+    assert invite.all("P-Asserted-Identity") == [GATE, "<tel:+431>"]
+
+
+@pytest.mark.parametrize(
+    ("method", "extra", "told"),
+    [
+        ("MESSAGE", "", [ALICE]),
+        ("OPTIONS", "", [ALICE]),
+        ("REFER", "P-Asserted-Identity: <sip:1009@pbx.test>\n", [ALICE]),
+        ("MESSAGE", "Privacy: id\n", []),
+        ("MESSAGE", "Privacy: none\n", [ALICE]),
+    ],
+)
+def test_3325_9_1_other_requests_name_their_sender_too(
+    asserting: Wire, method: str, extra: str, told: list[str]
+) -> None:
+    alice = registered(asserting, "1001", "198.51.100.1")
+    bob = registered(asserting, "1002", "198.51.100.2")
+    alice.authenticated(method, f"sip:1002@{DOMAIN}", extra=f"{extra}Refer-To: <sip:1@x>\n")
+    assert bob.request(method).all("P-Asserted-Identity") == told
+
+
+def test_3325_nothing_is_added_to_a_message_where_nothing_asks_for_it(
+    alice: Phone, bob: Phone
+) -> None:
+    alice.authenticated("MESSAGE", f"sip:1002@{DOMAIN}")
+    assert bob.request("MESSAGE").all("P-Asserted-Identity") == []

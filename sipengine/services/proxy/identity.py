@@ -71,6 +71,12 @@ def asserted_line(who: Extension) -> str:
     return f"{ASSERTED}: {display}<sip:{who.aor}>\r\n"
 
 
+def assert_sender(message: Message, who: Extension) -> None:
+    """Name the sender of a request other than INVITE, unless he asks for privacy or is named already."""
+    if not message.has(ASSERTED) and "id" not in privacy_of(message):
+        message.append([asserted_line(who).rstrip()])
+
+
 def may_know(flow: Flow, privacy: frozenset[str], trusted: frozenset[str]) -> bool:
     """Whether whoever is reached by this flow may be told who calls (RFC 3325 §7)."""
     if "id" not in privacy:

@@ -135,6 +135,9 @@ class NewCalls:
         line = ""
         if (private or asserting) and not message.has(ASSERTED):
             line = asserted_line(who)
+        elif private:  # a trusted server's word, which is not for everybody either (RFC 3325 §7)
+            line = "".join(f"{ASSERTED}: {text}\r\n" for text in message.whole_lines(ASSERTED))
+            message.replace(ASSERTED, [])
         return Additions(message, line, privacy_of(message), self._trusted)
 
     def _begin(self, message: Message, flow: Flow, caller: Caller, now: float) -> Call:

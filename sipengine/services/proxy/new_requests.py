@@ -11,6 +11,7 @@ from sipengine.services.messages.messaging import Messaging
 from sipengine.services.proxy.identity import (
     ASSERTED,
     PREFERRED,
+    assert_sender,
     is_anonymous,
     preferred,
     screen,
@@ -46,6 +47,7 @@ class NewRequests:
         self._new_calls = new_calls
         self._messaging = messaging
         self._trusted: frozenset[str] = frozenset()
+        self._asserting: frozenset[str] = frozenset()
         self._layer = proxy.layer
         self._proxy = proxy
         self._responsibility = responsibility
@@ -56,6 +58,8 @@ class NewRequests:
         """`trusted` are the servers whose word of who somebody is is believed (RFC 3325)."""
         self._table = table
         self._trusted = trusted
+        domains = table.snapshot.domains.values()
+        self._asserting = frozenset(domain.name for domain in domains if domain.assert_identity)
         self._new_calls.set_config(table, trusted)
 
     def receive(
@@ -91,9 +95,12 @@ class NewRequests:
             self._new_calls.receive(
                 message, flow, reply_flow, key, hash_of_loop, now, caller, called, instance
             )
-        elif called and called not in self._table.snapshot.extensions:
+            return
+        if called and called not in self._table.snapshot.extensions:
             raise RemoteProtocolError(404, "Not Found")
-        elif called and message.method == "MESSAGE" and not instance and not secure:
+        if self._asserting and who.domain in self._asserting:
+            assert_sender(message, who)
+        if called and message.method == "MESSAGE" and not instance and not secure:
             self._messaging.receive(message, who, called, flow, reply_flow, key, hash_of_loop, now)
         else:
             destination = Destination(uri=message.uri, secure=secure)
