@@ -21,7 +21,7 @@ class Call:
     __slots__ = (
         "anchor", "answered", "answered_by", "answered_device", "answered_leg", "call_id", "called", "callee_flow",
         "callee_tag", "caller", "caller_device", "caller_flow", "caller_name", "caller_tag", "decision", "diverted",
-        "domain", "ended", "hangup_by", "heard", "hidden", "id", "left", "legs", "owner", "parts",
+        "domain", "ended", "hangup_by", "heard", "hidden", "id", "left", "legs", "mended", "owner", "parts",
         "quality", "reason", "result", "revision", "ringing", "rule", "session_interval", "silent", "started", "state", "status",
         "transferred_by", "whole",
     )  # fmt: skip
@@ -50,6 +50,7 @@ class Call:
         self.quality = ""  # what the media gateway measured, as JSON
         self.silent = ""  # caller or callee, while the other cannot hear it
         self.anchor: Anchor | None = None  # the media gateway's part in it
+        self.mended = False  # its media gateway was lost, and another carries it
         self.session_interval = (
             0  # seconds in which its phones confirm it (RFC 4028), 0 if they do not
         )

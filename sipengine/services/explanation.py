@@ -30,6 +30,8 @@ def explain(call: Call, why: str = "") -> str:
             f"{text}. {who} answered after {after} and they talked for {talked}."
             f"{''.join(_transfer(part) for part in call.parts)}"
         )
+        if call.mended:
+            text = f"{text} Its media gateway failed meanwhile, and the call went on by another."
         if call.hangup_by == "caller":
             return f"{text} The caller hung up."
         if call.hangup_by == "callee":

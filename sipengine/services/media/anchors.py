@@ -71,7 +71,7 @@ class Anchor:
 
     __slots__ = (
         "awaiting", "by_callee", "by_caller", "call", "callee", "callee_flow", "caller", "caller_flow", "caller_tag", "instance",
-        "invite", "key", "lost", "name", "next_look", "owner", "success",
+        "invite", "key", "lost", "mending", "name", "next_look", "owner", "success",
     )  # fmt: skip
 
     def __init__(
@@ -87,6 +87,7 @@ class Anchor:
         self.awaiting = False  # the callee's offer in a provisional answer waits for the PRACK
         self.next_look = 0.0
         self.lost = 0
+        self.mending = False  # its gateway is away, or another process than before
         self.owner: AnchorOwner | None = None
         self.by_caller = Numbering()
         self.by_callee = Numbering()
@@ -121,6 +122,7 @@ class Anchors:
         self.left_alone = 0
         self.one_way = 0
         self.keys_told = 0
+        self.mended = 0
         self.around_nat = 0
         plane.listen(self)
 
@@ -299,6 +301,15 @@ class Anchors:
         for anchor in self._live.values():
             if anchor.instance == instance:
                 anchor.next_look = now
+                anchor.mending = anchor.call is not None
+
+    def agreed(self, anchor: Anchor) -> None:
+        """Both descriptions are at the gateway. If it was lost before, a side has offered anew, as a browser
+        does that hears nothing: the gateway that lives now carries the call."""
+        if anchor.mending and anchor.call is not None:
+            self.mended += 1
+            anchor.mending = False
+            anchor.call.mended = True
 
     def gone(self, anchor: Anchor, call: Call, why: str, now: float) -> None:
         """The gateway does not know the call any more: it was started anew, or cannot be reached."""
@@ -333,6 +344,7 @@ class Anchors:
             "media_calls": self.total,
             "media_refused": self.refused,
             "media_lost_calls": self.lost,
+            "media_mended_calls": self.mended,
             "media_left_alone": self.left_alone,
             "media_one_way": self.one_way,
             "media_keys_told": self.keys_told,
@@ -352,6 +364,7 @@ class _Figures:
         call = self._call
         if answer.ok:
             self._anchor.lost = 0
+            self._anchor.mending = False
             if answer.silent and not call.silent:
                 self._anchors.one_way += 1
             call.quality_told(answer.figures, answer.silent)

@@ -70,12 +70,17 @@ class CrossingExchange(NonInviteContext):
         return branch, with_sdp(request, self._sdp) if self._sdp else request
 
     def on_media(self, answer: MediaAnswer, now: float) -> None:
+        anchor = self._crossing.anchor
         held = self._held
         if held is not None:
             self._held = None
             status, data = held
+            if answer.ok and anchor is not None:
+                self._crossing.anchors.agreed(anchor)
             super().on_response(status, with_sdp(data, answer.sdp.encode("latin-1")), now)
         elif answer.ok:
+            if anchor is not None:
+                anchor.instance = answer.instance  # another, if that which had the call is lost
             self._go_on(answer.sdp.encode("latin-1"), now)
         else:
             status = answer.status

@@ -73,8 +73,10 @@ class Anchored(Wire):
         silent: str = "",
         gone: str = "",
         sdp: str = "",
+        by: int | None = None,
     ) -> MediaRequest:
-        """The gateway answers the oldest question, which must be that; with `sdp`, or a mark on what came."""
+        """The gateway answers the oldest question, which must be that; with `sdp`, or a mark on what came.
+        `by`: another instance has taken it."""
         assert self.plane is not None
         assert self.plane.asked, f"the gateway was not asked for {command}"
         request, waiter = self.plane.asked.pop(0)
@@ -84,7 +86,7 @@ class Anchored(Wire):
             sdp = sdp or f"v=0\r\no=gateway {command} {request.protocol}\r\n{request.sdp}"
             answer = MediaAnswer(
                 ok,
-                request.instance,
+                request.instance if by is None else by,
                 sdp if ok else "",
                 "no codec in common",
                 status,
