@@ -109,6 +109,14 @@ class Call:
         if self.left and self.left == callee_tag:
             self.finish("answered", 200, "caller", now)
 
+    def heard_from(self, tag: str, from_caller: bool, flow: Flow, now: float) -> None:
+        """A request of its dialog came by `flow`; what goes to that side takes it from now on."""
+        self.heard = now
+        if from_caller:
+            self.caller_flow = flow
+        elif tag == self.callee_tag:
+            self.callee_flow = flow
+
     def dialog_left(self, callee_tag: str, by_caller: bool, now: float) -> None:
         """A BYE was answered. One of an early dialog ends the call if that is answered after all
         (RFC 5407 §3.1.3); else the answer to the INVITE ends it, or another phone takes it."""

@@ -67,11 +67,7 @@ class Dialogs:
             raise RemoteProtocolError(481, "Call/Transaction Does Not Exist")
         call, from_caller, heard, ends = found
         if call is not None:
-            call.heard = now
-            if from_caller:
-                call.caller_flow = flow
-            elif message.from_tag == call.callee_tag:
-                call.callee_flow = flow
+            call.heard_from(message.from_tag, from_caller, flow, now)
         if message.has(ASSERTED) or message.has(PREFERRED):
             screen(message, flow, self._trusted)
         target = self._proxy.in_dialog_target(message, ends, heard, from_caller, now)
