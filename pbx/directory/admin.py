@@ -18,6 +18,13 @@ from pbx.directory import actions
 from pbx.directory.forms import ExtensionForm
 from pbx.directory.models import Credential, Device, Domain, Extension, Person
 
+_DOMAIN_FINE: Final = ("session_timer", "assert_identity", "trusted")
+_DOMAIN_LABELS: Final = {
+    "mode": "How calls are connected",
+    "session_timer": "Check calls every",
+    "assert_identity": "Vouch for the caller's number",
+    "trusted": "Trusted servers",
+}
 _PERSON_LABELS: Final = {
     "username": "User name",
     "must_change_password": "Must choose a new password at the next log-in",
@@ -42,6 +49,15 @@ class DomainAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ("name",)
     readonly_fields = ("is_default",)
     actions = ("make_default",)
+    fieldsets = (
+        (None, {"fields": ("name", "is_default", "mode")}),
+        ("For other servers and long calls", {"fields": _DOMAIN_FINE}),
+    )
+
+    def get_form(
+        self, request: HttpRequest, obj: Domain | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        return super().get_form(request, obj, change=change, labels=_DOMAIN_LABELS, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Domain]:
         rows: QuerySet[Domain] = super().get_queryset(request)
@@ -278,7 +294,7 @@ class DeviceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_select_related = ("extension",)
     search_fields = ("name", "mac", "user_agent", "extension__number", "extension__name")
     ordering = ("name", "pk")
-    raw_id_fields = ("extension",)
+    autocomplete_fields = ("extension",)
     empty_value_display = "–"
 
 

@@ -72,7 +72,7 @@ def test_ladder_is_whole_on_the_calls_page(
     ]
     window = visit(bob, width=width, theme=theme)
     window.goto(f"/calls/{call.pk}/")
-    window.get_by_text("Messages", exact=True).click()
+    window.get_by_text("SIP messages", exact=True).click()
     rungs = window.locator(".ladder-rungs details")
     rungs.first.wait_for()
     assert rungs.count() == 7

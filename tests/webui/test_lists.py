@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from playwright.sync_api import Page, expect
 
@@ -140,3 +141,13 @@ def test_a_search_narrows_the_list_while_one_types(
     window.get_by_role("link", name="Back to the dashboard").click()
     expect(window.get_by_role("heading", name="Live", level=1)).to_be_visible()
     assert trouble.seen == []
+
+
+def test_the_system_page_tells_what_a_phone_needs(plain_static: None, alice: Person) -> None:
+    office.domain()
+    client = Client()
+    client.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
+    page = client.get("/system/").content.decode()
+    setup = page[page.index('id="setup"') :]
+    for what in (office.DOMAIN, str(settings.ENVIRONMENT.sip_port), "Port (TLS)"):
+        assert what in setup

@@ -73,8 +73,10 @@ def test_a_phone_appears_when_it_registers(
     visit: Callable[..., Page], server: Server, bob: Person
 ) -> None:
     office.heartbeat()
-    office.people()
     window = open_live(visit, bob)
+    expect(window.get_by_text("There are no extensions yet")).to_be_visible()
+    office.people()
+    window.reload()
     expect(window.get_by_text("No phone is registered")).to_be_visible()
     office.register("214", "Yealink T54W", "tcp")
     server.tell(calls=[], aors=["214@pbx.example"])

@@ -78,6 +78,8 @@ class Live:
     phones: list[PhoneRow]
     online: int
     extensions: int
+    nothing_to_register: bool
+    """No phone is registered, for there is no extension yet: said at once, whatever was counted."""
     today: Today
 
 
@@ -101,6 +103,7 @@ def read_live() -> Live:
         phones=_phone_rows(bindings, open_calls, directory),
         online=_online_among(bindings),
         extensions=_extensions.read(),
+        nothing_to_register=not bindings and not Extension.objects.exists(),
         today=today(),
     )
 

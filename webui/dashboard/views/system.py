@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 
 from pbx.certificates.ending import certificate_health
 from pbx.command_line import own_version
+from pbx.directory.models import Domain
 from pbx.enginelink.models import EngineStatus
 from pbx.health.checks import check_all
 from webui.access import operator_required
@@ -49,6 +50,7 @@ class PartRow:
 def system(request: HttpRequest) -> HttpResponse:
     """The page at once; how the parts are comes a moment later, for asking them takes time."""
     environment = settings.ENVIRONMENT
+    default = Domain.objects.filter(is_default=True).first()
     return render(
         request,
         "dashboard/system.html",
@@ -57,8 +59,9 @@ def system(request: HttpRequest) -> HttpResponse:
             "now": timezone.now(),
             "engines": list(EngineStatus.objects.order_by("name")),
             "address": environment.advertised_address,
-            "domain": environment.default_domain,
+            "domain": default.name if default else environment.default_domain,
             "sip_port": environment.sip_port,
+            "sips_port": environment.sips_port,
             "versions": _versions(),
         },
     )
