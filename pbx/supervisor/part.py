@@ -139,29 +139,7 @@ class Part:
         log_reading, log_writing = os.pipe()
         ready_reading, ready_writing = os.pipe()
         try:
-            environment = {**self.plan.environment}
-            if self.plan.fresh_environment:
-                environment |= self.plan.fresh_environment()
-            if self.plan.tells_ready:
-                environment["READY_FD"] = str(ready_writing)
-            options: dict[str, Any] = {"process_group": 0, "env": environment, "cwd": "/"}
-            options |= self.plan.popen
-            # In this thread: the kernel ties the child to the thread that forked it.
-            self._process = process = subprocess.Popen(  # noqa: ASYNC220
-                self.plan.command,
-                stdin=subprocess.DEVNULL,
-                stdout=log_writing,
-                stderr=log_writing,
-                pass_fds=(
-                    *self.plan.pass_fds,
-                    *((ready_writing,) if self.plan.tells_ready else ()),
-                ),
-                preexec_fn=dies_with_parent(self.plan.dies_by),
-                **options,
-            )
-            if self.plan.niceness:
-                with contextlib.suppress(OSError):  # not ours to give, or it has ended already
-                    os.setpriority(os.PRIO_PROCESS, process.pid, self.plan.niceness)
+            self._process = process = self._spawned(log_writing, ready_writing)
         except BaseException:
             log_file.connection_lost(None)
             os.close(log_reading)
@@ -183,6 +161,35 @@ class Part:
         with contextlib.suppress(TimeoutError):  # a grandchild may keep the pipe open
             await asyncio.wait_for(log.ended.wait(), 1.0)
         return log, status
+
+    def _spawned(self, log_writing: int, ready_writing: int) -> subprocess.Popen[bytes]:
+        """The process, begun in this thread: the kernel ties a child to the thread that forked it.
+
+        Raises `OSError` if it cannot be started.
+        """
+        plan = self.plan
+        environment = {**plan.environment}
+        if plan.fresh_environment:
+            environment |= plan.fresh_environment()
+        handed = plan.pass_fds
+        if plan.tells_ready:
+            environment["READY_FD"] = str(ready_writing)
+            handed = (*handed, ready_writing)
+        options: dict[str, Any] = {"process_group": 0, "env": environment, "cwd": "/"}
+        options |= plan.popen
+        process = subprocess.Popen(
+            plan.command,
+            stdin=subprocess.DEVNULL,
+            stdout=log_writing,
+            stderr=log_writing,
+            pass_fds=handed,
+            preexec_fn=dies_with_parent(plan.dies_by),
+            **options,
+        )
+        if plan.niceness:
+            with contextlib.suppress(OSError):  # not ours to give, or it has ended already
+                os.setpriority(os.PRIO_PROCESS, process.pid, plan.niceness)
+        return process
 
     async def _await_ready(self, ready_reading: int, begun: float) -> None:
         if self.plan.tells_ready:
