@@ -11,7 +11,8 @@ class Limits:
 
     total: int = 20_000
     """An idle one costs, without the kernel's 5 kB: TCP 2 kB, WebSocket 6 kB, TLS 16 kB. So all of
-    them over TLS take 330 MB."""
+    them over TLS take 330 MB. In the middle of its handshake one has OpenSSL's buffers for it, too,
+    48 kB in all: 20,000 half-open ones take 1 GB, for `connect_s` at most."""
     per_source: int = 1_000
     """A large office behind one address. 0: no limit (PBX_GUARD=off)."""
     first_message_s: float = 32.0
