@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from pbx.chosen import OnlyChosen
 from pbx.directory import actions
 from pbx.directory.forms import ExtensionForm
 from pbx.directory.models import Credential, Device, Domain, Extension, Person
@@ -173,7 +174,8 @@ class DeviceInline(admin.TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(Extension)
-class ExtensionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ExtensionAdmin(OnlyChosen, admin.ModelAdmin):  # type: ignore[type-arg]
+    only_chosen = ("person", "domain")
     form = ExtensionForm
     inlines = (DeviceInline,)
     list_display = ("number", "name", "domain", "person", "enabled", "password_set", "forwards")
@@ -187,15 +189,6 @@ class ExtensionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     actions = ("enable", "disable")
     empty_value_display = "–"
     list_per_page = 50
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """A person or domain is chosen here, and neither changed nor deleted by a slip."""
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if field is not None and db_field.name in ("person", "domain"):
-            wrapper: Any = field.widget
-            wrapper.can_change_related = wrapper.can_delete_related = False
-            wrapper.can_view_related = False
-        return field
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Extension]:
         usable = Credential.objects.filter(extension=OuterRef("pk"), realm=OuterRef("domain__name"))
@@ -289,7 +282,8 @@ class ExtensionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Device)
-class DeviceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class DeviceAdmin(OnlyChosen, admin.ModelAdmin):  # type: ignore[type-arg]
+    only_chosen = ("extension",)
     list_display = ("name", "extension", "mac", "user_agent")
     list_select_related = ("extension",)
     search_fields = ("name", "mac", "user_agent", "extension__number", "extension__name")

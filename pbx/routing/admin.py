@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import Max, QuerySet
 from django.http import HttpRequest
 
+from pbx.chosen import OnlyChosen
 from pbx.directory.models import Domain
 from pbx.routing import actions
 from pbx.routing.forms import TargetFormSet
@@ -46,7 +47,8 @@ _HELP: Final = {
 
 
 @admin.register(Rule)
-class RuleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class RuleAdmin(OnlyChosen, admin.ModelAdmin):  # type: ignore[type-arg]
+    only_chosen = ("domain",)
     inlines = (TargetInline,)
     list_display = ("name", "position", "called", "action", "leads_to", "enabled", "domain")
     list_editable = ("position",)
@@ -69,15 +71,6 @@ class RuleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     ) -> Any:
         wording = {"labels": _LABELS, "help_texts": _HELP}
         return super().get_form(request, obj, change=change, **wording, **kwargs)
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """A domain is chosen here, and neither changed nor deleted by a slip."""
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if field is not None and db_field.name == "domain":
-            wrapper: Any = field.widget
-            wrapper.can_change_related = wrapper.can_delete_related = False
-            wrapper.can_view_related = False
-        return field
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Rule]:
         return super().get_queryset(request).prefetch_related("targets")

@@ -162,3 +162,11 @@ def test_on_a_phone_no_list_scrolls_sideways(visit: Callable[..., Page], alice: 
     window.goto("/admin/directory/extension/")
     cell = window.locator("#result_list td.field-domain").first
     expect(cell).to_have_attribute("data-label", "Domain")
+
+
+@pytest.mark.usefixtures("plain_static")
+@pytest.mark.parametrize("form", ["directory/extension", "directory/device", "routing/rule"])
+def test_what_a_form_points_to_is_not_changed_from_there(alice: Person, form: str) -> None:
+    page = client(alice).get(f"/admin/{form}/add/").content.decode()
+    for slip in ("change_id_", "delete_id_", "view_id_"):
+        assert f'id="{slip}' not in page
