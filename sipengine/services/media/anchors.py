@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from sipengine.services.media.crossing import Crossing
-from sipengine.services.media.in_dialog import send_in_dialog
 from sipengine.services.media.lost_gateway import (
     BROWSER_GONE,
     GATEWAY_FAILED,
@@ -20,8 +19,8 @@ from sipengine.services.media.lost_gateway import (
     is_cut_off,
 )
 from sipengine.services.media.numbering import Numbering
-from sipengine.services.media.pressed_keys import info_of
 from sipengine.services.media.reach import apart
+from sipengine.services.media.told_keys import ToldKeys
 from sipengine.services.ports import (
     ANSWER,
     DELETE,
@@ -250,10 +249,10 @@ class Anchors:
             speaker, hearer = hearer, speaker
         if hearer.events is not False or not speaker.may_press(now):
             return
-        lines, body = info_of(code, duration)
-        if send_in_dialog(
-            anchor, by_caller, "INFO", speaker.next(), lines, body, self._layer, self._branches, now
-        ):
+        told = speaker.told
+        if told is None:
+            told = speaker.told = ToldKeys(anchor, by_caller, self._layer, self._branches)
+        if told.press(code, duration, now):
             self.keys_told += 1
 
     def near(self, anchor: Anchor) -> str:
@@ -323,6 +322,7 @@ class Anchors:
             anchor.owner.media_lost(why, now)
             return
         end_call(anchor, GATEWAY_FAILED, self._layer, self._branches, now)
+        anchor.invite = None
         call.finish("answered", 200, "system", now, f"the media gateway lost it: {why}")
 
     def abandoned(self, anchor: Anchor, call: Call, side: str, now: float) -> None:

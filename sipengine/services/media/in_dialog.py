@@ -13,8 +13,10 @@ from sipengine.sip.address import parse_address
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.message import Message
 from sipengine.sip.parser import parse
+from sipengine.sip.timers import TIMER_B
+from sipengine.sip.transaction.invite_client import ClientUser
 from sipengine.sip.transaction.layer import TransactionLayer
-from sipengine.sip.transaction.non_invite_client import NonInviteClient
+from sipengine.sip.transaction.own_request import OwnRequest
 
 if TYPE_CHECKING:
     from sipengine.services.media.anchors import Anchor
@@ -23,10 +25,11 @@ if TYPE_CHECKING:
 
 def send_in_dialog(
     anchor: Anchor, to_callee: bool, method: str, cseq: int, lines: str, body: str,
-    layer: TransactionLayer, branches: Branches, now: float,
+    layer: TransactionLayer, branches: Branches, now: float, user: ClientUser = NOBODY,
+    patience: float = TIMER_B,
 ) -> bool:  # fmt: skip
     """`lines` are further headers with their ends. False as far as the call's INVITE and its 2xx are
-    not known to this process, or name no way to that side."""
+    not known to this process, or name no way to that side. `user` hears what becomes of it."""
     invite = anchor.invite
     flow = anchor.callee_flow if to_callee else anchor.caller_flow
     if flow is not None and not flow.open and anchor.call is not None:  # it came back elsewhere
@@ -57,7 +60,8 @@ def send_in_dialog(
         + f"Max-Forwards: 70\r\nFrom: {mine}\r\nTo: {theirs}\r\nCall-ID: {success.call_id}\r\n"
         f"CSeq: {cseq} {method}\r\n{lines}Content-Length: {len(body)}\r\n\r\n{body}"
     )
-    NonInviteClient(layer, NOBODY, branch.encode(), text.encode("latin-1", "replace"), flow, now)
+    data = text.encode("latin-1", "replace")
+    OwnRequest(layer, user, branch.encode(), data, flow, now, patience)
     return True
 
 

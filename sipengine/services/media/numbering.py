@@ -6,13 +6,16 @@ later ones go on with a higher number, and their answers come back with its own 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
 from sipengine.sip.transaction.invite_server import InviteServer
 from sipengine.sip.transaction.layer import TransactionLayer
 from sipengine.sip.transaction.non_invite_server import NonInviteServer
+
+if TYPE_CHECKING:
+    from sipengine.services.media.told_keys import ToldKeys
 
 SHORTEST_S: Final = 0.04
 """Between two keys (ITU-T Q.24); more would make a flood of requests out of packets."""
@@ -21,10 +24,11 @@ SHORTEST_S: Final = 0.04
 class Numbering:
     """Of one side: `events` tells whether it takes telephone events (RFC 4733), None if unknown."""
 
-    __slots__ = ("_invite_shift", "_last", "_pressed", "_shift", "events")
+    __slots__ = ("_invite_shift", "_last", "_pressed", "_shift", "events", "told")
 
     def __init__(self) -> None:
         self.events: bool | None = None
+        self.told: ToldKeys | None = None
         self._last = 0
         self._pressed = 0.0
         self._shift = 0

@@ -79,3 +79,17 @@ def test_a_gateway_that_was_only_slow_is_no_failure(
     offer_anew(wire, mine, web, bob, 0)
     assert wire.core.counters()["media_mended_calls"] == 0
     assert MENDED not in hang_up(wire, mine, bob, 0)
+
+
+def test_a_phone_that_refuses_our_bye_gets_it_once(
+    wire: Anchored, mine: Dialog, web: Phone, bob: Phone
+) -> None:
+    for _ in range(3):
+        wire.advance(6)
+        wire.gateway("query", ok=False, status=503)
+    for phone in (web, bob):
+        phone.reply(phone.request("BYE"), 481, "Call/Transaction Does Not Exist")
+    wire.advance(40)
+    for phone in (web, bob):
+        phone.nothing()
+    assert wire.core.take_drops() == []

@@ -6,6 +6,7 @@ import pytest
 
 from sipengine.services.media.pressed_keys import key_in
 from sipengine.services.ports import TO_RTP
+from sipengine.sip.message import Message
 from sipengine.sip.parser import parse
 from tests.services.media.anchored import TYPE, WEB, Anchored
 from tests.services.user_agents import Dialog, Phone
@@ -37,6 +38,14 @@ def press(wire: Anchored, tag: str, code: int = 5, duration: int = 120) -> None:
     name = wire.plane.done[0].name
     wire.plane.listener.on_key(name, tag, code, duration, wire.now)
     wire.settle()
+
+
+def told_again(wire: Anchored, phone: Phone) -> Message:
+    """The INFO that comes within a second, before it is repeated for want of an answer."""
+    for _ in range(11):
+        if not phone.inbox:
+            wire.advance(0.1)
+    return phone.request("INFO")
 
 
 def tag_of(dialog: Dialog) -> str:
@@ -162,6 +171,70 @@ class TestEventsToInfo:
         web.response(202)
         theirs.request("NOTIFY", extra=f"Event: refer;id={number}\nSubscription-State: active\n")
         assert web.request("NOTIFY")["Event"] == f"refer;id={mine.cseq}"
+
+    def test_rfc3261_14_1_a_key_that_met_the_phone_s_own_is_told_again_before_later_ones(
+        self, wire: Anchored, web: Phone, bob: Phone
+    ) -> None:
+        """Some phones answer 491 while an INFO of theirs is under way."""
+        mine, theirs = talking(wire, web, bob)
+        press(wire, tag_of(mine), code=5)
+        first = bob.request("INFO")
+        theirs.request("INFO", body=FIVE, extra=RELAY)
+        wire.gateway("play DTMF")
+        bob.response(200)
+        wire.advance(0.1)
+        press(wire, tag_of(mine), code=7)
+        bob.reply(first, 491, "Request Pending")
+        bob.nothing()
+        again = told_again(wire, bob)
+        assert again.body == first.body
+        assert again["CSeq"] == f"{mine.cseq + 2} INFO"
+        bob.nothing()
+        bob.reply(again, 200, "OK")
+        later = bob.request("INFO")
+        assert later.body.startswith("Signal=7")
+        assert later["CSeq"] == f"{mine.cseq + 3} INFO"
+        bob.reply(later, 200, "OK")
+        bob.nothing()
+        assert wire.core.counters()["media_keys_told"] == 2
+
+    def test_a_phone_that_always_has_an_info_under_way_is_asked_five_times(
+        self, wire: Anchored, web: Phone, bob: Phone
+    ) -> None:
+        mine, _ = talking(wire, web, bob)
+        press(wire, tag_of(mine))
+        for _ in range(5):
+            bob.reply(told_again(wire, bob), 491, "Request Pending")
+        wire.advance(5)
+        bob.nothing()
+        press(wire, tag_of(mine), code=9)
+        assert bob.request("INFO").body.startswith("Signal=9")
+
+    def test_a_call_that_ended_meanwhile_is_told_no_key(
+        self, wire: Anchored, web: Phone, bob: Phone
+    ) -> None:
+        mine, _ = talking(wire, web, bob)
+        press(wire, tag_of(mine))
+        bob.reply(bob.request("INFO"), 491, "Request Pending")
+        mine.request("BYE")
+        bob.reply(bob.request("BYE"), 200, "OK")
+        wire.advance(1.1)
+        bob.nothing()
+
+    def test_no_more_keys_wait_than_a_person_types(
+        self, wire: Anchored, web: Phone, bob: Phone
+    ) -> None:
+        mine, _ = talking(wire, web, bob)
+        for at in range(40):
+            press(wire, tag_of(mine), code=at % 10)
+            wire.now += 0.05
+        told = []
+        for _ in range(32):
+            info = bob.request("INFO")
+            told.append(info.body[7])
+            bob.reply(info, 200, "OK")
+        bob.nothing()
+        assert "".join(told) == "01234567890123456789012345678901"
 
     def test_who_takes_events_is_told_nothing_and_nobody_is_flooded(
         self, wire: Anchored, web: Phone, bob: Phone
