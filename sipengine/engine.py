@@ -298,6 +298,9 @@ class Engine:
             self._dropped.warning("message dropped", why=reason, peer=peer, beginning=beginning)
         self._refresh_certificates()
         now = monotonic()
+        if step := self.core.process.see_clock(now, time()):
+            self._log.warning("the clock was set", by_s=round(step, 1))
+            self.endpoint.settle(now)
         self._undurable.look(self._facts.commits)
         if now >= self._status_due:
             self._status_due = now + STATUS_S

@@ -2,7 +2,7 @@
 
 The proxy tells what happened to a call and its legs; `take_records` gives the rows that changed
 since it was last asked, so that a call that rings and is answered in a moment costs one row, not four.
-Times inside are monotonic; `offset` makes wall-clock time of them.
+Times inside are monotonic; `process` makes wall-clock time of them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from sipengine.api import (
 from sipengine.services.call import Call
 from sipengine.services.call_row import row_of, take_up
 from sipengine.services.leg import Leg
+from sipengine.services.this_process import ThisProcess
 from sipengine.services.traces import Traces
 from sipengine.sip.timers import TimerQueue
 
@@ -45,6 +46,7 @@ class Calls:
         "_open",
         "_own_mark",
         "_pressing",
+        "_process",
         "_restored",
         "_timers",
         "_traces",
@@ -52,7 +54,6 @@ class Calls:
         "by_dialog",
         "due",
         "extensions",
-        "offset",
         "total",
         "watcher",
     )
@@ -60,7 +61,7 @@ class Calls:
     def __init__(
         self,
         timers: TimerQueue,
-        offset: float,
+        process: ThisProcess,
         unique: str,
         own_mark: str = "",
         traces: Traces | None = None,
@@ -77,7 +78,7 @@ class Calls:
         self._restored: dict[Call, list[str]] = {}  # further dialogs of calls of an earlier process
         self.by_dialog: dict[str, Call] = {}  # of two with the same Call-ID and tag the later
         self.due = 0.0
-        self.offset = offset
+        self._process = process
         self._own_mark = own_mark
         self.total = 0
         self.watcher: CallWatcher | None = None  # set while somebody watches a party
@@ -89,7 +90,7 @@ class Calls:
 
     def begin(self, call_id: str, caller_tag: str, now: float) -> Call:
         """A new call, with a UUID of version 7 (RFC 9562 §5.7): time, a count, and this process."""
-        millis = int((now + self.offset) * 1000)
+        millis = int((now + self._process.offset) * 1000)
         unique = self._unique
         uuid = (
             f"{millis >> 16 & 0xFFFFFFFF:08x}-{millis & 0xFFFF:04x}-7{self.total & 0xFFF:03x}"
@@ -193,7 +194,7 @@ class Calls:
         elif self._dirty:
             taken.update(self._dirty)
             self._dirty.clear()
-        return [row_of(call, self.offset) for call in taken]
+        return [row_of(call, self._process.offset) for call in taken]
 
     def restore(self, records: list[CallRecord], now: float) -> list[Call]:
         """Take up the calls that an earlier process left: talking ones go on and are returned, others
@@ -205,7 +206,7 @@ class Calls:
                 record.id,
                 record.call_ids[0] if record.call_ids else "",
                 tags[0],
-                record.started - self.offset,
+                record.started - self._process.offset,
             )
             call.callee_tag = tags[1]
             call.hidden = True  # that is not kept: rather name nobody to those who watch
@@ -214,7 +215,7 @@ class Calls:
                 self.by_dialog[key] = call
                 self._restored.setdefault(call, []).append(key)
                 call.callee_tag = ""
-            take_up(call, record, self.offset)
+            take_up(call, record, self._process.offset)
             if call.state == STATE_TALKING and self._is_own(call):
                 call.finish("answered", 200, "system", now, "the telephone system restarted")
             elif call.state == STATE_TALKING:

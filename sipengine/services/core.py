@@ -104,8 +104,7 @@ class Core:
         page_key: bytes = b"",
         trace_bytes: int = MOST_BYTES,
     ) -> None:
-        process = ThisProcess(secret, instance, now, wall)
-        self._offset = offset = process.offset
+        self.process = process = ThisProcess(secret, instance, now, wall)
         self._new_facts: list[Fact] = []
         self._held: Held = []
         self._layer = layer = TransactionLayer(WayBack(flows))
@@ -113,13 +112,13 @@ class Core:
         self._answers = answers = OwnAnswers(self.out, process.tag_prefix, self.admission)
         addresses = advertised if isinstance(advertised, OwnAddresses) else OwnAddresses(advertised)
         self._responsibility = responsibility = Responsibility(listening, addresses.default)
-        self._location = location = Location(flows, self._new_facts)
+        self._location = process.watcher = location = Location(flows, self._new_facts)
         self.traces = Traces(layer, trace_bytes)
         self._calls = calls = Calls(
-            layer.timers, offset, process.unique[:15], process.agent_mark, self.traces
+            layer.timers, process, process.unique[:15], process.agent_mark, self.traces
         )
         self.guard = guard = Guard(allowed, self._new_facts, process, now) if allowed else None
-        pages = PagePhones(page_key, offset, location)
+        pages = PagePhones(page_key, process, location)
         authenticator = Authenticator(process.passing_key("nonce"), guard=guard, pages=pages)
         self._challenger = challenger = Challenger(authenticator, answers, guard)
         registrar = Registrar(location, responsibility, process.lasting_key("gruu"))
@@ -142,7 +141,7 @@ class Core:
         )
         self._messaging = Messaging(proxy, answers, self._held, self._new_facts, process)
         self._to_server = RequestsToServer(
-            answers, challenger, registrar, self._messaging, self.out, self._held, offset, guard
+            answers, challenger, registrar, self._messaging, self.out, self._held, process, guard
         )
         self._sessions = SessionTimers(layer.timers)
         self._dialogs = Dialogs(proxy, calls, self._sessions, validation, answers)
@@ -160,7 +159,7 @@ class Core:
             proxy, calls, challenger, responsibility, self._new_facts, process
         )
         location.connect(
-            keeper=KeepAlives(layer, location, branches, answers, process.unique, offset),
+            keeper=KeepAlives(layer, location, branches, answers, process.unique, process),
             callers=proxy,
             listener=self.events,
         )
@@ -229,7 +228,7 @@ class Core:
     def handle_timers(self, now: float) -> None:
         before = len(self.out)
         self._layer.timers.expire(now)
-        self._location.expire(now, now + self._offset)
+        self._location.expire(now, now + self.process.offset)
         self.traces.sent_otherwise(before, now)
 
     @property

@@ -18,6 +18,7 @@ from sipengine.services.binding import Binding
 from sipengine.services.location import Location
 from sipengine.services.own_answers import OwnAnswers
 from sipengine.services.proxy.forwarding import Branches
+from sipengine.services.this_process import ThisProcess
 from sipengine.sip.flow import Flow
 from sipengine.sip.transaction.layer import TransactionLayer
 from sipengine.sip.transaction.own_request import OwnRequest
@@ -44,9 +45,9 @@ class KeepAlives:
         branches: Branches,
         answers: OwnAnswers,
         unique: str,
-        offset: float,
+        process: ThisProcess,
     ) -> None:
-        """`unique` is different in every process; `offset` is wall-clock minus monotonic seconds."""
+        """`unique` is different in every process; `process` knows wall-clock time."""
         self.due = 0.0
         self.asking: set[Binding] = set()
         self.silent: dict[Binding, int] = {}
@@ -56,7 +57,7 @@ class KeepAlives:
         self._branches = branches
         self._answers = answers
         self._unique = unique[:12]
-        self._offset = offset
+        self._process = process
         self._turns: deque[Binding] = deque()
         self._owed = 0.0
         self._count = 0
@@ -115,7 +116,7 @@ class KeepAlives:
         self.silent.pop(binding, None)
         if binding.unreachable_since:
             self._answers.count("phones_reachable_again")
-            self._location.mark(binding, 0.0, now, now + self._offset)
+            self._location.mark(binding, 0.0, now, now + self._process.offset)
 
     def unanswered(self, binding: Binding, now: float) -> None:
         times = self.silent.get(binding, 0) + 1
@@ -124,7 +125,9 @@ class KeepAlives:
             self.ask(binding, now)
         elif not binding.unreachable_since:
             self._answers.count("phones_unreachable")
-            self._location.mark(binding, now + self._offset, now, now + self._offset)
+            self._location.mark(
+                binding, now + self._process.offset, now, now + self._process.offset
+            )
 
 
 class Question:

@@ -275,6 +275,13 @@ class Location:
             if not there and isinstance(fact, BindingGone) and len(self._facts) < MAX_FACTS_KEPT:
                 self._facts.append(fact)
 
+    def store_anew(self, now: float, wall: float) -> None:
+        """Have every binding stored again, for the clock was set."""
+        for bindings in self._of_aor.values():
+            self._facts += [
+                binding.record(now, wall) for binding in bindings if not binding.unsaved
+            ]
+
     # ------------------------------------------------------------------ time
 
     def next_expiry(self) -> float | None:

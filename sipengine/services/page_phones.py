@@ -7,15 +7,16 @@ from dataclasses import replace
 from sipengine.api import ConfigSnapshot, Extension
 from sipengine.page_credentials import ha1_of, split
 from sipengine.services.location import REMOVED, Location
+from sipengine.services.this_process import ThisProcess
 
 
 class PagePhones:
     """Looks at user names that are no extension's number. `key` is `page_credentials.page_key`'s;
-    empty means that there are none. `offset` is what wall-clock seconds are ahead of `now`."""
+    empty means that there are none. `process` knows wall-clock time."""
 
-    def __init__(self, key: bytes, offset: float, location: Location) -> None:
+    def __init__(self, key: bytes, process: ThisProcess, location: Location) -> None:
         self._key = key
-        self._offset = offset
+        self._process = process
         self._location = location
         self._ended: dict[str, str] = {}
 
@@ -32,7 +33,7 @@ class PagePhones:
         extension = snapshot.extensions.get(f"{number}@{domain}")
         if extension is None:
             return None
-        left = 0 if page in self._ended else int(ends - now - self._offset)
+        left = 0 if page in self._ended else int(ends - now - self._process.offset)
         return replace(
             extension,
             ha1_md5=ha1_of(username, domain, "MD5", self._key),
@@ -49,4 +50,4 @@ class PagePhones:
         for page in fresh:
             for binding in self._location.contacts(pages[page], now):
                 if binding.page == page:
-                    self._location.remove(binding, REMOVED, now + self._offset)
+                    self._location.remove(binding, REMOVED, now + self._process.offset)

@@ -12,6 +12,7 @@ from sipengine.services.own_bodies import check_body, check_required
 from sipengine.services.registrar import Registrar
 from sipengine.services.replies import reply
 from sipengine.services.sips_contacts import check_sips_request, is_sips
+from sipengine.services.this_process import ThisProcess
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
@@ -44,7 +45,7 @@ class RequestsToServer:
         mailroom: Mailroom,
         out: list[tuple[Flow, bytes]],
         held: Held,
-        offset: float,
+        process: ThisProcess,
         guard: Guard | None,
     ) -> None:
         """Answers go into `out`, those to registrations that must last into `held`."""
@@ -52,7 +53,7 @@ class RequestsToServer:
         self._challenger = challenger
         self._registrar = registrar
         self._out = out
-        self._offset = offset
+        self._process = process
         self._guard = guard
         self._held = held
         self._mailroom = mailroom
@@ -86,7 +87,7 @@ class RequestsToServer:
         who = self._challenger.identify(message, reply_flow, domain, False, now, flow)
         if who is None:
             return
-        done = self._registrar.register(message, who, flow, now, now + self._offset)
+        done = self._registrar.register(message, who, flow, now, now + self._process.offset)
         data = reply(message, done.status, done.reason, self._answers.tag(message), done.lines)
         if done.durable:
             self._held.append((reply_flow, data, message))

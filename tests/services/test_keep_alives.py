@@ -12,6 +12,7 @@ from sipengine.services.overload import Admission
 from sipengine.services.own_addresses import OwnAddresses
 from sipengine.services.own_answers import OwnAnswers
 from sipengine.services.proxy.forwarding import Branches
+from sipengine.services.this_process import ThisProcess
 from sipengine.sip.flow import Flow
 from sipengine.sip.transaction.layer import TransactionLayer
 from tests.services.conftest import registered
@@ -193,7 +194,14 @@ def asked_a_second(phones: int, seconds: int) -> list[int]:
     layer = TransactionLayer()
     location = Location(FlowsWithoutSockets(), facts)
     answers = OwnAnswers(layer.out, "t-", Admission())
-    keeper = KeepAlives(layer, location, Branches("i", OwnAddresses(LOCAL)), answers, "u", WALL)
+    keeper = KeepAlives(
+        layer,
+        location,
+        Branches("i", OwnAddresses(LOCAL)),
+        answers,
+        "u",
+        ThisProcess(b"s" * 16, "x", 0.0, WALL),
+    )
     location.connect(keeper=keeper)
     for number in range(phones):
         binding = Binding(f"{number}@a", f"sip:{number}@10.0.0.9:5060", "", 1.0, "", 0, WALL)

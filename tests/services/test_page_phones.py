@@ -14,6 +14,7 @@ from sipengine.services.location import REMOVED, Location
 from sipengine.services.page_phones import PagePhones
 from sipengine.services.registrar import MAX_EXPIRES, MIN_EXPIRES, Registrar
 from sipengine.services.responsibility import Responsibility
+from sipengine.services.this_process import ThisProcess
 from tests.services.phones import (
     ALICE,
     DOMAIN,
@@ -32,7 +33,9 @@ PAGE = "91c2a5d04be7f368"
 
 
 def authenticator(key: bytes = KEY) -> Authenticator:
-    pages = PagePhones(key, WALL, Location(FlowsWithoutSockets(), []))
+    pages = PagePhones(
+        key, ThisProcess(b"s" * 16, "x", 0.0, WALL), Location(FlowsWithoutSockets(), [])
+    )
     return Authenticator(b"k" * 32, pages=pages)
 
 
@@ -154,7 +157,7 @@ def test_a_registration_lasts_no_longer_than_the_credential_rfc3261_10_3(
 
 def test_with_its_page_a_registration_ends_and_those_of_others_stay() -> None:
     world = Registrations()
-    pages = PagePhones(KEY, WALL, world.location)
+    pages = PagePhones(KEY, ThisProcess(b"s" * 16, "x", 0.0, WALL), world.location)
     for at, page in enumerate((PAGE, PAGE[::-1], ""), 1):
         asking = request(f"Contact: <sip:{at}@10.0.0.5:5060>", call_id=f"call-{at}")
         who = replace(ALICE, page=page)

@@ -43,14 +43,14 @@ class EventServer:
         facts: list[Fact],
         process: ThisProcess,
     ) -> None:
-        layer, location, offset = proxy.layer, proxy.location, process.offset
+        layer, location = proxy.layer, proxy.location
         self._responsibility = responsibility
         self._watch = watch = CallWatch(calls, self)
         self._dialog = DialogPackage(watch)
         self._mail = MessageSummaryPackage()
         self._publications = Publications(f"{process.tag_prefix}p")
         self._presence = PresencePackage(watch, location, self._publications)
-        self._reg = RegPackage(location, offset)
+        self._reg = RegPackage(location, process)
         packages: list[Package] = [self._dialog, self._mail, self._presence, self._reg]
         self._packages = {package.name: package for package in packages}
         self.notifier = Notifier(proxy, watch, facts, process)
@@ -61,12 +61,12 @@ class EventServer:
             challenger,
             responsibility,
             proxy.branches.addresses,
-            offset,
+            process,
         )
         self._publishing = Publishing(
             layer, self.notifier, self._presence, self._publications, challenger, process.tag_prefix
         )
-        self._offset = offset
+        self._process = process
 
     # ------------------------------------------------------------------ requests
 
@@ -109,9 +109,9 @@ class EventServer:
 
     def contacts_changed(self, aor: str, wall: float) -> None:
         if self._presence.watched:
-            self.notifier.changed(self._presence, aor, wall - self._offset)
+            self.notifier.changed(self._presence, aor, wall - self._process.offset)
         if self._reg.watched:
-            self.notifier.changed(self._reg, aor, wall - self._offset)
+            self.notifier.changed(self._reg, aor, wall - self._process.offset)
 
     def contact_ended(self, binding: Binding, why: str, wall: float) -> None:
         if self._reg.watched:

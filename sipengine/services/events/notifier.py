@@ -69,7 +69,7 @@ class Notifier:
         self._watch = watch
         self._branches = proxy.branches
         self._facts = facts
-        self._offset = process.offset
+        self._process = process
         self._tag_prefix = process.tag_prefix
         self._count = 0
         self._of_id: dict[str, Subscription] = {}
@@ -132,7 +132,7 @@ class Notifier:
     def store(self, subscription: Subscription, now: float) -> None:
         """Remember the subscription as it is now, with the CSeq numbers that it may use next."""
         subscription.reserved = subscription.cseq + RESERVE
-        self._facts.append(subscription.record(now, now + self._offset))
+        self._facts.append(subscription.record(now, now + self._process.offset))
 
     def refreshed(self, subscription: Subscription, now: float) -> None:
         """Its time, its target or the way to it may have changed."""
@@ -178,7 +178,7 @@ class Notifier:
             del self._of_account[subscription.subscriber]
         self._news.pop(subscription, None)
         subscription.due = 0.0
-        self._facts.append(SubscriptionGone(subscription.id, why, now + self._offset))
+        self._facts.append(SubscriptionGone(subscription.id, why, now + self._process.offset))
 
     def set_extensions(self, extensions: dict[str, Extension], now: float) -> None:
         """End the subscriptions of and to users that are there no more (RFC 6665 §4.1.3)."""
@@ -354,10 +354,10 @@ class Notifier:
             package = packages.get(record.package)
             if package is None:
                 self._facts.append(
-                    SubscriptionGone(record.id, "no such package", now + self._offset)
+                    SubscriptionGone(record.id, "no such package", now + self._process.offset)
                 )
                 continue
-            left = record.expires_at - (now + self._offset)
+            left = record.expires_at - (now + self._process.offset)
             subscription = restored(self, package, record, now + left)
             self._insert(subscription)
             self._news[subscription] = None

@@ -21,6 +21,7 @@ from sipengine.services.events.reg_info import (
 )
 from sipengine.services.events.subscription import Subscription
 from sipengine.services.location import EXPIRED, Location
+from sipengine.services.this_process import ThisProcess
 
 EXPIRES: Final = 3761
 """RFC 3680 §4.4: a little longer than a registration."""
@@ -35,12 +36,12 @@ MAX_ENDED: Final = 50
 class RegPackage(Package):
     """State comes from the location service. `watched` counts the users that somebody watches."""
 
-    __slots__ = ("_ended", "_location", "_offset", "watched")
+    __slots__ = ("_ended", "_location", "_process", "watched")
 
-    def __init__(self, location: Location, offset: float) -> None:
+    def __init__(self, location: Location, process: ThisProcess) -> None:
         super().__init__("reg", TYPE, EXPIRES, INTERVAL_S, 1.0)
         self._location = location
-        self._offset = offset
+        self._process = process
         self._ended: dict[str, dict[str, str]] = {}  # AOR -> id -> why
         self.watched = 0
 
@@ -78,7 +79,7 @@ class RegPackage(Package):
             contact_gone(identity, told[identity].partition(" ")[2], why.get(identity, EXPIRED))
             for identity in gone
         ]
-        wall = now + self._offset
+        wall = now + self._process.offset
         elements = {i: contact_there(i, binding, now, wall) for i, binding in there.items()}
         state = ACTIVE if there else TERMINATED if gone else INIT
         text = document(resource, version, True, state, [*elements.values(), *ends])

@@ -15,6 +15,7 @@ from sipengine.services.own_bodies import check_body
 from sipengine.services.replies import reply
 from sipengine.services.responsibility import Responsibility
 from sipengine.services.sips_contacts import secure_contact
+from sipengine.services.this_process import ThisProcess
 from sipengine.sip.address import parse_address, parse_parameters, readable, sender_of
 from sipengine.sip.contact import delta_seconds
 from sipengine.sip.errors import RemoteProtocolError
@@ -46,7 +47,7 @@ class Subscribing:
         challenger: Challenger,
         responsibility: Responsibility,
         addresses: OwnAddresses,
-        offset: float,
+        process: ThisProcess,
     ) -> None:
         self._layer = layer
         self._notifier = notifier
@@ -54,7 +55,7 @@ class Subscribing:
         self._challenger = challenger
         self._responsibility = responsibility
         self._addresses = addresses
-        self._offset = offset
+        self._process = process
         self.snapshot = ConfigSnapshot()
 
     def receive(
@@ -117,7 +118,7 @@ class Subscribing:
             subscription.target = self._target(message)  # target refresh (RFC 6665 §4.1.2.2)
         subscription.came_by(flow)
         subscription.kind = subscription.package.kind_for(message.all("Accept"))
-        subscription.updated_at = now + self._offset
+        subscription.updated_at = now + self._process.offset
         subscription.whole = True  # RFC 4235 §3.8: a refresh is answered by full state
         subscription.failures = 0
         subscription.due = 0.0
@@ -182,7 +183,7 @@ class Subscribing:
         subscription.routes = tuple(routes)  # §12.1.1: in the order they came
         subscription.remote_cseq = message.cseq
         subscription.user_agent = readable(message.value("User-Agent") or "")[:200]
-        subscription.created_at = subscription.updated_at = now + self._offset
+        subscription.created_at = subscription.updated_at = now + self._process.offset
         subscription.came_by(flow)
         subscription.kind = subscription.package.kind_for(message.all("Accept"))
         return subscription

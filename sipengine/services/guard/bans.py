@@ -8,6 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from sipengine.api import BanRecord, Fact, Pardon
+from sipengine.services.this_process import ThisProcess
 
 DURATIONS: Final = (300.0, 3600.0, 86_400.0)
 """The first ban, the second, and all others: 5 minutes, an hour, a day."""
@@ -39,13 +40,13 @@ class Shut:
 
 
 class Bans:
-    """`offset` makes wall-clock time of monotonic time; `unique` begins the ids of this process's bans."""
+    """`process` makes wall-clock time of monotonic time; `unique` begins the ids of this process's bans."""
 
-    def __init__(self, facts: list[Fact], offset: float, unique: str) -> None:
+    def __init__(self, facts: list[Fact], process: ThisProcess, unique: str) -> None:
         self.shut: dict[str, Shut] = {}
         """By source; empty nearly always, and then nobody pays for it."""
         self._facts = facts
-        self._offset = offset
+        self._process = process
         self._unique = unique
         self._history: dict[str, tuple[int, float]] = {}  # source -> level, end (wall)
         self._pardons: dict[str, Pardon] = {}
@@ -56,7 +57,7 @@ class Bans:
 
     def ban(self, source: str, kind: str, reason: str, count: int, now: float) -> None:
         """Shut `source` out, longer each time."""
-        wall = now + self._offset
+        wall = now + self._process.offset
         level, ended = self._history.get(source, (0, 0.0))
         level = min(level + 1, len(DURATIONS)) if wall - ended < REMEMBERED else 1
         seconds = DURATIONS[level - 1]
@@ -145,7 +146,7 @@ class Bans:
 
     def restore(self, records: Iterable[BanRecord], now: float) -> None:
         """Take up what earlier processes decided: bans that go on, and who was banned lately."""
-        wall = now + self._offset
+        wall = now + self._process.offset
         for record in sorted(records, key=lambda r: r.until):
             if record.lifted_at is not None:
                 self._history.pop(record.source, None)

@@ -1,4 +1,4 @@
-"""What the core and the sockets ask the guard (sans-IO; `now` is monotonic, `offset` to wall clock).
+"""What the core and the sockets ask the guard (sans-IO; `now` is monotonic, `process` knows the wall clock).
 
 Three measures, mildest first (docs/decisions/0006-guard.md):
 - silence: a source that has used up its share of fruitless messages is not answered any more;
@@ -75,9 +75,9 @@ class Guard:
         self._allowed = allowed
         self._sources = Sources(allowed)
         self._accounts = Accounts()
-        self._bans = Bans(facts, process.offset, process.passing_key("bans").hex())
-        self._offset = process.offset
-        self.refused = Refused(process.offset)
+        self._bans = Bans(facts, process, process.passing_key("bans").hex())
+        self._process = process
+        self.refused = Refused(process)
         self._trusted: dict[str, float] = {}
         self.shut = self._bans.shut
         self.pausing = self._accounts.paused
@@ -241,7 +241,7 @@ class Guard:
 
     def pardon(self, pardons: Iterable[Pardon], now: float) -> None:
         """Follow the orders of people to let somebody in again."""
-        for name in self._bans.pardon(pardons, now + self._offset):
+        for name in self._bans.pardon(pardons, now + self._process.offset):
             source = self._sources.known(name)
             if source is not None:
                 source.forget(now)
@@ -256,7 +256,7 @@ class Guard:
     def _registered(self, bindings: Iterable[BindingRecord], now: float) -> Iterator[BindingRecord]:
         for binding in bindings:
             name = source_of(binding.received.rpartition(":")[0].strip("[]"))
-            until = binding.expires_at - self._offset
+            until = binding.expires_at - self._process.offset
             if until > self._trusted.get(name, now):
                 self._trust(name, until)
             yield binding

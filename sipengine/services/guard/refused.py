@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from sipengine.api import RefusedPhone
+from sipengine.services.this_process import ThisProcess
 
 MAX_REFUSED: Final = 64
 """Phones remembered: more than one administrator mends at once. A scanner that tries thousands of
@@ -24,15 +25,15 @@ MAX_TEXT: Final = 100
 
 
 class Refused:
-    def __init__(self, offset: float) -> None:
-        """`offset` makes wall-clock time of `now`."""
-        self._offset = offset
+    def __init__(self, process: ThisProcess) -> None:
+        """`process` makes wall-clock time of `now`."""
+        self._process = process
         self._phones: dict[tuple[str, str], RefusedPhone] = {}
 
     def note(self, source: str, account: str, device: str, now: float) -> None:
         """A wrong password or an unknown account, from `source` by a phone that calls itself `device`."""
         key = (source, _text(account))
-        at = now + self._offset
+        at = now + self._process.offset
         known = self._phones.pop(key, None)
         if known is None:
             self._make_room(source)
@@ -54,7 +55,7 @@ class Refused:
 
     def phones(self, now: float) -> list[RefusedPhone]:
         """Those that tried within the last hour, the latest first."""
-        since = now + self._offset - KEPT
+        since = now + self._process.offset - KEPT
         for key in [key for key, phone in self._phones.items() if phone.last < since]:
             del self._phones[key]
         return list(self._phones.values())[::-1]

@@ -44,7 +44,7 @@ class Delivery:
 
     def _next(self, now: float) -> None:
         owner = self._owner
-        message = owner.kept.first(self._aor, now + owner.offset)
+        message = owner.kept.first(self._aor, now + owner.process.offset)
         targets = owner.targets(self._aor, now) if message is not None else []
         if message is None or not targets:
             owner.over(self._aor)
@@ -64,7 +64,7 @@ class Delivery:
         if 200 <= status < 300:
             self._current = None
             owner.delivered += 1
-            owner.kept.remove(message, DELIVERED, now + owner.offset)
+            owner.kept.remove(message, DELIVERED, now + owner.process.offset)
             self._next(now)
             return
         if status in NEVER:
@@ -73,7 +73,7 @@ class Delivery:
             return
         self._current = None
         if self._refused:
-            owner.kept.remove(message, f"refused with {self._refused}", now + owner.offset)
+            owner.kept.remove(message, f"refused with {self._refused}", now + owner.process.offset)
             self._next(now)
         else:
             owner.over(self._aor)
@@ -102,11 +102,11 @@ class Answer:
 class Deliveries:
     """All deliveries going on, at most one a user."""
 
-    __slots__ = ("_branches", "_going_on", "_proxy", "_tag_prefix", "delivered", "kept", "offset")
+    __slots__ = ("_branches", "_going_on", "_proxy", "_tag_prefix", "delivered", "kept", "process")
 
     def __init__(self, kept: Kept, proxy: Proxy, process: ThisProcess) -> None:
         self.kept = kept
-        self.offset = process.offset
+        self.process = process
         self.delivered = 0
         self._proxy = proxy
         self._branches = proxy.branches

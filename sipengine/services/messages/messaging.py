@@ -52,7 +52,7 @@ class Messaging:
         self._proxy = proxy
         self._answers = answers
         self._held = held
-        self._offset = process.offset
+        self._process = process
         self.kept = Kept(facts, process.unique[:15])
         self.deliveries = Deliveries(self.kept, proxy, process)
         self._recent: dict[tuple[str, str, int], tuple[float, str, str]] = {}
@@ -93,7 +93,7 @@ class Messaging:
         now: float,
     ) -> None:
         """Keep it and acknowledge that once it is durable; 480 if it cannot be kept."""
-        wall = now + self._offset
+        wall = now + self._process.offset
         asked = message.value("Expires")
         seconds = KEPT_FOR if asked is None else min(float(delta_seconds(asked)), KEPT_FOR)
         kind = message.value("Content-Type") or "text/plain"
@@ -143,7 +143,7 @@ class Messaging:
 
     def on_timer(self, now: float) -> None:
         self.due = 0.0
-        self.kept.expire(now + self._offset)
+        self.kept.expire(now + self._process.offset)
         for key, (until, _, _) in list(self._recent.items()):
             if until <= now:
                 del self._recent[key]

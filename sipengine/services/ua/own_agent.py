@@ -34,9 +34,7 @@ class OwnAgent(UserAgent):
     ) -> None:
         names = Names(process.passing_key("names"), process.agent_mark)
         super().__init__(proxy.layer, place, names, INTERVAL, anchors=proxy.anchors)
-        unseen = Calls(
-            proxy.layer.timers, process.offset, process.passing_key("unseen calls").hex()[:15]
-        )
+        unseen = Calls(proxy.layer.timers, process, process.passing_key("unseen calls").hex()[:15])
         table = RoutingTable(ConfigSnapshot())
         self.click_to_call = ClickToCall(self, proxy, calls, unseen, table, media)
         self.calls = OwnCalls(self, media)

@@ -7,6 +7,7 @@ import pytest
 from sipengine.api import BanRecord, Fact, Pardon
 from sipengine.services.guard import bans as module
 from sipengine.services.guard.bans import REMEMBERED, Bans
+from sipengine.services.this_process import ThisProcess
 
 WALL = 1_800_000_000.0
 A = "192.0.2.7"
@@ -17,7 +18,7 @@ class Book:
 
     def __init__(self) -> None:
         self.facts: list[Fact] = []
-        self.bans = Bans(self.facts, WALL, "process")
+        self.bans = Bans(self.facts, ThisProcess(b"s" * 16, "x", 0.0, WALL), "process")
 
     def ban(self, source: str = A, now: float = 0.0) -> BanRecord:
         self.bans.ban(source, "scan", "10 requests as only scanners send them", 10, now)
