@@ -37,6 +37,7 @@ app.conf.update(
     task_time_limit=600,
     worker_hijack_root_logger=False,
     worker_send_task_events=False,
+    worker_cancel_long_running_tasks_on_connection_loss=False,  # ours are short; it warns if not said
     beat_scheduler="django_celery_beat.schedulers:DatabaseScheduler",
     timezone="UTC",
 )

