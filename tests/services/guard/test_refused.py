@@ -9,6 +9,7 @@ import pytest
 from sipengine.api import RefusedPhone
 from sipengine.services.guard.refused import MAX_OF_SOURCE, MAX_REFUSED, Refused
 from sipengine.services.guard.sources import Allowed
+from sipengine.services.this_process import ThisProcess
 from tests.services.conftest import person
 from tests.services.user_agents import Phone
 from tests.services.wire import DOMAIN, WALL, Wire, snapshot
@@ -61,7 +62,7 @@ def test_a_phone_that_has_to_wait_is_still_seen(wire: Wire) -> None:
 
 
 def test_an_hour_after_its_last_try_a_phone_is_forgotten() -> None:
-    refused = Refused(WALL)
+    refused = Refused(ThisProcess(b"s" * 16, "x", 0.0, WALL))
     refused.note(HOST, "a@x", "", 0.0)
     refused.note(HOST, "b@x", "", 60.0)
     assert [one.account for one in refused.phones(3630.0)] == ["b@x"]
@@ -69,7 +70,7 @@ def test_an_hour_after_its_last_try_a_phone_is_forgotten() -> None:
 
 
 def test_memory_is_bounded_and_one_address_does_not_push_out_the_others() -> None:
-    refused = Refused(WALL)
+    refused = Refused(ThisProcess(b"s" * 16, "x", 0.0, WALL))
     refused.note("192.0.2.1", "1001@x", "Desk", 0.0)
     for number in range(1000):
         refused.note(HOST, f"{number}@x", "scanner", 1.0)
@@ -82,7 +83,7 @@ def test_memory_is_bounded_and_one_address_does_not_push_out_the_others() -> Non
 
 
 def test_only_what_can_be_shown_is_kept() -> None:
-    refused = Refused(WALL)
+    refused = Refused(ThisProcess(b"s" * 16, "x", 0.0, WALL))
     for _ in range(2):
         refused.note(HOST, "10\x0001@x" + "y" * 500, "Desk\r\n\x1b[2J\\u0000\ud800", 0.0)
     (told,) = refused.phones(1.0)
