@@ -19,7 +19,6 @@ from tests.support.user_agent import StandaloneAgent
 
 ALICE = ("198.51.100.1", 5060)
 BOB = ("198.51.100.2", 5060)
-DELAY = 0.01
 
 
 class Party:
