@@ -70,7 +70,7 @@ def test_18_1_1_a_connection_that_breaks_after_an_answer_is_no_reason_to_call_ag
     call.rings()
     wire.drop_connection(stream)
     bob.nothing()
-    call.fails(500)
+    call.fails(480)
 
 
 def test_18_1_1_a_call_that_was_given_up_meanwhile_is_not_sent_by_udp(

@@ -94,7 +94,7 @@ def test_a_second_loss_is_not_waited_for_again(wire: Wire, alice: Phone) -> None
     wire.advance(0.3)
     bob.request("INVITE")
     wire.drop_connection(bob.flow)
-    call.fails(500)
+    call.fails(480)
 
 
 def test_a_call_follows_a_phone_that_registers_from_another_address(

@@ -30,6 +30,11 @@ class BestResponse:
         self.data = b""
         self._challenges: list[str] = []
 
+    @property
+    def unreached(self) -> bool:
+        """Whether no way there was found at all (§16.9), not even to a 503."""
+        return self.status == 503 and not self.data
+
     def offer(self, status: int, data: bytes) -> None:
         if status in (401, 407) and data:
             message = parse(data)

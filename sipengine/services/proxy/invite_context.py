@@ -370,7 +370,7 @@ class InviteContext:
         why = ""
         own = not data
         if own:
-            status = 503 if self.media_why and status == 500 else status or 480
+            status = outcomes.own_status(status, self._best, self._unanswered, self.media_why)
             assert self._copies is not None
             message = self._copies.message
             data = reply(message, status, to_tag=self.proxy.local_tag(self._server.key))
@@ -378,7 +378,7 @@ class InviteContext:
         self._server.respond(status, data, now)
         if self.call is not None:
             result = "cancelled" if cancelled else outcomes.result_of(status)
-            if why == self._unanswered != "":
+            if why == self._unanswered != "" or (status == 480 and self._best.unreached):
                 result = "failed"
             outcomes.finish(self.call, result, status, b"" if own else data, why, now)
         self._let_go()

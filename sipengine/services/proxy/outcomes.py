@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sipengine.services.call import Call
 from sipengine.services.people import to_dial
+from sipengine.services.proxy.best_response import BestResponse
 from sipengine.services.proxy.branch import Branch
 from sipengine.services.proxy.targets import Target
 from sipengine.services.routing import ANY, BUSY, NO_ANSWER, Stage
@@ -111,6 +112,19 @@ def finish(call: Call, result: str, status: int, data: bytes, why: str, now: flo
         why = new_addresses(call, data)
     by = "caller" if result == "cancelled" else "callee" if data else "system"
     call.finish(result, status, by, now, why)
+
+
+def own_status(status: int, best: BestResponse, unanswered: str, media: str) -> int:
+    """The status of an answer that is our own, where §16.7 step 6 leads to `status`, 0 for none.
+
+    A registered phone that cannot be reached is away: 480 says that on the caller's display, where
+    the 500 of §16.9 would say that this server is broken. Servers outside (`unanswered`) keep it.
+    """
+    if status == 500 and media:
+        return 503
+    if status == 500 and best.unreached and not unanswered:
+        return 480
+    return status or 480
 
 
 def why_failed(status: int, unanswered: str, media: str) -> str:
