@@ -384,7 +384,7 @@ def test_lines_a_second_and_processor_time_a_line(
         rate, cost = len(lines) / took, recorder.cpu_s / len(lines) * 1e6
         print(f"{refresh} bindings: {rate:.0f} a second, {cost:.1f} us of this process a line")
         assert rate > 2_000
-        assert cost < 15
+        assert cost < 30  # 5 and 11 on an idle machine, 18 was seen beside another worker's tests
     calls = [
         encode(call(n, r, "ended" if r == 3 else "ringing"))
         for n in range(3_000)
