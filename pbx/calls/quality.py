@@ -18,6 +18,11 @@ _SILENCE: Final = {
     "caller": "Nothing is heard from the caller: its audio does not arrive. Does a firewall keep UDP from it?",
     "callee": "Nothing is heard from the called side: its audio does not arrive. Does a firewall keep UDP from it?",
 }
+_ENDED: Final = {
+    "caller": "Nothing is heard from the caller any more: its audio has stopped arriving. Is it muted, or did it change its network?",
+    "callee": "Nothing is heard from the called side any more: its audio has stopped arriving. Is it muted, or did it change its network?",
+}
+"""The same where audio came before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,10 @@ def quality_of(text: str) -> Quality | None:
     if found is None:
         return None
     sides = [_side(who, found[who]) for who in SIDES if isinstance(found.get(who), dict)]
-    return Quality(sides, _SILENCE.get(str(found.get("silent", "")), "")) if sides else None
+    silent = str(found.get("silent", ""))
+    figures = found.get(silent)
+    heard = isinstance(figures, dict) and _number(figures, "packets") > 0
+    return Quality(sides, (_ENDED if heard else _SILENCE).get(silent, "")) if sides else None
 
 
 def _side(who: str, figures: dict[str, Any]) -> Side:

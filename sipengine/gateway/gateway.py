@@ -182,8 +182,9 @@ class Gateway:
         """Figures of both sides; `totals` as rtpengine tells them, `quality` with what it has no word for."""
         tags: dict[str, Value] = {}
         packets = octets = lost = 0
+        now = self._loop.time()
         for position, leg in enumerate(call.legs):
-            values: dict[str, Value] = dict(figures(leg))
+            values: dict[str, Value] = dict(figures(leg, now))
             values["kind"] = "web" if leg.is_web else "srtp" if leg.is_secure else "rtp"
             values["trouble"] = leg.trouble
             values["gone"] = int(leg.is_gone)
@@ -194,7 +195,7 @@ class Gateway:
             octets += leg.incoming.octets
             lost += leg.incoming.lost
         totals: Value = {"RTP": {"packets": packets, "bytes": octets, "errors": lost}}
-        age = int(self._loop.time() - call.created_at)
+        age = int(now - call.created_at)
         return {"result": "ok", "age": age, "totals": totals, "quality": tags}
 
     def _known(self, request: Request) -> Call:

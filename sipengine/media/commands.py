@@ -20,6 +20,10 @@ TRANSCODED: Final = ("PCMU", "PCMA", "G722", "opus")
 """Codecs a gateway may offer besides those of the caller, so that any two phones can talk."""
 SPEAKING: Final = 100
 """Packets of 20 ms: who has sent so many means it."""
+QUIET_S: Final = 10
+"""Without a packet, after which a side that was heard is silent: longer than comfort noise is apart."""
+LIVE_S: Final = 2
+"""The other side's latest packet is no older, or both are quiet and nobody misses anything."""
 SHORTEST_MS: Final = 100
 """Of a key that is played; rtpengine takes no shorter one."""
 _ITS_OWN_TROUBLES: Final = ("Unknown call-id", "no free pair of ports", "as many calls as it can")
@@ -96,13 +100,30 @@ def figures(response: dict[str, Value], caller_tag: str) -> tuple[str, str, str]
 
 
 def _silent(sides: dict[str, dict[str, int | str]]) -> str:
-    """Who sends nothing although the other has been speaking for two seconds or more."""
-    packets = {name: each.get("packets", 0) for name, each in sides.items()}
-    none = [name for name in ("caller", "callee") if not packets.get(name)]
-    if len(none) != 1:
-        return ""
-    heard = max(number for number in packets.values() if isinstance(number, int))
-    return none[0] if heard >= SPEAKING else ""
+    """Which side cannot be heard although the other sends.
+
+    | what it says and does                | the other               | it is   |
+    | ------------------------------------ | ----------------------- | ------- |
+    | holds the call, or only listens      | whatever                | not     |
+    | never sent a packet                  | sent for two seconds    | silent  |
+    | sent, and nothing came for QUIET_S   | is sending              | silent  |
+    | the same                             | is quiet, too           | not     |
+    """
+    for name, other in (("caller", "callee"), ("callee", "caller")):
+        side, peer = sides.get(name, {}), sides.get(other, {})
+        if side.get("sends") == 0:
+            continue
+        if not side.get("packets"):
+            if _number(peer, "packets") >= SPEAKING:
+                return name
+        elif _number(side, "quiet_s") >= QUIET_S and _number(peer, "quiet_s") <= LIVE_S:
+            return name
+    return ""
+
+
+def _number(side: dict[str, int | str], name: str) -> int:
+    value = side.get(name, 0)
+    return value if isinstance(value, int) else 0
 
 
 def _of_rtpengine(response: dict[str, Value]) -> dict[str, dict[str, int | str]]:

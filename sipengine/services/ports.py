@@ -140,7 +140,7 @@ class MediaAnswer:
 
     Where `ok` is false, `why` is a clause for the log and `status` what a caller may be told: 488
     where the description cannot be served, 503 where the gateway cannot. `figures` are the sides'
-    as JSON, "" for none; `silent` is "caller", "callee" or "both" if nothing comes from there, `gone`
+    as JSON, "" for none; `silent` is "caller" or "callee" if nothing comes from there, `gone`
     the same of sides that were there and have lost their connection.
     """
 

@@ -51,6 +51,9 @@ async def test_packets_pass_both_ways_undecoded(served: Served) -> None:
     await caller.talk(for_caller, 5)
     await callee.talk(for_callee, 5)
     await eventually(lambda: len(caller.received) == 5 and len(callee.received) == 5)
+    told = await served.controller.ask(command="query", call_id="call")
+    assert [told["quality"][tag]["sends"] for tag in "ab"] == [1, 1]
+    assert all(told["quality"][tag]["quiet_s"] < 10 for tag in "ab")
     for packets in (caller.received, callee.received):
         assert {packet[12:] for packet in packets} == {b"\xd5" * 160}
         numbers = [header(packet) for packet in packets]
@@ -302,6 +305,8 @@ async def test_hold_of_both_kinds_and_its_end(served: Served) -> None:
     answer = callee.sdp().replace("sendrecv", "recvonly")
     back = await served.controller.answer("call", ("a", "b"), answer, **TO_PHONE)
     assert audio(back).direction == "recvonly"
+    told = await served.controller.ask(command="query", call_id="call")
+    assert [told["quality"][tag]["sends"] for tag in "ab"] == [1, 0]
     await connect(served, caller, callee)
     before = len(caller.received)
     await callee.talk(for_callee, 3)

@@ -239,6 +239,26 @@ def test_one_way_audio_is_told_apart_from_a_slow_start(
     assert f'"caller":{{"packets":{packets[0]}}}' in answer.figures
 
 
+@pytest.mark.parametrize(
+    ("caller", "callee", "silent"),
+    [
+        ({"packets": 900, "quiet_s": 10}, {"packets": 1400, "quiet_s": 0}, "caller"),
+        ({"packets": 1400, "quiet_s": 2}, {"packets": 900, "quiet_s": 10}, "callee"),
+        ({"packets": 900, "quiet_s": 9}, {"packets": 1400, "quiet_s": 0}, ""),  # comfort noise
+        ({"packets": 900, "quiet_s": 40}, {"packets": 900, "quiet_s": 40}, ""),  # both on hold
+        ({"packets": 900, "quiet_s": 40, "sends": 0}, {"packets": 2900, "quiet_s": 0}, ""),
+        ({"packets": 0, "quiet_s": 0, "sends": 0}, {"packets": 2900, "quiet_s": 0}, ""),
+        ({"packets": 0, "quiet_s": 0, "sends": 1}, {"packets": 2900, "quiet_s": 0}, "caller"),
+    ],
+)
+def test_sound_that_ends_in_a_call_is_noticed_and_a_hold_is_none(
+    caller: dict[str, int], callee: dict[str, int], silent: str
+) -> None:
+    quality = {"a": {"sends": 1, **caller}, "b": {"sends": 1, **callee}}
+    answer = commands.answer(decode(encode({"result": "ok", "quality": quality})), 0, "a")
+    assert answer.silent == silent
+
+
 def test_figures_of_rtpengine_are_read() -> None:
     stream = {"SSRC": 77, "stats": {"packets": 321}}
     tags = {

@@ -29,6 +29,12 @@ def test_one_way_audio_is_a_sentence() -> None:
     assert told.sides[1].grade == "nothing arrived"
 
 
+def test_audio_that_came_and_stopped_is_another_sentence() -> None:
+    told = quality_of(json.dumps({"caller": GOOD, "callee": GOOD, "silent": "caller"}))
+    assert told is not None
+    assert told.trouble.startswith("Nothing is heard from the caller any more")
+
+
 @pytest.mark.parametrize("text", ["", "nonsense", "[]", "7", '{"caller": 3}', "{}"])
 def test_a_row_without_figures_tells_nothing(text: str) -> None:
     assert quality_of(text) is None
