@@ -170,3 +170,19 @@ def test_what_a_form_points_to_is_not_changed_from_there(alice: Person, form: st
     page = client(alice).get(f"/admin/{form}/add/").content.decode()
     for slip in ("change_id_", "delete_id_", "view_id_"):
         assert f'id="{slip}' not in page
+
+
+def test_a_search_box_that_is_made_late_has_its_field_s_name(
+    visit: Callable[..., Page], alice: Person
+) -> None:
+    """Django's script makes it after the page's load event where the browser is busy."""
+    window = visit(alice)
+    window.goto("/admin/directory/extension/add/")
+    box = window.locator("#id_person + .select2-container .select2-selection")
+    expect(box).to_have_attribute("aria-label", "Person")
+    window.evaluate(
+        "django.jQuery('#id_person').select2('destroy').djangoAdminSelect2() && undefined"
+    )
+    expect(box).to_have_attribute("aria-label", "Person")
+    shown = box.locator(".select2-selection__rendered")
+    expect(shown).to_have_attribute("aria-label", "Person")

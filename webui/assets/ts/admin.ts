@@ -32,7 +32,7 @@ function nameSearchBoxes(): void {
   for (const box of document.querySelectorAll<HTMLElement>(".select2-selection")) {
     const choice = box.closest(".select2-container")?.previousElementSibling;
     const name = text(choice && document.querySelector(`label[for="${choice.id}"]`)).replace(":", "");
-    if (!name) continue;
+    if (!name || box.ariaLabel === name) continue;
     box.setAttribute("aria-label", name);
     box.querySelector(".select2-selection__rendered")?.setAttribute("aria-label", name);
   }
@@ -45,4 +45,6 @@ const list = document.querySelector<HTMLTableElement>("#result_list");
 if (list) nameCells(list);
 tables().forEach(nameFields);
 document.addEventListener("formset:added", () => tables().forEach(nameFields));
-window.addEventListener("load", nameSearchBoxes); // Django's own scripts made them by then
+nameSearchBoxes();
+// Django's own scripts make the boxes, now or later: with the page, with a further row of a form.
+new MutationObserver(nameSearchBoxes).observe(document.body, { childList: true, subtree: true });
