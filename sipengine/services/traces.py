@@ -13,13 +13,13 @@ from typing import Final
 from sipengine.sip.flow import Flow
 from sipengine.sip.header_line import header_line
 from sipengine.sip.message import Message
-from sipengine.sip.trace import NOTHING_RECEIVED, Trace
+from sipengine.sip.trace import BESIDES, NOTHING_RECEIVED, Trace
 from sipengine.sip.transaction.invite_client import InviteClient
 from sipengine.sip.transaction.layer import TransactionLayer
 from sipengine.sip.transaction.non_invite_client import NonInviteClient
 
 MOST_BYTES: Final = 32 * 1024 * 1024
-"""Of all messages kept: some 3,000 calls of 9 kB, of a small office many days."""
+"""Of memory for all messages kept: some 3,000 calls of 10 kB, of a small office many days."""
 CALL_BYTES: Final = 128 * 1024
 """Of one call: 25 phones that ring at once, or a day of session refreshes."""
 STRANGERS: Final = 256
@@ -108,6 +108,7 @@ class Traces:
         if trace is None:
             return
         layer.trace = None
+        received += BESIDES
         size = trace.size + received
         if mixed:
             self.sent_otherwise(before, now)
@@ -117,7 +118,7 @@ class Traces:
             for flow, data in out[before:] if before else out:
                 entries.append(flow)
                 entries.append(data)
-                size += len(data)
+                size += len(data) + BESIDES
         self.size += size - trace.size
         trace.size = size
         if size > STRANGER_BYTES or self.size > self._most:
@@ -143,8 +144,9 @@ class Traces:
         entries.append(NOTHING_RECEIVED)
         entries.append(flow)
         entries.append(data)
-        trace.size += len(data)
-        self.size += len(data)
+        size = len(data) + BESIDES
+        trace.size += size
+        self.size += size
         self._bound(trace)
 
     def _find(self, data: bytes) -> Trace | None:

@@ -11,6 +11,8 @@ from typing import Final
 from sipengine.sip.flow import Flow
 
 NOTHING_RECEIVED: Final = b""
+BESIDES: Final = 80
+"""Bytes of memory that a kept message takes beside its text: the object's head, its places, its time."""
 
 
 class Traced:
@@ -24,6 +26,11 @@ class Traced:
         self.flow = flow
         self.data = data
 
+    @property
+    def memory(self) -> int:
+        """Bytes that it takes while it is kept."""
+        return len(self.data) + BESIDES
+
 
 class Trace:
     """The ring of one Call-ID. Beyond a limit the middle goes: how a call began and how it went on
@@ -31,7 +38,7 @@ class Trace:
 
     `entries` is flat, for an object a message would be four times as much work: a time, the flow and
     the bytes of what was received then, and flow and bytes of each message sent because of it.
-    `size` is the bytes of all messages, `kept` false once the trace was given up.
+    `size` is the memory of all messages, `kept` false once the trace was given up.
     """
 
     __slots__ = ("begun", "call_id", "entries", "gap", "kept", "missing", "open", "size")
@@ -69,13 +76,13 @@ class Trace:
         found = self.messages()
         first, size = 0, 0
         most = len(found) if not self.missing else self.gap
-        while first < most and size + len(found[first].data) <= limit // 2:
-            size += len(found[first].data)
+        while first < most and size + found[first].memory <= limit // 2:
+            size += found[first].memory
             first += 1
         last = len(found)
-        while last > first and size + len(found[last - 1].data) <= limit:
+        while last > first and size + found[last - 1].memory <= limit:
             last -= 1
-            size += len(found[last].data)
+            size += found[last].memory
         self.missing += last - first
         self.gap = first
         self.size = size
