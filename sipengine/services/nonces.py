@@ -50,13 +50,14 @@ class Nonces:
         self._accepted: set[int] = set()  # requests let through in this span of `_REPEATS` ..
         self._accepted_before: set[int] = set()  # .. and in the one before
         self._turned = 0.0
-        self.signature = lru_cache(maxsize=1024)(self._signature)
+        self.head = lru_cache(maxsize=1024)(self._head)
         self.origin = lru_cache(maxsize=16_384)(self._origin)
 
-    def _signature(self, second: int, realm: str) -> str:
+    def _head(self, realm: str, second: int) -> str:
+        """The part that all nonces of one realm and second share; a nonce is `head`, `origin`, `serial`."""
         mac = self._keyed.copy()
         mac.update(f"{second}:{realm}".encode("latin-1", "replace"))
-        return mac.hexdigest()
+        return f"{second & 0xFFFFFFFF:08x}{mac.hexdigest()}"
 
     def _origin(self, source: str) -> str:
         """8 hex digits that tell a source from others (`guard.sources.source_of`)."""
@@ -64,13 +65,9 @@ class Nonces:
         mac.update(f"from {source}".encode("latin-1", "replace"))
         return mac.hexdigest()[:_ORIGIN]
 
-    def head(self, realm: str, second: int) -> str:
-        """The part that all nonces of one realm and second share; a nonce is `head`, `origin`, `serial`."""
-        return f"{second & 0xFFFFFFFF:08x}{self.signature(second, realm)}"
-
     def serial(self) -> str:
         """A serial number that this process has not given yet."""
-        return f"{next(self._serial):x}"
+        return str(next(self._serial))
 
     def is_fresh(self, nonce: str, realm: str, source: str, now: float) -> bool:
         """Whether `nonce` is ours, was given to `source` and is not too old. Used or not."""
@@ -89,7 +86,7 @@ class Nonces:
         False if the nonce is forgotten, or was used with this count by another request.
         """
         try:
-            second, serial = int(nonce[:8], 16), int(nonce[_SERIAL:], 16)
+            second, serial = int(nonce[:8], 16), int(nonce[_SERIAL:])
         except ValueError:
             return False
         if second < self._floor:

@@ -48,7 +48,7 @@ class OwnAnswers:
 
     def tag(self, message: Message) -> str:
         """Our To tag, the same for a request that comes again (§8.2.7)."""
-        return f"{self._tag_prefix}{hash((message.call_id, message.from_tag)) & 0xFFFFFFFF:x}"
+        return f"{self._tag_prefix}{hash(message.call_id) & 0xFFFFFFFF}"
 
     def is_own_tag(self, tag: str) -> bool:
         return tag.startswith(self._tag_prefix)
@@ -61,7 +61,7 @@ class OwnAnswers:
         reason: str = "",
         extra: list[str] | None = None,
     ) -> None:
-        tag = f"{self._stateless}{hash((message.call_id, message.from_tag)) & 0xFFFFFFFF:x}"
+        tag = f"{self._stateless}{hash(message.call_id) & 0xFFFFFFFF}"
         self._out.append((flow, reply(message, status, reason, tag, extra or ())))
 
     def refuse(self, message: Message, flow: Flow, error: RemoteProtocolError) -> None:

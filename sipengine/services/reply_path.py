@@ -11,11 +11,30 @@ from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
 from sipengine.sip.via import parse_via
 
-_USUAL_VIA: Final = re.compile(
-    r"Via: SIP/2\.0/(UDP|TCP|TLS|WSS?) ([A-Za-z0-9._-]+:[0-9]{1,5});branch=([^;,\s\"]+)(;rport(?=[;,]|$))?"
+_USUAL_HEAD: Final = re.compile(
+    r"Via: SIP/2\.0/(?:UDP|TCP|TLS|WSS?) (?P<sent_by>[A-Za-z0-9._-]+:[0-9]{1,5})"
 )
-"""A top Via as nearly every phone writes it; others go the long way."""
+"""A top Via up to its parameters as nearly every phone writes it; others go the long way."""
+_MOST_HEADS: Final = 16_384
+"""Of them remembered, 3 MB at most; what is not among them is looked at each time."""
 _RPORT: Final = re.compile(r"\s*;\s*rport\s*=?\s*(?=[;,]|$)", re.IGNORECASE)
+
+
+class _Heads(dict[str, str]):
+    """What stands before the branch in a top Via -> its sent-by, "" if it is not as usual.
+
+    One phone writes the same in all that it sends.
+    """
+
+    def __missing__(self, head: str) -> str:
+        usual = _USUAL_HEAD.fullmatch(head)
+        sent_by = "" if usual is None else usual["sent_by"]
+        if sent_by and len(self) < _MOST_HEADS:
+            self[head] = sent_by
+        return sent_by
+
+
+_HEADS: Final[dict[str, str]] = _Heads()
 
 
 def reply_path(message: Message, flow: Flow, flows: Flows) -> tuple[Flow, str, str]:
@@ -26,13 +45,11 @@ def reply_path(message: Message, flow: Flow, flows: Flows) -> tuple[Flow, str, s
     """
     line = message.via_line
     host, port = flow.remote
-    usual = _USUAL_VIA.match(line)
-    if usual is not None and (usual[4] is not None or "rport" not in line.lower()):
-        sent_by, branch, wants_rport = usual[2], usual[3], usual[4] is not None
-        same_host = sent_by.rpartition(":")[0] == host
-        end = usual.end(3)
-        rest = usual.end(4) if wants_rport else end
-    else:
+    head, _, parameters = line.partition(";branch=")
+    branch, more, rport = parameters.partition(";")
+    sent_by = _HEADS[head]
+    odd = not branch.isprintable() or " " in branch or "," in branch or '"' in branch
+    if odd or not sent_by or not branch or (more and rport != "rport"):
         value = line.partition(":")[2].strip()
         first = value.partition(",")[0]
         via = parse_via(first)
@@ -40,13 +57,17 @@ def reply_path(message: Message, flow: Flow, flows: Flows) -> tuple[Flow, str, s
         wants_rport = via.parameters.get("rport") == ""
         same_host = via.host == host
         bare = _RPORT.sub("", first, count=1) if wants_rport else first
-        message.via_line = line = f"Via: {bare}{value[len(first) :]}"
-        end = rest = len("Via: ") + len(bare)
+        head, rest = f"Via: {bare}", value[len(first) :]
+        message.via_line = f"{head}{rest}"
+    else:
+        head, rest = f"{head};branch={branch}", ""
+        wants_rport = rport == "rport"
+        same_host = wants_rport or sent_by.rpartition(":")[0] == host
     if wants_rport:
-        message.via_line = f"{line[:end]};received={host};rport={port}{line[rest:]}"
+        message.via_line = f"{head};received={host};rport={port}{rest}"
         return flow, branch, sent_by
     if not same_host:
-        message.via_line = f"{line[:end]};received={host}{line[end:]}"
+        message.via_line = f"{head};received={host}{rest}"
     if flow.reliable:
         return flow, branch, sent_by
     _, colon, given = sent_by.rpartition(":")

@@ -16,7 +16,8 @@ class Message:
     """One request or response. `lines[0]` is the start line, `names[i]` the name of `lines[i]`.
 
     For a request `method` and `uri` are set and `status` is 0; for a response the other way round.
-    `body` is the text after the empty line, cut to Content-Length if that says less.
+    `body` is the text after the empty line, cut to Content-Length if that says less. `cseq` is the
+    number of the CSeq it came with.
     """
 
     __slots__ = (
@@ -25,6 +26,7 @@ class Message:
         "_to_tag",
         "body",
         "call_id",
+        "cseq",
         "lines",
         "method",
         "names",
@@ -39,6 +41,7 @@ class Message:
     uri: str
     status: int
     call_id: str
+    cseq: int
     _first: dict[str, int]
     _from_tag: str | None
     _to_tag: str | None
@@ -54,12 +57,15 @@ class Message:
         self.status = status
         self._from_tag = self._to_tag = None
         self._index()
+        self.cseq = 0  # until the parser has read it
         self.call_id = self.value("Call-ID") or ""
 
     def _index(self) -> None:
-        # Backwards, so that the first of several lines of one name wins.
         names = self.names
-        self._first = dict(zip(reversed(names), range(len(names) - 1, -1, -1), strict=True))
+        first = dict(zip(names, range(len(names)), strict=True))
+        if len(first) != len(names):  # backwards, so that the first of several lines of one name wins
+            first = dict(zip(reversed(names), range(len(names) - 1, -1, -1), strict=True))
+        self._first = first
 
     def has(self, name: str) -> bool:
         """Whether a header of this name is there at all."""
@@ -134,11 +140,6 @@ class Message:
         self.lines[0] = f"{self.method} {uri} SIP/2.0"
 
     @property
-    def cseq(self) -> int:
-        """The number of the CSeq; the parser has made sure that there is one."""
-        return int((self.value("CSeq") or "0").split(None, 1)[0])
-
-    @property
     def from_tag(self) -> str:
         tag = self._from_tag
         if tag is None:
@@ -188,23 +189,21 @@ class Message:
         """
         lines = self.lines
         first = self._first
-        out = [f"SIP/2.0 {status} {reason}"]
-        if self.names.count("Via") == 1:
-            out.append(lines[first["Via"]])
-        else:
-            out += [line for line, name in zip(lines, self.names, strict=True) if name == "Via"]
-        out.append(lines[first["From"]])
+        vias = lines[first["Via"]]
+        if self.names.count("Via") > 1:
+            vias = "\r\n".join(
+                [line for line, name in zip(lines, self.names, strict=True) if name == "Via"]
+            )
         to = lines[first["To"]]
         if to_tag and not self.to_tag:
             to = f"{to};tag={to_tag}"
-        out.append(to)
-        out.append(lines[first["Call-ID"]])
-        out.append(lines[first["CSeq"]])
         if status == 100 and "Timestamp" in first:
-            out.append(lines[first["Timestamp"]])
-        out += extra
-        out.append("Content-Length: 0\r\n\r\n")
-        return "\r\n".join(out).encode("latin-1", "replace")
+            extra = [lines[first["Timestamp"]], *extra]
+        end = "\r\n".join([*extra, "Content-Length: 0\r\n\r\n"])
+        return (
+            f"SIP/2.0 {status} {reason}\r\n{vias}\r\n{lines[first['From']]}\r\n{to}\r\n"
+            f"{lines[first['Call-ID']]}\r\n{lines[first['CSeq']]}\r\n{end}"
+        ).encode("latin-1", "replace")
 
     def forwarded(self, realms: Iterable[str]) -> bytes:
         """All below the start line as a proxy hands it on (§16.6): Max-Forwards one less, without
@@ -233,6 +232,11 @@ class Message:
 
 def tag_of(value: str) -> str:
     """The tag parameter of a From or To value, "" if it has none (§19.3)."""
+    if value.endswith(">"):
+        return ""
+    _, usual, tag = value.rpartition(">;tag=")
+    if usual and ";" not in tag and ">" not in tag:
+        return tag.strip()
     end = value.rfind(">") + 1
     at = value.find(";tag=", end)
     if at >= 0:

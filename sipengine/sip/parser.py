@@ -71,7 +71,7 @@ def read(data: bytes, stream: bool) -> Message:
     start_line = lines[0]
     lines[0] = ":"
     try:
-        names = [NAMES[line[: line.index(":")]] for line in lines]
+        names = [NAMES[name] for line in lines for name, _ in [line.split(":", 1)]]
     except ValueError:
         raise RemoteProtocolError(400, "Bad Request: header line without a colon") from None
     lines[0] = start_line
@@ -116,14 +116,10 @@ def _check(message: Message, stream: bool) -> None:
                 raise RemoteProtocolError(400, f"Bad Request: more than one {name} header")
     cseq = message.value("CSeq") or ""
     number, _, method = cseq.partition(" ")
-    if not (number.isdigit() and number.isascii() and method.isalpha()):
-        if _METHOD_AND_NUMBER.fullmatch(cseq) is None:
-            raise RemoteProtocolError(400, "Bad Request: broken CSeq header")
-        number, method = cseq.split(None, 1)
-    if len(number) > 9 and (len(number) > 10 or int(number) >= 2**31):  # §8.1.1.5
-        raise RemoteProtocolError(400, "Bad Request: CSeq out of range")
-    if message.method and method != message.method:
-        raise RemoteProtocolError(400, "Bad Request: CSeq names another method")
+    if method and method == message.method and len(number) < 10 and number.isdecimal():
+        message.cseq = int(number)
+    else:
+        message.cseq = _unusual_cseq(cseq, message.method)
     if not message.call_id:
         raise RemoteProtocolError(400, "Bad Request: empty Call-ID header")
     length = message.value("Content-Length")
@@ -133,7 +129,7 @@ def _check(message: Message, stream: bool) -> None:
         return
     if length == "0" and not message.body:
         return
-    if not (length.isdigit() and length.isascii() and len(length) < 10):
+    if not (length.isdecimal() and len(length) < 10):
         raise RemoteProtocolError(400, "Bad Request: broken Content-Length header")
     size = int(length)
     if stream and size > MAX_MESSAGE:  # the shell hands on the head alone and closes the stream
@@ -142,6 +138,18 @@ def _check(message: Message, stream: bool) -> None:
         raise RemoteProtocolError(400, "Bad Request: body shorter than Content-Length")
     if size < len(message.body):  # §18.3: what is beyond is thrown away
         message.body = message.body[:size]
+
+
+def _unusual_cseq(cseq: str, sent_as: str) -> int:
+    """The number of a CSeq that is spelt in another way, stands in a response or is broken."""
+    if _METHOD_AND_NUMBER.fullmatch(cseq) is None:
+        raise RemoteProtocolError(400, "Bad Request: broken CSeq header")
+    number, method = cseq.split(None, 1)
+    if len(number) > 9 and (len(number) > 10 or int(number) >= 2**31):  # §8.1.1.5
+        raise RemoteProtocolError(400, "Bad Request: CSeq out of range")
+    if sent_as and method != sent_as:
+        raise RemoteProtocolError(400, "Bad Request: CSeq names another method")
+    return int(number)
 
 
 def salvage(data: bytes) -> Message | None:

@@ -633,6 +633,8 @@ def split_response(bytes data):
     if found == NULL:
         return None
     at = found - text + 18
+    while text[at] == 32:
+        at += 1
     start = at
     while at < head and at < start + 9 and 48 <= text[at] <= 57:
         length = length * 10 + text[at] - 48

@@ -183,3 +183,13 @@ def test_rfc3261_16_7_responses_split_alike(changes: list[tuple[int, int]], cut:
             data[at % len(data)] = byte
         for spoilt in (bytes(data), bytes(data[:cut])):
             assert quickly(spoilt) == slowly(spoilt)
+
+
+def test_rfc3261_7_3_1_a_length_written_behind_blanks_is_read_where_it_stands() -> None:
+    """As SIPp writes it: such a response goes on as it came, without being parsed."""
+    data = RESPONSE.replace(b"Content-Length: 4", b"Content-Length:     4")
+    assert is_whole(data)
+    branch, rest = split_response(data)
+    assert branch == b"z9hG4bKours"
+    assert rest == data.replace(b"Via: SIP/2.0/UDP 192.0.2.5:5060;branch=z9hG4bKours;rport\r\n", b"")
+    assert not is_whole(RESPONSE.replace(b"Content-Length: 4", b"Content-Length:    5"))

@@ -40,13 +40,13 @@ class Branches:
 
     def make(self, loop_hash: int) -> str:
         self._count += 1
-        return f"{self._prefix}{self._count:x}.{loop_hash:x}"
+        return f"{self._prefix}{self._count}.{loop_hash}"
 
     def is_loop(self, message: Message, loop_hash: int) -> bool:
         """Whether a Via of ours carries the same hash: the request came back unchanged (§16.3 step 4)."""
         if message.has_one_via:
             return False  # only the sender's own
-        ending = f".{loop_hash:x}"
+        ending = f".{loop_hash}"
         for via in message.all("Via"):
             if self._prefix in via:
                 branch = via.partition("branch=")[2].partition(";")[0].strip()
@@ -148,7 +148,7 @@ def is_whole(data: bytes) -> bool:
     at = data.find(b"\r\nContent-Length: ", 0, end + 2)
     if end < 0 or at < 0 or data[11:12] != b" ":
         return False
-    length = data[at + 18 : data.find(b"\r\n", at + 18)]
+    length = data[at + 18 : data.find(b"\r\n", at + 18)].strip(b" ")
     return length.isdigit() and int(length[:9]) == len(data) - end - 4
 
 

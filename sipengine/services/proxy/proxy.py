@@ -311,4 +311,4 @@ class Proxy:
 
     def local_tag(self, key: str) -> str:
         """A To tag of ours, the same for the same transaction."""
-        return f"{self._tag_prefix}{hash(key) & 0xFFFFFFFF:x}"
+        return f"{self._tag_prefix}{hash(key) & 0xFFFFFFFF}"
