@@ -63,7 +63,9 @@ class Message:
     def _index(self) -> None:
         names = self.names
         first = dict(zip(names, range(len(names)), strict=True))
-        if len(first) != len(names):  # backwards, so that the first of several lines of one name wins
+        if len(first) != len(
+            names
+        ):  # backwards, so that the first of several lines of one name wins
             first = dict(zip(reversed(names), range(len(names) - 1, -1, -1), strict=True))
         self._first = first
 

@@ -191,5 +191,7 @@ def test_rfc3261_7_3_1_a_length_written_behind_blanks_is_read_where_it_stands() 
     assert is_whole(data)
     branch, rest = split_response(data)
     assert branch == b"z9hG4bKours"
-    assert rest == data.replace(b"Via: SIP/2.0/UDP 192.0.2.5:5060;branch=z9hG4bKours;rport\r\n", b"")
+    assert rest == data.replace(
+        b"Via: SIP/2.0/UDP 192.0.2.5:5060;branch=z9hG4bKours;rport\r\n", b""
+    )
     assert not is_whole(RESPONSE.replace(b"Content-Length: 4", b"Content-Length:    5"))
