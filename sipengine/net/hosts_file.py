@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -52,6 +53,7 @@ class HostsFile:
                     known.append(address)
 
 
+@lru_cache(maxsize=4096)
 def family_of(host: str) -> int:
     """AF_INET or AF_INET6 if `host` is a numeric address, else 0."""
     for family in (socket.AF_INET, socket.AF_INET6):

@@ -59,8 +59,6 @@ def read(data: bytes, stream: bool) -> Message:
         if stream and len(data) >= MAX_HEAD:  # the shell hands on no more than that
             raise RemoteProtocolError(513, "Message Too Large: headers too long")
         raise RemoteProtocolError(400, "Bad Request: no empty line after the headers")
-    if "\r\n " in head or "\r\n\t" in head:  # §7.3.1 folding
-        head = _FOLD.sub(" ", head)
     lines = head.split("\r\n")
     if len(lines) > MAX_HEADER_LINES:
         raise RemoteProtocolError(513, "Message Too Large: too many headers")
@@ -73,24 +71,33 @@ def read(data: bytes, stream: bool) -> Message:
     try:
         names = [NAMES[name] for line in lines for name, _ in [line.split(":", 1)]]
     except ValueError:
-        raise RemoteProtocolError(400, "Bad Request: header line without a colon") from None
+        return _unfolded(head, body, stream, "header line without a colon")
     lines[0] = start_line
     names[0] = "/"
-    method = uri = ""
-    status = 0
+    message = Message(lines, names, body, "", "", 0)
+    if "" in message._first:
+        return _unfolded(head, body, stream, "broken header line")
     match = _REQUEST_LINE.fullmatch(start_line)
     if match is not None:
-        method, uri = match.groups()
+        message.method, message.uri = match.groups()
     elif start_line[:4].upper() == "SIP/":
         match = _STATUS_LINE.fullmatch(start_line)
         if match is None:
             raise RemoteProtocolError(400, "Bad Request: broken status line")
-        status = int(match[1])
+        message.status = int(match[1])
     else:
         raise _broken_request_line(start_line)
-    message = Message(lines, names, body, method, uri, status)
     _check(message, stream)
     return message
+
+
+def _unfolded(head: str, body: str, stream: bool, wrong: str) -> Message:
+    """The message of a head with a line that begins with no name: it goes on with the one before
+    (§7.3.1). If it does not, the message is broken, and `wrong` says how."""
+    whole = _FOLD.sub(" ", head)
+    if whole == head:
+        raise RemoteProtocolError(400, f"Bad Request: {wrong}")
+    return read(f"{whole}\r\n\r\n{body}".encode("latin-1"), stream)
 
 
 def _broken_request_line(line: str) -> RemoteProtocolError:
@@ -105,8 +112,6 @@ def _check(message: Message, stream: bool) -> None:
     """The syntax every message must have (§8.1.1, §20.14), each breach with its header's name."""
     names = message.names
     first = message._first
-    if "" in first:
-        raise RemoteProtocolError(400, "Bad Request: broken header line")
     for name in ("Via", "From", "To", "Call-ID", "CSeq"):
         if name not in first:
             raise RemoteProtocolError(400, f"Bad Request: no {name} header")

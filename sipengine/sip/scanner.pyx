@@ -55,6 +55,8 @@ cdef list known_names = [""]
 cdef int single[7]
 cdef int VIA, FROM, TO, CALL_ID, CSEQ, MAX_FORWARDS, CONTENT_LENGTH
 cdef int PROXY_AUTHORIZATION, TIMESTAMP, ROUTE
+cdef tuple FIELDS = ("username", "realm", "nonce", "uri", "response", "algorithm", "cnonce", "opaque",
+                     "qop", "nc")
 cdef tuple METHODS = ("INVITE", "ACK", "BYE", "CANCEL", "REGISTER", "OPTIONS", "SUBSCRIBE", "NOTIFY",
                       "PRACK", "UPDATE", "INFO", "REFER", "MESSAGE", "PUBLISH")
 
@@ -615,6 +617,54 @@ def scan(bytes data, bint stream):
     if message._index(data) and message._start_line() and message._check(stream):
         return message
     return None
+
+
+def credentials(str text):
+    """The fields of Digest credentials (RFC 7616 §3.4) in the usual spelling, None if in doubt.
+
+    `text` begins with `Digest` and a blank.
+    """
+    if not one_byte(text):
+        return None
+    cdef const char *chars = one_byte_data(text)
+    cdef Py_ssize_t size = PyUnicode_GET_LENGTH(text), at = 7, start, length
+    cdef dict fields = {}
+    while True:
+        start = at
+        while at < size and is_token[<unsigned char>chars[at]]:
+            at += 1
+        length = at - start
+        if at >= size or chars[at] != 61:
+            return None
+        for name in FIELDS:
+            if PyUnicode_GET_LENGTH(<str>name) == length and memcmp(one_byte_data(<str>name), chars + start, length) == 0:
+                break
+        else:
+            return None
+        at += 1
+        start = at
+        if at < size and chars[at] == 34:
+            at += 1
+            start = at
+            while at < size and chars[at] != 34:
+                if chars[at] == 92:
+                    return None
+                at += 1
+            if at >= size:
+                return None
+            fields[name] = text_of(chars + start, at - start)
+            at += 1
+        else:
+            while at < size and is_token[<unsigned char>chars[at]]:
+                at += 1
+            fields[name] = text_of(chars + start, at - start)
+        if at == size:
+            return fields
+        if chars[at] != 44:
+            return None
+        at += 1
+        if at < size and chars[at] == 32:
+            at += 1
 
 
 def split_response(bytes data):

@@ -6,6 +6,8 @@ the compiled engine, where it compares the two.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -17,6 +19,7 @@ from sipengine.services.proxy.forwarding import (
     top_via,
     top_via_slowly,
 )
+from sipengine.sip.digest import MAX_CREDENTIALS, parse_credentials, read_credentials
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.message import Message
 from sipengine.sip.parser import parse, read
@@ -195,3 +198,40 @@ def test_rfc3261_7_3_1_a_length_written_behind_blanks_is_read_where_it_stands() 
         b"Via: SIP/2.0/UDP 192.0.2.5:5060;branch=z9hG4bKours;rport\r\n", b""
     )
     assert not is_whole(RESPONSE.replace(b"Content-Length: 4", b"Content-Length:    5"))
+
+
+CREDENTIALS = (
+    'Digest username="1001", realm="pbx.example",nonce="0a1b", uri="sip:pbx.example",'
+    'response="e966", algorithm=MD5, cnonce="0a4f", qop=auth, nc=00000001'
+)
+names_of_fields = st.sampled_from(["username", "realm", "nc", "qop", "Realm", "x-odd", "", "a b"])
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(7, 200), st.integers(0, 255)), max_size=3),
+    st.lists(st.tuples(names_of_fields, st.booleans(), values), max_size=3),
+    st.integers(7, 200),
+)
+@example([], [("realm", True, "a, b=c")], 200)
+@example([], [("realm", True, 'a\\"b')], 200)
+@example([], [("realm", False, "a\xa0b"), ("username", True, "a b")], 200)
+@example([], [("realm", False, "")], 200)
+def test_rfc7616_3_4_credentials_are_read_alike(
+    changes: list[tuple[int, int]], more: list[tuple[str, bool, str]], cut: int
+) -> None:
+    text = list(CREDENTIALS)
+    for at, char in changes:
+        text[at % (len(text) - 7) + 7] = chr(char)
+    written = [f'{name}="{value}"' if quoted else f"{name}={value}" for name, quoted, value in more]
+    spoilt = ", ".join(["".join(text), *written])
+    for one in (spoilt, spoilt[:cut]):
+        assert len(one) <= MAX_CREDENTIALS
+        assert fields_of(parse_credentials, one) == fields_of(read_credentials, one)
+
+
+def fields_of(reading: Callable[[str], dict[str, str] | None], text: str) -> object:
+    try:
+        return reading(text)
+    except RemoteProtocolError as error:
+        return error.reason

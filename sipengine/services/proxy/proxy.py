@@ -218,7 +218,8 @@ class Proxy:
             return target_at(uri_text, uri_text, self.flows, uri_text)
         transport, host, port = side
         if transport == "UDP":
-            if uri.host == host and uri.transport == "UDP":
+            elsewhere = (uri.port or 5060) != port or bool(uri.parameter("maddr"))
+            if elsewhere and uri.host == host and uri.transport == "UDP":
                 flow = flow_to_uri(uri_text, self.flows)
             else:
                 flow = heard if heard is not None else self.flows.flow_to("UDP", host, port)

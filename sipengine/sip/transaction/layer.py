@@ -38,11 +38,12 @@ class TransactionLayer:
 
     A CANCEL has the branch of its INVITE (§9.1), so its client is kept under branch + b"|CANCEL".
     `trace` is that of the message which is being handled, and client transactions keep it.
-    `own` are the requests that this server answers itself, by what all copies of one have in common.
+    `own` are the requests that this server answers itself, by their Call-ID: what else all copies of
+    one have in common (From tag, CSeq) and its `server_key`.
     """
 
     __slots__ = (
-        "_sweep_at", "clients", "out", "own", "servers", "timers", "trace", "unconfirmed", "way_back",
+        "_own_count", "_sweep_at", "clients", "out", "own", "servers", "timers", "trace", "unconfirmed", "way_back",
     )  # fmt: skip
 
     def __init__(self, way_back: WayBackPort | None = None) -> None:
@@ -53,24 +54,38 @@ class TransactionLayer:
         self.out: list[tuple[Flow, bytes]] = []
         self.way_back = way_back
         self.trace: Trace | None = None
-        self.own: dict[tuple[str, str, int, str], str] = {}
+        self.own: dict[str, list[tuple[str, int, str, str]]] = {}
+        self._own_count = 0
         self._sweep_at = _FIRST_SWEEP
 
     def answers_itself(self, message: Message, key: str) -> None:
         """The server transaction `key` of a new request is answered by this server, not passed on."""
-        own = self.own
-        if len(own) >= self._sweep_at:
-            for one, other in list(own.items()):
-                if other not in self.servers:
-                    del own[one]
-            self._sweep_at = max(_FIRST_SWEEP, 2 * len(own))
-        own[(message.call_id, message.from_tag, message.cseq, message.method)] = key
+        if self._own_count >= self._sweep_at:
+            self._sweep()
+        one = (message.from_tag, message.cseq, message.method, key)
+        self.own.setdefault(message.call_id, []).append(one)
+        self._own_count += 1
+
+    def _sweep(self) -> None:
+        """Forget those whose transaction has ended."""
+        kept: dict[str, list[tuple[str, int, str, str]]] = {}
+        self._own_count = 0
+        for call_id, requests in self.own.items():
+            running = [one for one in requests if one[3] in self.servers]
+            if running:
+                kept[call_id] = running
+                self._own_count += len(running)
+        self.own = kept
+        self._sweep_at = max(_FIRST_SWEEP, 2 * self._own_count)
 
     def is_merged(self, message: Message) -> bool:
         """Whether a request without To tag is a copy that came by another way (§8.2.2.2): the same From
         tag, Call-ID and CSeq as one that is being answered here, whose transaction it is not of."""
-        key = self.own.get((message.call_id, message.from_tag, message.cseq, message.method))
-        return key is not None and key in self.servers
+        for from_tag, cseq, method, key in self.own.get(message.call_id, ()):
+            same = from_tag == message.from_tag and cseq == message.cseq
+            if same and method == message.method and key in self.servers:
+                return True
+        return False
 
     def begin(self, client: InviteClient | NonInviteClient) -> None:
         """Take a client transaction in and send its request."""
