@@ -110,7 +110,9 @@ class ConfigSnapshot:
 
     `default_domain` is the domain that stands for the listening addresses. `pardons` are the
     latest ones; those that were followed already change nothing. `ended_pages` are the pages that
-    may not register any more although their credentials still hold: mark -> AOR.
+    may not register any more although their credentials still hold: mark -> AOR. `switched_off` are
+    the names of the extensions that are there and may do nothing, by AOR; `rules_off` are
+    (domain, called, name) of the rules that are switched off, in their order.
     """
 
     generation: int = 0
@@ -120,6 +122,8 @@ class ConfigSnapshot:
     rules: tuple[Rule, ...] = ()
     pardons: tuple[Pardon, ...] = ()
     ended_pages: dict[str, str] = field(default_factory=dict)
+    switched_off: dict[str, str] = field(default_factory=dict)
+    rules_off: tuple[tuple[str, str, str], ...] = ()
 
 
 # ------------------------------------------------------------------ facts (engine -> web)

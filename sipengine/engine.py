@@ -305,8 +305,7 @@ class Engine:
         if now >= self._status_due:
             self._status_due = now + STATUS_S
             self.core.traces.sweep(now)
-            guard = self.core.guard
-            refused = [] if guard is None else guard.refused.phones(now)
+            refused = self.core.refused.phones(now)
             self._link.publish_status(self.counters(), self._generation, refused)
         if now >= self._collect_due:
             self._collect(now)

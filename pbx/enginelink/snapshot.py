@@ -1,6 +1,6 @@
 """The configuration as the engine takes it: loaded whole from Postgres, or brought up to date.
 
-Disabled extensions and rules are left out: they must neither register nor be called.
+Of disabled extensions and rules only the names are told: they must neither register nor be called.
 A snapshot's `generation` is the epoch that the triggers count (migrations/enginelink/0002).
 """
 
@@ -100,6 +100,27 @@ WHERE e.enabled
 """
 )
 
+_NAMES: Final = """
+SELECT e.number || '@' || d.name, e.name
+FROM directory_extension e JOIN directory_domain d ON d.id = e.domain_id
+"""
+_SWITCHED_OFF: Final = _NAMES + "WHERE NOT e.enabled"
+_SOME_SWITCHED_OFF: Final = (
+    _NAMES
+    + """
+JOIN unnest(%s::text[], %s::text[]) AS wanted (number, domain)
+    ON wanted.number = e.number AND wanted.domain = d.name
+WHERE NOT e.enabled
+"""
+)
+
+_RULES_OFF: Final = """
+SELECT d.name, r.called, r.name
+FROM routing_rule r JOIN directory_domain d ON d.id = r.domain_id
+WHERE NOT r.enabled
+ORDER BY r.position, r.id LIMIT 1000
+"""
+
 _RULES: Final = """
 SELECT r.name, d.name, r.called, r.action,
        ARRAY(SELECT t.destination FROM routing_target t WHERE t.rule_id = r.id
@@ -142,7 +163,8 @@ def load(connection: psycopg.Connection) -> ConfigSnapshot:
             extensions = _extensions(rows.execute(_ALL_EXTENSIONS), domains)
         return ConfigSnapshot(
             generation, default, domains, extensions, _rules(connection), _pardons(connection),
-            _ended_pages(connection),
+            _ended_pages(connection), dict(connection.execute(_SWITCHED_OFF).fetchall()),
+            _rules_off(connection),
         )  # fmt: skip
 
 
@@ -166,9 +188,14 @@ def refresh(
             numbers, names = zip(*(_split(aor) for aor in changes.aors), strict=True)
             rows = connection.execute(_SOME_EXTENSIONS, (list(numbers), list(names)))
             extensions.update(_extensions(rows, fresh.domains))
-            fresh = replace(fresh, extensions=extensions)
+            off = {
+                aor: name for aor, name in snapshot.switched_off.items() if aor not in changes.aors
+            }
+            some = connection.execute(_SOME_SWITCHED_OFF, (list(numbers), list(names)))
+            off.update(some.fetchall())
+            fresh = replace(fresh, extensions=extensions, switched_off=off)
         if changes.rules:
-            fresh = replace(fresh, rules=_rules(connection))
+            fresh = replace(fresh, rules=_rules(connection), rules_off=_rules_off(connection))
         if changes.pardons:
             fresh = replace(fresh, pardons=_pardons(connection))
         if changes.pages:
@@ -210,6 +237,10 @@ def _rules(connection: psycopg.Connection) -> tuple[Rule, ...]:
         Rule(name, domain, called, action, tuple(targets), *rest)
         for name, domain, called, action, targets, *rest in connection.execute(_RULES)
     )
+
+
+def _rules_off(connection: psycopg.Connection) -> tuple[tuple[str, str, str], ...]:
+    return tuple(connection.execute(_RULES_OFF).fetchall())
 
 
 def _pardons(connection: psycopg.Connection) -> tuple[Pardon, ...]:

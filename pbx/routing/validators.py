@@ -13,7 +13,7 @@ from typing import Any, Final
 from django.core.exceptions import ValidationError
 
 from pbx.directory.validators import groups_in, validate_number
-from sipengine.services.routing import parse_called
+from sipengine.services.called_pattern import parse_called
 
 PATTERN_LIMIT: Final = 200
 """Characters of a regular expression: a page of number plan still fits, a blow-up does not."""

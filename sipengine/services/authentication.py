@@ -8,6 +8,7 @@ from typing import Final
 
 from sipengine.api import ConfigSnapshot, Extension
 from sipengine.services.guard.guard import Guard
+from sipengine.services.guard.refused import Refused
 from sipengine.services.guard.sources import source_of
 from sipengine.services.nonces import Nonces
 from sipengine.services.page_phones import PagePhones
@@ -60,20 +61,22 @@ class Authenticator:
     """Challenges and checks.
 
     `key` (at least 16 bytes) is secret and another in every process: which nonces were used is
-    forgotten with the process, so that those of an earlier one must be stale. `md5` tells whether
-    MD5 is offered beside SHA-256, and taken.
+    forgotten with the process, so that those of an earlier one must be stale. `refused` is told who
+    gives a wrong password, by the `guard` if there is one. `md5` tells whether MD5 is offered beside SHA-256, and taken.
     """
 
     def __init__(
         self,
         key: bytes,
         *,
+        refused: Refused | None = None,
         guard: Guard | None = None,
         pages: PagePhones | None = None,
         lifetime: int = LIFETIME,
         md5: bool = True,
     ) -> None:
         self.nonces = Nonces(key, lifetime)
+        self.refused = refused
         self.guard = guard
         self.pages = pages
         self._md5 = md5
@@ -149,9 +152,12 @@ class Authenticator:
             extension = self.pages.extension_of(username, domain, snapshot, now)
         proved = _proves(extension, algorithm, message.method, fields, given)
         if extension is None or not proved:
-            device = message.value("User-Agent") or ""
-            if guard and sender and not guard.failed(sender, account, now, readable(device)):
-                return Refusal.SILENT
+            device = readable(message.value("User-Agent") or "")
+            if guard is not None and sender is not None:
+                told = guard.failed(sender, account, now, device)
+                return Refusal.WRONG if told else Refusal.SILENT
+            if sender is not None and self.refused is not None:
+                self.refused.note(source, account, device, now)
             return Refusal.WRONG
         if extension.registered_for <= 0:
             return Refusal.EXPIRED
@@ -162,6 +168,10 @@ class Authenticator:
             return Refusal.STALE
         if guard is not None and sender is not None:
             guard.passed(sender, account, now)
+        elif sender is not None and sender.account != account:
+            sender.account = account
+            if self.refused is not None:
+                self.refused.passed(source, account)
         return extension
 
     def challenge(

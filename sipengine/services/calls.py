@@ -54,6 +54,7 @@ class Calls:
         "by_dialog",
         "due",
         "extensions",
+        "switched_off",
         "total",
         "watcher",
     )
@@ -71,6 +72,7 @@ class Calls:
         """
         self._unique = unique
         self.extensions: dict[str, Extension] = {}  # of the present configuration, for names
+        self.switched_off: dict[str, str] = {}
         self._timers = timers
         self._dirty: dict[Call, None] = {}  # their rows changed and may wait for a moment
         self._pressing: dict[Call, None] = {}  # they were answered or ended since last taken
@@ -87,6 +89,7 @@ class Calls:
     def set_config(self, snapshot: ConfigSnapshot) -> None:
         """Name the people of calls by this from now on."""
         self.extensions = snapshot.extensions
+        self.switched_off = snapshot.switched_off
 
     def begin(self, call_id: str, caller_tag: str, now: float) -> Call:
         """A new call, with a UUID of version 7 (RFC 9562 §5.7): time, a count, and this process."""
@@ -121,7 +124,11 @@ class Calls:
     def name_of(self, aor: str) -> str:
         """The name of the extension with this AOR, "" if there is none."""
         extension = self.extensions.get(aor)
-        return "" if extension is None else extension.name
+        return self.switched_off.get(aor, "") if extension is None else extension.name
+
+    def knows(self, aor: str) -> bool:
+        """Whether there is such an extension, be it switched off."""
+        return aor in self.extensions or aor in self.switched_off
 
     def changed(self, call: Call, leg: Leg, now: float, pressing: bool = False) -> None:
         self.row_changed(call, pressing)

@@ -6,6 +6,8 @@ from sipengine.api import ConfigSnapshot, Extension
 from sipengine.services.authentication import Authenticator, Refusal
 from sipengine.services.guard.guard import Guard
 from sipengine.services.own_answers import OwnAnswers
+from sipengine.services.refused_calls import RefusedCalls
+from sipengine.services.refused_words import WAITS
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
@@ -15,11 +17,16 @@ class Challenger:
     """Finds the sender, or answers 401 (407 as a proxy). `snapshot` is swapped by the core."""
 
     def __init__(
-        self, authenticator: Authenticator, answers: OwnAnswers, guard: Guard | None = None
+        self,
+        authenticator: Authenticator,
+        answers: OwnAnswers,
+        guard: Guard | None = None,
+        refused_calls: RefusedCalls | None = None,
     ) -> None:
         self._authenticator = authenticator
         self._guard = guard
         self._answers = answers
+        self._refused_calls = refused_calls
         self.snapshot = ConfigSnapshot()
 
     def set_config(self, snapshot: ConfigSnapshot, now: float) -> None:
@@ -51,9 +58,11 @@ class Challenger:
             header = "Proxy-Authorization" if proxy else "Authorization"
             raise RemoteProtocolError(400, f"Bad Request: broken credentials in {header} header")
         if who is Refusal.WAIT:
-            raise RemoteProtocolError(503, "Service Unavailable: too many wrong passwords")
+            raise RemoteProtocolError(503, WAITS)
         if who is Refusal.WRONG or who is Refusal.SILENT:
             self._answers.count("credentials_wrong")
+            if self._refused_calls is not None and message.method == "INVITE":
+                self._refused_calls.wrong_password(message, reply_flow, now)
         if who is Refusal.EXPIRED:
             self._answers.count("credentials_expired")
         agent = message.value("User-Agent") or ""

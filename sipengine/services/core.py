@@ -24,6 +24,7 @@ from sipengine.services.challenger import Challenger
 from sipengine.services.events.event_server import METHODS, EventServer
 from sipengine.services.facts import Facts
 from sipengine.services.guard.guard import Guard
+from sipengine.services.guard.refused import Refused
 from sipengine.services.guard.sources import Allowed
 from sipengine.services.keep_alives import KeepAlives
 from sipengine.services.location import Location
@@ -49,6 +50,9 @@ from sipengine.services.proxy.record_route import RecordRoute
 from sipengine.services.proxy.session_timer import SessionTimers
 from sipengine.services.proxy.validation import Validation
 from sipengine.services.quick_refusal import is_acknowledgement
+from sipengine.services.refused_calls import RefusedCalls
+from sipengine.services.refused_words import OVERLOADED
+from sipengine.services.refuser import Refuser
 from sipengine.services.registrar import Registrar
 from sipengine.services.reply_path import reply_path
 from sipengine.services.requests_to_server import Held, RequestsToServer
@@ -73,7 +77,7 @@ from sipengine.sip.via import MAGIC_COOKIE
 MAX_TRANSACTIONS: Final = 200_000
 """Server transactions at once (about 1.5 kB each); more new requests are answered 503."""
 
-_OVERLOADED: Final = RemoteProtocolError(503, "Service Unavailable: overloaded")
+_OVERLOADED: Final = RemoteProtocolError(503, OVERLOADED)
 
 
 class Core:
@@ -117,10 +121,19 @@ class Core:
         self._calls = calls = Calls(
             layer.timers, process, process.unique[:15], process.agent_mark, self.traces
         )
-        self.guard = guard = Guard(allowed, self._new_facts, process, now) if allowed else None
-        pages = PagePhones(page_key, process, location)
-        authenticator = Authenticator(process.passing_key("nonce"), guard=guard, pages=pages)
-        self._challenger = challenger = Challenger(authenticator, answers, guard)
+        self.refused = refused = Refused(process)
+        self.guard = guard = (
+            None if allowed is None else Guard(allowed, self._new_facts, process, now, refused)
+        )
+        self._refused_calls = refused_calls = RefusedCalls(
+            calls, responsibility, layer.timers, process, self._new_facts
+        )
+        self._refuser = Refuser(answers, guard, refused_calls, self.traces)
+        authenticator = Authenticator(
+            process.passing_key("nonce"), refused=refused, guard=guard,
+            pages=PagePhones(page_key, process, location),
+        )  # fmt: skip
+        self._challenger = challenger = Challenger(authenticator, answers, guard, refused_calls)
         registrar = Registrar(location, responsibility, process.lasting_key("gruu"))
         record_route = RecordRoute(process.lasting_key("route"), addresses)
         branches = Branches(process.unique[:6], addresses)
@@ -164,14 +177,9 @@ class Core:
             listener=self.events,
         )
         self._facts = Facts(
-            self._new_facts,
-            self._held,
-            calls,
-            self.events.notifier,
-            location,
-            self._messaging,
+            self._new_facts, self._held, calls, self.events.notifier, location, self._messaging,
             answers,
-        )
+        )  # fmt: skip
         self.set_config(snapshot, now)
 
     # ------------------------------------------------------------------ the shell's calls
@@ -191,13 +199,12 @@ class Core:
             self.traces.other(data, flow, now)
             return
         if self.admission.level and self._answers.sheds(data, flow, self._layer.servers):
+            self._refused_calls.unread(data, flow, 503, OVERLOADED, now)
             return
         try:
             message = parse(data, flow.stream)
         except RemoteProtocolError as error:
-            self.traces.other(data, flow, now)
-            told = self.guard is None or self.guard.may_refuse(flow, error.status, now)
-            self._answers.refuse_broken(data, flow, error, told)
+            self._refuser.broken(data, flow, error, now)
             return
         if message.status:
             self._receive_response(b"SIP/2.0" + data.lstrip(b"\r\n")[7:], flow, now)
@@ -208,8 +215,7 @@ class Core:
             reply_flow, branch, sent_by = reply_path(message, flow, self._flows)
             self._receive_request(message, flow, reply_flow, branch, sent_by, now)
         except RemoteProtocolError as error:
-            if self.guard is None or self.guard.may_refuse(flow, error.status, now):
-                self._answers.refuse(message, reply_flow, error)
+            self._refuser.refuse(message, reply_flow, error, now)
 
     def flow_failed(self, flow: Flow, now: float) -> None:
         before = len(self.out)
@@ -290,6 +296,7 @@ class Core:
             **self.traces.counters(),
             "calls_now": self._calls.count,
             "calls": self._calls.total,
+            "calls_refused_unlogged": self._refused_calls.unlogged,
             "bindings_now": len(self._location),
             "own_sessions_now": self.agent.count,
             "messages_kept_now": len(self._messaging.kept),
@@ -317,20 +324,14 @@ class Core:
             elif status >= 300 and not isinstance(client, (OwnInvite, OwnRequest)):
                 parse(rest)  # the contexts look into failures
         except (RemoteProtocolError, ValueError):
-            self._drop("broken response", flow, data, now)
+            self._refuser.drop("broken response", flow, data, now)
             return
         if client is None or not 100 <= status < 700:
             # §16.7 step 1 with RFC 6026 §7.3: not forwarded
-            self._drop("stray response", flow, data, now)
+            self._refuser.drop("stray response", flow, data, now)
             return
         self.traces.answer(client, data, flow, now)
         client.receive(status, rest, now)
-
-    def _drop(self, reason: str, flow: Flow, data: bytes, now: float) -> None:
-        if self.guard is not None:
-            self.guard.stray(flow, now)
-        self.traces.other(data, flow, now)
-        self._answers.drop(reason, flow, data)
 
     def _receive_request(
         self, message: Message, flow: Flow, reply_flow: Flow, branch: str, sent_by: str, now: float
@@ -366,7 +367,7 @@ class Core:
             return
         if self.admission.level and not message.to_tag and not self.admission.admits(message):
             self._answers.count("requests_shed")
-            self._answers.refuse(message, reply_flow, _OVERLOADED)
+            self._refuser.refuse(message, reply_flow, _OVERLOADED, now, guarded=False)
             return
         if len(self._layer.servers) >= MAX_TRANSACTIONS:
             raise RemoteProtocolError(503, "Service Unavailable")

@@ -9,6 +9,7 @@ from sipengine.services.guard.guard import Guard
 from sipengine.services.methods import METHODS, OF_DIALOGS, OF_USERS
 from sipengine.services.own_answers import ALLOW, ALLOW_EVENTS, SUPPORTED, OwnAnswers
 from sipengine.services.own_bodies import check_body, check_required
+from sipengine.services.refused_words import NO_USER
 from sipengine.services.registrar import Registrar
 from sipengine.services.replies import reply
 from sipengine.services.sips_contacts import check_sips_request, is_sips
@@ -101,7 +102,7 @@ class RequestsToServer:
 def _refusal_of(method: str) -> RemoteProtocolError:
     """Why the server itself takes no such request (§8.2.1, §8.2.2.1)."""
     if method in OF_USERS:
-        return RemoteProtocolError(404, "Not Found: no user in the Request-URI")
+        return RemoteProtocolError(404, NO_USER)
     if method in OF_DIALOGS:
         return RemoteProtocolError(481, "Call/Transaction Does Not Exist")
     if method in METHODS:

@@ -6,8 +6,7 @@ decision is a list of stages that the proxy tries one after another.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sipengine.api import (
@@ -21,6 +20,7 @@ from sipengine.api import (
     Extension,
     Rule,
 )
+from sipengine.services.called_pattern import Pattern, parse_called
 from sipengine.services.feature_codes import FEATURE_CODES, FeatureCode
 from sipengine.services.people import to_dial
 from sipengine.services.rule_targets import as_uri, fill, split_target
@@ -28,7 +28,6 @@ from sipengine.sip.status import reason_phrase
 
 MAX_DEPTH: Final = 5
 """Forwards that may lead to forwards; more is a loop somebody configured."""
-MAX_PATTERN: Final = 255
 MAX_STEPS: Final = 100
 """Numbers that one decision may look at; more is a rule whose targets match it again and again."""
 MAX_MEMO: Final = 200_000
@@ -118,45 +117,6 @@ class Decision:
     diverted: tuple[Diverted, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """A parsed `called`: exact, prefix or regular expression."""
-
-    kind: str  # "exact", "prefix", "regex"
-    text: str
-    regex: re.Pattern[str] | None = field(default=None, compare=False)
-
-    def match(self, called: str) -> tuple[str, ...] | None:
-        """The groups {1}, {2}, .. if `called` matches, else None."""
-        if self.kind == "exact":
-            return () if called == self.text else None
-        if self.kind == "prefix":
-            return () if called.startswith(self.text) else None
-        assert self.regex is not None
-        found = self.regex.search(called[:MAX_PATTERN])
-        return None if found is None else tuple(g or "" for g in found.groups())
-
-
-def parse_called(text: str) -> Pattern:
-    """`1999`, `19*` or `/^19(\\d\\d)$/`. Raises ValueError that says in words what is wrong."""
-    if not text:
-        raise ValueError("the called number is empty")
-    if len(text) > MAX_PATTERN:
-        raise ValueError(f"longer than {MAX_PATTERN} characters")
-    if text.startswith("/"):
-        if len(text) < 3 or not text.endswith("/"):
-            raise ValueError("a regular expression stands between two slashes, like /^19(\\d\\d)$/")
-        try:
-            return Pattern("regex", text, re.compile(text[1:-1], re.ASCII))
-        except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from error
-    if "*" in text[1:-1]:
-        raise ValueError("a star may stand at the end, like 19*, or begin a feature code, like *72")
-    if text.endswith("*") and len(text) > 1:
-        return Pattern("prefix", text[:-1])
-    return Pattern("exact", text)
-
-
 class RoutingTable:
     """A snapshot made ready for deciding: patterns compiled, exact numbers in a dictionary."""
 
@@ -235,9 +195,34 @@ class RoutingTable:
             if feature is not None:
                 steps.append(f"{called} is the {feature.name.lower()}.")
                 return Decision(ANSWER, feature=feature, steps=tuple(steps))
-            return _refused(404, f"there is no {called} here", steps)
+            return self._nobody(called, domain, steps)
         steps.append(f"Extension {called} is {extension.name or 'without a name'}.")
         return self._by_extension(extension, domain, (*seen, called), by, steps)
+
+    def _nobody(self, called: str, domain: str, steps: list[str]) -> Decision:
+        """What becomes of a call to a number that nothing leads to, or nothing that is switched on."""
+        name = self.snapshot.switched_off.get(f"{called}@{domain}")
+        rule = self._rule_off(called, domain) if name is None else ""
+        why = f"there is no {called} here"
+        if name is not None:
+            steps[-1] = f"Extension {called} is {name or 'without a name'}, and switched off."
+            why = f"{called} is switched off"
+        elif rule:
+            steps.append(f"Rule “{rule}” for {called} is switched off.")
+            why = f"the rule “{rule}” for {called} is switched off"
+        else:
+            return _refused(404, why, steps)
+        return replace(_refused(480, why, steps), reason=f"{called} is switched off")
+
+    def _rule_off(self, called: str, domain: str) -> str:
+        """The name of the first rule that would be for this number if it were switched on."""
+        for of_domain, pattern, name in self.snapshot.rules_off:
+            try:
+                if of_domain == domain and parse_called(pattern).match(called) is not None:
+                    return name
+            except ValueError:
+                continue  # switched on, it would be left out and say why
+        return ""
 
     def _by_extension(
         self,
@@ -370,9 +355,10 @@ class RoutingTable:
                     found.update(dict.fromkeys(stage.destinations))
                     stage = stage.onward[0][1] if stage.onward else None
             else:
-                steps.append(
-                    f"Target {target} is no extension and no rule's number; it is left out."
-                )
+                what = "is no extension and no rule's number"
+                if f"{number}@{domain}" in self.snapshot.switched_off:
+                    what = "is switched off"
+                steps.append(f"Target {target} {what}; it is left out.")
         return tuple(found)
 
 

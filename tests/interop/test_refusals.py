@@ -13,6 +13,7 @@ CONFIGURATION = {
         extension("1201"),
         extension("1202"),
         extension("1203", ring_timeout=2),
+        extension("1205", enabled=False),
         extension("1204"),
     ]
 }
@@ -91,6 +92,27 @@ def test_unknown_number_404(pbx: PbxProcess, phones: Phones) -> None:
     row = pbx.row_of(call.call_id)
     assert (row["result"], row["sip_status"], row["rule"]) == ("failed", 404, "")
     assert "1299" in row["reason"]
+
+
+def test_a_number_that_is_switched_off_480(pbx: PbxProcess, phones: Phones) -> None:
+    alice = phones.baresip("1201")
+    alice.dial("1205")
+    assert "480 1205 is switched off" in alice.wait_for("CALL_CLOSED")["param"]
+    call = phones.wire("1202").call("1205")
+    call.fails(480)
+    row = pbx.row_of(call.call_id)
+    assert (row["result"], row["sip_status"]) == ("failed", 480)
+    assert row["reason"].endswith("The call failed: 1205 is switched off.")
+
+
+def test_a_call_with_a_wrong_password_is_in_the_log(pbx: PbxProcess, phones: Phones) -> None:
+    alice = phones.wire("1201")
+    call = alice.start_call("1202")
+    call.authenticate(password="old")
+    assert alice.wire.receive_final("INVITE").status == 407
+    row = pbx.row_of(call.call_id)
+    assert (row["result"], row["sip_status"], row["called"]) == ("failed", 407, "1202")
+    assert "wrong password for 1201" in row["reason"]
 
 
 def test_a_number_with_no_phone_registered_480(pbx: PbxProcess, phones: Phones) -> None:

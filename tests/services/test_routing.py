@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sipengine.api import REDIRECT, ConfigSnapshot, Domain, Extension, Rule
+from sipengine.services.called_pattern import parse_called
 from sipengine.services.routing import (
     ANY,
     BUSY,
@@ -20,7 +21,6 @@ from sipengine.services.routing import (
     Decision,
     RoutingTable,
     Stage,
-    parse_called,
     to_outside,
 )
 
@@ -337,3 +337,41 @@ def test_decide_never_raises_and_always_ends(
                 stage = stage.after(NO_ANSWER)
         elif decision.kind == REPLY_STATUS:
             assert 300 <= decision.status < 700
+
+
+class TestSwitchedOff:
+    """What is there and may do nothing is called so: no caller is told that it does not exist."""
+
+    def table(self, *rules: Rule, **more: object) -> RoutingTable:
+        on = Extension("1001", DOMAIN, "P1001", forward_always="1002")
+        return RoutingTable(
+            ConfigSnapshot(
+                1, DOMAIN, {DOMAIN: Domain(DOMAIN)}, {on.aor: on}, rules,
+                switched_off={f"1002@{DOMAIN}": "Bob"},
+                rules_off=((DOMAIN, "15*", "team"), ("other.test", "1700", "else"), (DOMAIN, "(", "x")),
+            )
+        )  # fmt: skip
+
+    def test_an_extension(self) -> None:
+        decision = self.table().decide("1002", DOMAIN)
+        assert (decision.kind, decision.status) == (REPLY_STATUS, 480)
+        assert decision.reason == decision.why == "1002 is switched off"
+        assert decision.steps == ("Extension 1002 is Bob, and switched off.",)
+
+    def test_an_extension_that_a_forward_leads_to(self) -> None:
+        decision = self.table().decide("1001", DOMAIN)
+        assert (decision.status, decision.why) == (480, "1002 is switched off")
+        assert [one.aor for one in decision.diverted] == [f"1001@{DOMAIN}"]
+
+    def test_a_rule(self) -> None:
+        decision = self.table().decide("1501", DOMAIN)
+        assert (decision.status, decision.reason) == (480, "1501 is switched off")
+        assert decision.why == "the rule “team” for 1501 is switched off"
+
+    def test_a_rule_of_another_domain(self) -> None:
+        assert self.table().decide("1700", DOMAIN).status == 404
+
+    def test_a_target_of_a_group(self) -> None:
+        decision = self.table(forward("1600", "1002", "1001")).decide("1600", DOMAIN)
+        assert "Target 1002 is switched off; it is left out." in decision.steps
+        assert rung(decision.stage) == ["1001"]

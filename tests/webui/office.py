@@ -50,6 +50,7 @@ def heartbeat(age: float = 1.0) -> EngineStatus:
                 "guard_dropped": 18_204,
                 "guard_unanswered": 811,
                 "guard_wrong_passwords": 94,
+                "credentials_wrong": 94,
                 "guard_scanners": 407,
             },
         },

@@ -85,7 +85,7 @@ def read_guard() -> GuardPage:
         history=[_row(ban, now) for ban in over(now)[:HISTORY_SHOWN]],
         dropped=_count(counters, "guard_dropped"),
         unanswered=_count(counters, "guard_unanswered"),
-        wrong_passwords=_count(counters, "guard_wrong_passwords"),
+        wrong_passwords=_count(counters, "credentials_wrong"),
         scanners=_count(counters, "guard_scanners"),
     )
 

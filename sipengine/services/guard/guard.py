@@ -70,14 +70,19 @@ class Guard:
     """One engine's guard. `shut` is what the sockets look at first: empty nearly always."""
 
     def __init__(
-        self, allowed: Allowed, facts: list[Fact], process: ThisProcess, now: float
+        self,
+        allowed: Allowed,
+        facts: list[Fact],
+        process: ThisProcess,
+        now: float,
+        refused: Refused | None = None,
     ) -> None:
         self._allowed = allowed
         self._sources = Sources(allowed)
         self._accounts = Accounts()
         self._bans = Bans(facts, process, process.passing_key("bans").hex())
         self._process = process
-        self.refused = Refused(process)
+        self.refused = refused or Refused(process)
         self._trusted: dict[str, float] = {}
         self.shut = self._bans.shut
         self.pausing = self._accounts.paused

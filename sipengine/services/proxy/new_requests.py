@@ -19,6 +19,7 @@ from sipengine.services.proxy.identity import (
 from sipengine.services.proxy.new_calls import Caller, NewCalls
 from sipengine.services.proxy.preloaded_route import check_routes
 from sipengine.services.proxy.proxy import Proxy
+from sipengine.services.refused_words import NOT_THE_SENDER
 from sipengine.services.responsibility import Responsibility
 from sipengine.services.routing import (
     Destination,
@@ -97,6 +98,8 @@ class NewRequests:
             )
             return
         if called and called not in self._table.snapshot.extensions:
+            if called in self._table.snapshot.switched_off:
+                raise RemoteProtocolError(480, f"{called.rpartition('@')[0]} is switched off")
             raise RemoteProtocolError(404, "Not Found")
         if self._asserting and who.domain in self._asserting:
             assert_sender(message, who)
@@ -130,7 +133,7 @@ class NewRequests:
         seen_on = flow if message.method == "MESSAGE" else None
         who = self._challenger.identify(message, reply_flow, realm, True, now, seen_on)
         if who is not None and who.aor != aor and not hidden:
-            raise RemoteProtocolError(403, "Forbidden: From is not the authenticated user")
+            raise RemoteProtocolError(403, NOT_THE_SENDER)
         return who
 
 

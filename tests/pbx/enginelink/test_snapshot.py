@@ -65,7 +65,27 @@ def test_what_is_disabled_is_left_out(configured: psycopg.Connection) -> None:
     configured.execute("UPDATE routing_rule SET enabled = false WHERE name = 'first'")
     snapshot = load(configured)
     assert f"1002@{DOMAIN}" not in snapshot.extensions
+    assert snapshot.switched_off == {f"1002@{DOMAIN}": "Name 1002"}
     assert [rule.name for rule in snapshot.rules] == ["second"]
+    assert snapshot.rules_off == ((DOMAIN, "15*", "first"),)
+
+
+def test_what_is_switched_off_and_on_again_is_told_each_time(
+    configured: psycopg.Connection,
+) -> None:
+    snapshot = load(configured)
+    aor = f"1002@{DOMAIN}"
+    changes = Changes()
+    changes.note(json.dumps({"kind": "extension", "keys": [aor]}))
+    changes.note('{"kind": "rule"}')
+    for enabled in (False, True):
+        configured.execute(
+            "UPDATE directory_extension SET enabled = %s WHERE number = '1002'", (enabled,)
+        )
+        configured.execute("UPDATE routing_rule SET enabled = %s WHERE name = 'first'", (enabled,))
+        snapshot = refresh(snapshot, changes, configured)
+        assert snapshot == load(configured)
+        assert (aor in snapshot.switched_off, aor in snapshot.extensions) == (not enabled, enabled)
 
 
 def test_a_credential_of_another_realm_authenticates_nobody(configured: psycopg.Connection) -> None:

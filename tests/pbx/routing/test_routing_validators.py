@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from pbx.routing.validators import group_count, validate_called, validate_target_groups
-from sipengine.services.routing import parse_called
+from sipengine.services.called_pattern import parse_called
 
 
 @pytest.mark.parametrize(

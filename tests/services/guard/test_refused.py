@@ -93,3 +93,15 @@ def test_only_what_can_be_shown_is_kept() -> None:
     assert told.count == 2
     refused.passed(HOST, "10\x0001@x" + "y" * 500)
     assert refused.phones(1.0) == []
+
+
+def test_without_a_guard_they_are_listed_all_the_same() -> None:
+    wire = Wire(snapshot([person("1001")]))
+    assert wire.core.guard is None
+    phone = Phone(wire, "1001", HOST, 5060, device="Desk phone 7.1")
+    for _ in range(2):
+        assert phone.register(password="old").status == 401
+    (told,) = wire.core.refused.phones(wire.now)
+    assert (told.account, told.source, told.count) == (f"1001@{DOMAIN}", HOST, 2)
+    assert phone.register().status == 200
+    assert wire.core.refused.phones(wire.now) == []
