@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from sipengine.net.flows import Address, ConnectedFlow
 from sipengine.net.framing import StreamFramer
+from sipengine.net.read_buffer import BUFFER, RECEIVED
 
 if TYPE_CHECKING:
     from sipengine.net.connections import Connections
-
-PIECE: Final = 65_536
-"""Bytes read at once: a largest message. Below the size from which malloc asks the kernel."""
 
 UNSENT_PEER: Final = 256 * 1024
 """Bytes that wait for one slow reader: four largest messages. Beyond it the peer does not read."""
@@ -152,7 +150,8 @@ class TcpFlow(ConnectedFlow):
         now = monotonic()
         receiver = self._owner.receiver
         try:
-            data = self._socket.recv(PIECE)
+            size = self._socket.recv_into(BUFFER)
+            data = bytes(RECEIVED[:size])
         except BlockingIOError:
             return
         except OSError:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from sipengine.net.certificates import Certificates
 from sipengine.net.domain_identity import is_for
 from sipengine.net.flows import Address
+from sipengine.net.read_buffer import BUFFER, RECEIVED
 from sipengine.net.tcp import OPENING, TcpFlow
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ class TlsFlow(TcpFlow):
         assert self._tls is not None
         now = monotonic()
         try:
-            data = self._tls.recv(PIECE)
+            size = self._tls.recv_into(BUFFER, PIECE)
+            data = bytes(RECEIVED[:size])
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return  # half a record, or one of TLS's own
         except OSError:

@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 
 from sipengine.net.flows import Address, NetFlow, Receiver
 from sipengine.net.queue_age import age_of_latest
+from sipengine.net.read_buffer import BUFFER, RECEIVED
 from sipengine.net.stun import StunServer
 from sipengine.services.overload import OVERFLOWING, begins_anew
 
@@ -40,8 +41,6 @@ QUEUE: Final = 1024
 
 INTERNED: Final = 16_384
 """Remote addresses that are found by one look-up; see `_forget_older_half`."""
-
-LARGEST: Final = 65_535
 
 _KEEP_ALIVE: Final = b"\r\n\t \0"
 _IP_RECVERR: Final = 11  # these are in linux/in.h and linux/in6.h; the socket module lacks them
@@ -159,7 +158,7 @@ class UdpSocket:
     def _readable(self) -> None:
         receiver = self.receiver
         receive = receiver.receive
-        recvfrom = self._socket.recvfrom
+        recvfrom_into = self._socket.recvfrom_into
         known = self._recent.get
         gate = receiver.gate
         shut = gate.shut
@@ -171,10 +170,11 @@ class UdpSocket:
         count = 0
         try:
             while count < most:
-                data, address = recvfrom(LARGEST)
+                size, address = recvfrom_into(BUFFER)
                 count += 1
                 if shut and gate.blocks(address[0], now):
                     continue
+                data = bytes(RECEIVED[:size])
                 if overflowing and begins_anew(data):
                     self.shed += 1
                     continue

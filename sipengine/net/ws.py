@@ -19,6 +19,7 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from sipengine.net.flows import Address
+from sipengine.net.read_buffer import BUFFER, RECEIVED
 from sipengine.net.tcp import OPEN, OPENING, TcpFlow
 from sipengine.net.ws_admission import SUBPROTOCOL, Refused, WsAdmission
 from sipengine.sip.parser import MAX_HEAD, MAX_MESSAGE
@@ -102,7 +103,8 @@ class WsFlow(TcpFlow):
         assert self._socket is not None
         now = monotonic()
         try:
-            data = self._socket.recv(PIECE)
+            size = self._socket.recv_into(BUFFER, PIECE)
+            data = bytes(RECEIVED[:size])
         except BlockingIOError:
             return
         except OSError:

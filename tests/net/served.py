@@ -54,8 +54,9 @@ class Served:
         admission: WsAdmission | None = None,
         limits: Limits | None = None,
         journal: JournalPort | None = None,
+        core: StandInCore | None = None,
     ) -> None:
-        self.core = StandInCore()
+        self.core = core or StandInCore()
         self.journal = journal or MemoryJournal()
         self.notes: list[str] = []
         self.refusals: list[str] = []

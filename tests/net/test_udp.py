@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
@@ -221,3 +223,10 @@ def test_timers_fire_at_their_time_and_not_before() -> None:
         served.call(arm)
         until(lambda: len(served.core.fired) == 3, "three timers")
         assert time.monotonic() >= begun + 0.15
+
+
+def test_messages_that_are_kept_take_the_memory_of_their_bytes() -> None:
+    """Blocks cut down from what a largest datagram takes left gaps, as large again as themselves and more."""
+    script = [sys.executable, "-m", "tests.net.kept_messages"]
+    run = subprocess.run(script, capture_output=True, text=True, timeout=120, check=True)
+    assert float(run.stdout) < 1.4
