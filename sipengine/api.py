@@ -112,7 +112,8 @@ class ConfigSnapshot:
     latest ones; those that were followed already change nothing. `ended_pages` are the pages that
     may not register any more although their credentials still hold: mark -> AOR. `switched_off` are
     the names of the extensions that are there and may do nothing, by AOR; `rules_off` are
-    (domain, called, name) of the rules that are switched off, in their order.
+    (domain, called, name) of the rules that are switched off, in their order. `new_passwords` tells since
+    when (epoch seconds) an extension's password holds, by AOR, where a registration could be older.
     """
 
     generation: int = 0
@@ -124,6 +125,7 @@ class ConfigSnapshot:
     ended_pages: dict[str, str] = field(default_factory=dict)
     switched_off: dict[str, str] = field(default_factory=dict)
     rules_off: tuple[tuple[str, str, str], ...] = ()
+    new_passwords: dict[str, float] = field(default_factory=dict)
 
 
 # ------------------------------------------------------------------ facts (engine -> web)

@@ -196,10 +196,13 @@ def enable_extensions(extensions: Iterable[Extension], enabled: bool) -> int:
 
 @transaction.atomic
 def set_extension_password(extension: Extension, password: str) -> None:
-    """Store the digest secrets of `password`, valid for the domain's name; never the password."""
+    """Store the digest secrets of `password`, valid for the domain's name; never the password.
+
+    Phones that registered with another one are signed out; if it is the same, nothing changes.
+    """
     validate_password(password)
     realm = extension.domain.name
     secrets = hash_password(extension.number, realm, password)
-    Credential.objects.update_or_create(
-        extension=extension, defaults={"realm": realm, **secrets._asdict()}
-    )
+    wanted = {"realm": realm, **secrets._asdict()}
+    if not Credential.objects.filter(extension=extension, **wanted).exists():
+        Credential.objects.update_or_create(extension=extension, defaults=wanted)

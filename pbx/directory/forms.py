@@ -23,7 +23,7 @@ class ExtensionForm(forms.ModelForm):  # type: ignore[type-arg]
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         help_text="What its phones log in with. Leave it empty to keep the present password, "
-        "which nobody can read back.",
+        "which nobody can read back. With a new one, phones that use the old one are signed out.",
     )
     generate = forms.BooleanField(
         required=False,

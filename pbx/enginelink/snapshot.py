@@ -114,6 +114,17 @@ WHERE NOT e.enabled
 """
 )
 
+_NEW_PASSWORDS: Final = """
+SELECT e.number || '@' || d.name, EXTRACT(EPOCH FROM c.changed_at)::float8
+FROM directory_credential c
+JOIN directory_extension e ON e.id = c.extension_id
+JOIN directory_domain d ON d.id = e.domain_id
+WHERE c.changed_at > now() - interval '2 hours' AND e.enabled
+ORDER BY c.changed_at DESC, c.id LIMIT 10000
+"""
+"""A registration lasts two hours at most (services.registrar); more passwords are not changed at a time
+but by an import, whose phones have none yet."""
+
 _RULES_OFF: Final = """
 SELECT d.name, r.called, r.name
 FROM routing_rule r JOIN directory_domain d ON d.id = r.domain_id
@@ -164,7 +175,7 @@ def load(connection: psycopg.Connection) -> ConfigSnapshot:
         return ConfigSnapshot(
             generation, default, domains, extensions, _rules(connection), _pardons(connection),
             _ended_pages(connection), dict(connection.execute(_SWITCHED_OFF).fetchall()),
-            _rules_off(connection),
+            _rules_off(connection), _new_passwords(connection),
         )  # fmt: skip
 
 
@@ -193,7 +204,12 @@ def refresh(
             }
             some = connection.execute(_SOME_SWITCHED_OFF, (list(numbers), list(names)))
             off.update(some.fetchall())
-            fresh = replace(fresh, extensions=extensions, switched_off=off)
+            fresh = replace(
+                fresh,
+                extensions=extensions,
+                switched_off=off,
+                new_passwords=_new_passwords(connection),
+            )
         if changes.rules:
             fresh = replace(fresh, rules=_rules(connection), rules_off=_rules_off(connection))
         if changes.pardons:
@@ -241,6 +257,10 @@ def _rules(connection: psycopg.Connection) -> tuple[Rule, ...]:
 
 def _rules_off(connection: psycopg.Connection) -> tuple[tuple[str, str, str], ...]:
     return tuple(connection.execute(_RULES_OFF).fetchall())
+
+
+def _new_passwords(connection: psycopg.Connection) -> dict[str, float]:
+    return dict(connection.execute(_NEW_PASSWORDS).fetchall())
 
 
 def _pardons(connection: psycopg.Connection) -> tuple[Pardon, ...]:

@@ -58,6 +58,7 @@ from sipengine.services.reply_path import reply_path
 from sipengine.services.requests_to_server import Held, RequestsToServer
 from sipengine.services.responsibility import Responsibility
 from sipengine.services.routing import RoutingTable
+from sipengine.services.sign_outs import SignOuts
 from sipengine.services.this_process import ThisProcess
 from sipengine.services.traces import MOST_BYTES, Traces
 from sipengine.services.ua.own_agent import OwnAgent
@@ -117,6 +118,7 @@ class Core:
         addresses = advertised if isinstance(advertised, OwnAddresses) else OwnAddresses(advertised)
         self._responsibility = responsibility = Responsibility(listening, addresses.default)
         self._location = process.watcher = location = Location(flows, self._new_facts)
+        self._sign_outs = SignOuts(location, process, now)
         self.traces = Traces(layer, trace_bytes)
         self._calls = calls = Calls(
             layer.timers, process, process.unique[:15], process.agent_mark, self.traces
@@ -274,7 +276,7 @@ class Core:
         self._calls.set_config(snapshot)
         self._responsibility.set_config(snapshot)
         self.events.set_config(snapshot, now)
-        self._location.end_all_but(snapshot.extensions, now)
+        self._sign_outs.follow(snapshot, now)
 
     def restore(self, left: Restored, now: float, wall: float) -> None:
         """Take up what an earlier process left, before any message is received."""
@@ -282,7 +284,7 @@ class Core:
         if self.guard is not None:
             bindings = self.guard.restore(left.bans, bindings, now)
         self._location.restore(bindings, now, wall)
-        self._location.end_all_but(self._challenger.snapshot.extensions, now)
+        self._sign_outs.follow(self._challenger.snapshot, now)
         self._sessions.restore(self._calls.restore(left.calls, now), now)
         self.events.restore(left.subscriptions, now)
         self._messaging.restore(left.messages, now)

@@ -6,7 +6,7 @@ import time
 
 from tests.interop.conftest import Phones
 from tests.support.cast import PASSWORD, extension
-from tests.support.pbx_process import PbxProcess
+from tests.support.pbx_process import PbxProcess, Row
 from tests.support.wait import until
 
 CONFIGURATION = {
@@ -66,11 +66,17 @@ def test_a_new_extension_registers_within_a_second(pbx: PbxProcess, phones: Phon
     until(lambda: phone.register().status == 200, "1804 to register", deadline=LIVE_S)
 
 
+def bindings(pbx: PbxProcess, number: str) -> list[Row]:
+    return [row for row in pbx.bindings() if row["aor"].startswith(f"{number}@")]
+
+
 def test_a_changed_password_shuts_the_old_one_out(pbx: PbxProcess, phones: Phones) -> None:
     phone = phones.wire("1803", register=False)
     assert phone.register().status == 200
+    until(lambda: bindings(pbx, "1803"), "the registration to be stored", deadline=5)
     pbx.apply({"extensions": [{**extension("1803"), "password": "quite-another-1"}]})
-    until(lambda: phone.register().status != 200, "the old password to fail", deadline=LIVE_S)
+    until(lambda: bindings(pbx, "1803") == [], "its phones to be signed out", deadline=2 * LIVE_S)
+    assert phone.register().status != 200
     assert phone.register(password="quite-another-1").status == 200
     pbx.apply({"extensions": [{**extension("1803"), "password": PASSWORD.format("1803")}]})
     until(lambda: phone.register().status == 200, "the first one again", deadline=LIVE_S)

@@ -155,7 +155,10 @@ def test_new_password_replaces_the_old(domain: Domain) -> None:
     extension = actions.add_extension(domain, "1001", "first-password")
     before = extension.credential.ha1_md5
     actions.set_extension_password(extension, "second-password")
-    assert Credential.objects.get().ha1_md5 != before
+    changed = Credential.objects.get()
+    assert changed.ha1_md5 != before
+    actions.set_extension_password(extension, "second-password")
+    assert Credential.objects.get().changed_at == changed.changed_at, "phones stay signed in"
 
 
 @pytest.mark.parametrize("password", ["", "x" * 129, "a\nb"])

@@ -102,6 +102,22 @@ def test_an_extension_without_a_credential_is_there(configured: psycopg.Connecti
     assert load(configured).extensions[f"1001@{DOMAIN}"].ha1_md5 == ""
 
 
+def test_new_passwords_are_told_for_as_long_as_a_registration_lasts(
+    configured: psycopg.Connection,
+) -> None:
+    """RFC 3261 §10.3: a phone that registered before one changed used another."""
+    before = load(configured)
+    assert f"1001@{DOMAIN}" in before.new_passwords
+    configured.execute(
+        "UPDATE directory_credential SET changed_at = now() - interval '121 minutes' WHERE id = 1"
+    )
+    changes = Changes()
+    changes.note(json.dumps({"kind": "extension", "keys": [f"1001@{DOMAIN}"]}))
+    after = refresh(before, changes, configured)
+    assert after == load(configured)
+    assert before.new_passwords.keys() - after.new_passwords.keys() == {f"1001@{DOMAIN}"}
+
+
 # ------------------------------------------------------------------ what the triggers tell
 
 
