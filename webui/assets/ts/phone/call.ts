@@ -4,6 +4,7 @@ import type { ReferEvent, RTCSession } from "jssip/lib/RTCSession";
 import { dialogOf, type StoredDialog } from "./dialog";
 import { isEarlyOnly, takeEarlyReplaces } from "./early-replaces";
 import { restartIce } from "./ice-restart";
+import { endLateAnswers } from "./late-answers";
 import { Mending } from "./mending";
 import { closeMicrophone, followChoice } from "./microphone";
 import { restoredSession } from "./restored-session";
@@ -143,6 +144,11 @@ export class Call {
     restoredSession(ua, kept.dialog, null, PEER, kept.held, () => {}).terminate();
   }
 
+  /** Whether the call is over for this page, whatever the other side knows of it. */
+  get isOver(): boolean {
+    return this.over;
+  }
+
   /** Whether nothing can be heard at the moment, and it is being mended. */
   get broken(): boolean {
     return this.mending.broken;
@@ -267,6 +273,7 @@ export class Call {
 
   private watch(session: RTCSession): void {
     this.session = session;
+    endLateAnswers(session);
     session.on("progress", () => {
       this.rings = true;
       this.view.changed(this);
@@ -304,7 +311,8 @@ export class Call {
       const kept = this.kept;
       this.leave();
       this.view.interrupted(this, kept);
-    } else if (established && (originator === "remote" || cause === "Terminated")) this.end("");
+    } else if (established && cause !== "No ACK" && (originator === "remote" || cause === "Terminated"))
+      this.end("");
     else this.end(wordsForEnd(cause, message?.status_code ?? 0));
   }
 

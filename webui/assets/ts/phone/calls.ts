@@ -2,7 +2,7 @@ import type { UA } from "jssip";
 import type { ReferEvent, RTCSession } from "jssip/lib/RTCSession";
 
 import { Call, type CallView, type KeptCall } from "./call";
-import { anotherMicrophone } from "./microphone";
+import { anotherMicrophone, closeMicrophone } from "./microphone";
 
 export interface CallsView {
   /** Which calls there are, or something about one of them, is other than before. */
@@ -65,7 +65,9 @@ export class Calls implements CallView {
     this.view.changed();
   }
 
+  /** Answer it, unless it is over by now: opening a microphone may take the person a while. */
   answer(call: Call, microphone: MediaStream): void {
+    if (call.isOver) return closeMicrophone(microphone);
     if (call !== this.active) this.active?.hold(true);
     this.active = call;
     call.answer(microphone);

@@ -32,6 +32,8 @@ export function wordsForEnd(cause: string, status: number): string {
     case "Connection Error":
     case "Request Timeout":
       return "The telephone system did not answer.";
+    case "No ACK":
+      return "The other phone did not go on with the call.";
     case "WebRTC Error":
     case "Bad Media Description":
     case "Incompatible SDP":
