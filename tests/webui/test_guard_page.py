@@ -107,7 +107,7 @@ def test_phones_that_cannot_log_in_are_listed_with_what_is_wrong(
     expect(rows).to_have_count(3)
     expect(rows.nth(0)).to_contain_text(known.name)
     for at_row, why in enumerate(
-        ("wrong password", "the extension is switched off", "there is no such extension")
+        ("Wrong password", "The extension is switched off", "There is no such extension")
     ):
         expect(rows.nth(at_row)).to_contain_text(why)
     expect(rows.nth(0)).to_contain_text("<b>Desk</b> 7.1")
