@@ -4,6 +4,7 @@ the check of everything, another microphone in a call, and what a log-out ends."
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Route, expect
@@ -104,6 +105,23 @@ def test_the_check_tells_when_no_sound_gets_through(web: WebPeople, what: str) -
     expect(row).to_have_attribute("data-state", "bad", timeout=15_000)
     expect(row.locator(".mend")).to_contain_text("must let UDP through")
     expect(page.window.locator("#verdict")).to_have_text("One thing is missing.", timeout=15_000)
+
+
+def test_a_browser_without_webrtc_is_told_so_and_does_not_register(web: WebPeople) -> None:
+    page = web.open("4212")
+    page.window.add_init_script("delete window.RTCPeerConnection")
+    page.window.goto("/phone/check/")
+    row = page.window.locator("#check-sound")
+    expect(row.locator(".mend")).to_contain_text("Allow WebRTC for this page", timeout=15_000)
+    expect(page.window.locator("#verdict")).to_have_text("One thing is missing.", timeout=15_000)
+    sockets: list[str] = []
+    page.window.on("websocket", lambda socket: sockets.append(urlsplit(socket.url).path))
+    page.window.goto("/phone/")
+    expect(page.window.get_by_text("No calls from this browser")).to_be_visible()
+    expect(page.window.get_by_text("or use another browser")).to_be_visible()
+    expect(page.window.get_by_label("Number or name")).to_be_hidden()
+    assert "/sip" not in sockets
+    assert page.trouble == []
 
 
 def test_the_log_out_ends_the_credential_and_whatever_registered_with_it(

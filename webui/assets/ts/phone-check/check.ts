@@ -67,6 +67,9 @@ async function extension(): Promise<Finding> {
 }
 
 async function soundPath(): Promise<Finding> {
+  if (!window.RTCPeerConnection) {
+    return bad("This browser has no WebRTC, or it was switched off.", "unable");
+  }
   try {
     const way = await askWay();
     if (!way.own) {
@@ -78,7 +81,7 @@ async function soundPath(): Promise<Finding> {
     const took = await trySoundPath(way);
     return ok(took ? `It is open; there and back in ${took < 1 ? "under 1" : Math.round(took)} ms.` : "It is open.");
   } catch {
-    return bad("No answer came over UDP.");
+    return bad("No answer came over UDP.", "silent");
   }
 }
 

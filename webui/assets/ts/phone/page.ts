@@ -51,6 +51,10 @@ class Page implements CallsView, DialFormView, LineView, TabsView {
   }
 
   start(): void {
+    if (!window.RTCPeerConnection) {
+      this.root.dataset.state = "unable"; // registered, it would ring and could not answer
+      return;
+    }
     this.listen();
     setInterval(() => this.tick(), TICK_MS);
     window.addEventListener("pagehide", () => this.hide());
