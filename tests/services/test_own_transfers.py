@@ -7,7 +7,7 @@ import pytest
 from tests.services.conftest import registered
 from tests.services.media.anchored import WEB, Anchored, Plane
 from tests.services.media.test_own_calls_by_gateway import FOR_WEB, rtp
-from tests.services.test_click_to_call import Heard, Joined, joined, news, sdp
+from tests.services.test_click_to_call import Heard, Joined, dial, joined, news, picked_up, sdp
 from tests.services.user_agents import Dialog, OutgoingCall, Phone
 from tests.services.wire import Wire
 
@@ -167,6 +167,140 @@ class TestReplaces:
         taking.answered()
         bob.nothing()
         assert wire.row.state == "talking"
+
+    @pytest.mark.parametrize("early_only", ["", ";early-only"])
+    def test_rfc3891_3_who_rings_is_picked_up_for(
+        self, wire: Wire, alice: Phone, bob: Phone, carol: Phone, news: Heard, early_only: str
+    ) -> None:
+        dial(wire, news)
+        mine = picked_up(wire, alice)
+        rings = bob.incoming()
+        rings.ring()
+        wire.advance(0.05)
+        ringing = rings.dialog()
+        taking = take_over(
+            carol, ringing, extra=replaces(ringing, early_only), body=sdp(carol, 40010)
+        )
+        bob.nothing()  # until somebody has the call, it rings on
+        again = alice.request("INVITE")
+        assert "m=audio 40010" in again.body
+        alice.reply(again, 200, "OK", extra=f"Contact: {alice.contact}", body=sdp(alice, 40002, 2))
+        alice.request("ACK")
+        theirs = taking.answered()
+        cancel = bob.request("CANCEL")
+        assert cancel["Reason"] == 'SIP;cause=200;text="Call completed elsewhere"'
+        bob.reply(cancel, 200, "OK")
+        bob.reply(rings.invite, 487, "Request Terminated", tag=rings.tag)
+        bob.request("ACK")
+        wire.advance(5)
+        assert (wire.row.state, wire.row.answered_by) == ("talking", "1003@pbx.test")
+        assert news.said[-1] == "Carol answered: they are connected."
+        assert [(leg.target, leg.result) for leg in wire.row.legs] == [
+            ("1002@pbx.test", "elsewhere"),
+            ("1003@pbx.test", "answered"),
+        ]
+        theirs.request("BYE")
+        carol.response(200)
+        alice.reply(alice.request("BYE"), 200, "OK")
+        assert mine.call_id in wire.row.call_ids
+        assert (wire.row.result, wire.row.hangup_by) == ("answered", "callee")
+        wire.advance(40)
+        assert (wire.transactions, wire.core.counters()["own_sessions_now"]) == (0, 0)
+
+    def test_rfc3891_3_the_callers_own_phone_is_picked_up_for(
+        self, wire: Wire, alice: Phone, bob: Phone, carol: Phone, news: Heard
+    ) -> None:
+        dial(wire, news)
+        rings = alice.incoming()
+        rings.ring()
+        wire.advance(0.05)
+        taking = take_over(carol, rings.dialog(), body=sdp(carol, 40010))
+        response = carol.response(200)
+        assert "a=inactive" in response.body
+        carol.inbox.appendleft(response)
+        mine = taking.answered()
+        alice.reply(alice.request("CANCEL"), 200, "OK")
+        alice.reply(rings.invite, 487, "Request Terminated", tag=rings.tag)
+        alice.request("ACK")
+        incoming = bob.incoming()
+        bob.reply(
+            incoming.invite,
+            200,
+            "OK",
+            tag=incoming.tag,
+            extra=incoming.contact,
+            body=sdp(bob, 50000),
+        )
+        wire.advance(0.05)
+        again = carol.request("INVITE")
+        assert "m=audio 50000" in again.body
+        carol.reply(again, 200, "OK", extra=f"Contact: {carol.contact}", body=sdp(carol, 40010, 2))
+        carol.request("ACK")
+        assert "m=audio 40010" in bob.request("ACK").body
+        mine.request("BYE")
+        carol.response(200)
+        bob.reply(bob.request("BYE"), 200, "OK")
+        assert (wire.row.result, wire.row.hangup_by) == ("answered", "caller")
+        assert "Carol took over this call." in wire.row.decision
+
+    def test_the_phone_that_rang_answers_while_another_picks_up(
+        self, wire: Wire, alice: Phone, bob: Phone, carol: Phone, news: Heard
+    ) -> None:
+        dial(wire, news)
+        picked_up(wire, alice)
+        rings = bob.incoming()
+        rings.ring()
+        wire.advance(0.05)
+        taking = take_over(carol, rings.dialog(), body=sdp(carol, 40010))
+        again = alice.request("INVITE")
+        alice.reply(again, 200, "OK", extra=f"Contact: {alice.contact}", body=sdp(alice, 40002, 2))
+        alice.request("ACK")
+        theirs = taking.answered()
+        bob.reply(bob.request("CANCEL"), 200, "OK")
+        bob.reply(rings.invite, 200, "OK", tag=rings.tag, extra=rings.contact, body=sdp(bob, 50000))
+        wire.advance(0.05)
+        bob.request("ACK")
+        bob.reply(bob.request("BYE"), 200, "OK")
+        assert (wire.row.state, wire.row.answered_by) == ("talking", "1003@pbx.test")
+        alice.nothing()
+        theirs.request("BYE")
+        carol.response(200)
+
+    def test_who_picks_up_and_is_not_taken_leaves_it_ringing(
+        self, wire: Wire, alice: Phone, bob: Phone, carol: Phone, news: Heard
+    ) -> None:
+        dial(wire, news)
+        picked_up(wire, alice)
+        rings = bob.incoming()
+        rings.ring()
+        wire.advance(0.05)
+        ringing = rings.dialog()
+        asking = OutgoingCall(carol, "sip:1002@pbx.test", extra=replaces(ringing))
+        asking.body = ""
+        asking.send()
+        asking.authenticate()
+        asking.fails(488)
+        taking = take_over(carol, ringing, body=sdp(carol, 40010))
+        again = alice.request("INVITE")
+        alice.reply(again, 488, "Not Acceptable Here")
+        alice.request("ACK")
+        taking.fails(488)
+        bob.nothing()
+        bob.reply(rings.invite, 200, "OK", tag=rings.tag, extra=rings.contact, body=sdp(bob, 50000))
+        wire.advance(0.05)
+        assert "m=audio 50000" in alice.request("INVITE").body
+
+    def test_rfc3891_3_a_caller_who_waits_for_us_is_not_replaced(
+        self, wire: Wire, alice: Phone, bob: Phone, carol: Phone, news: Heard
+    ) -> None:
+        """Another tag than of the phone that rings is no dialog at all."""
+        dial(wire, news)
+        picked_up(wire, alice)
+        rings = bob.incoming()
+        rings.ring()
+        wire.advance(0.05)
+        written = replaces(rings.dialog()).replace("from-tag=", "from-tag=x")
+        take_over(carol, rings.dialog(), extra=written).fails(481)
 
     @pytest.mark.parametrize(
         ("extra", "status"),

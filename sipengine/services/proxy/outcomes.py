@@ -49,7 +49,7 @@ def leg_failed(
     leg = branch.leg
     if leg is not None:
         leg.phrase = _phrase(data)
-        result = leg_result(branch, status, done)
+        result = leg_result(branch, status, done or bool(call.answered))
         if status == 487 and call.left:  # RFC 5407 §3.1.3: its caller ended it by BYE
             result = "cancelled"
         call.leg_ended(leg, status, result, now)
@@ -103,7 +103,12 @@ def rang(call: Call) -> bool:
 
 
 def finish(call: Call, result: str, status: int, data: bytes, why: str, now: float) -> None:
-    """Close the call's row after the final answer `data`, b"" for one of our own."""
+    """Close the call's row after the final answer `data`, b"" for one of our own.
+
+    Not if somebody else has answered in place of who rang (RFC 3891): the call goes on.
+    """
+    if call.answered:
+        return
     if status == 480 and not rang(call):
         result = "failed"
     if status == 487 and call.left:

@@ -36,6 +36,8 @@ from sipengine.sip.uri import escape_user
 
 CALLER_RINGS: Final = 30
 """Seconds: who has just clicked sits beside the phone."""
+COMPLETED_ELSEWHERE: Final = 'SIP;cause=200;text="Call completed elsewhere"'
+"""Why a phone stops ringing when another picked up for it (RFC 3326 §2): it shows no missed call."""
 MAX_DIALS: Final = 50
 """Calls at once that are being set up or held together for this."""
 
@@ -203,7 +205,8 @@ class Dial:
     def on_answer(self, session: Session, answer: Description, now: float) -> None:
         if self._both.answered(session, answer, now) and not self._joined:
             self._joined = True
-            who = self._owner.calls.name_of(self._call.answered_by) or self._called
+            by = self._swap[1].peer_name if self._swap is not None else self._call.answered_by
+            who = self._owner.calls.name_of(by) or self._called
             self._say(f"{who} answered: they are connected.", last=True, well=True)
 
     def on_offer_refused(self, session: Session, status: int, now: float) -> None:
@@ -222,12 +225,35 @@ class Dial:
         self._both.refer(session, referral, now)
 
     def on_replaced(self, session: Session, replacement: Session, now: float) -> None:
-        if not self._joined or self._swap is not None:
+        rings = not session.established
+        if self._swap is not None or not (self._joined or rings):
             replacement.reject(486, now, "Busy Here: the call is being changed already")
+            return
+        if rings and replacement.offered is None:
+            replacement.reject(488, now, "Not Acceptable Here: who picks up must offer")
+            return
+        if session is self._a and rings:
+            self._picked_up_elsewhere(session, replacement, now)
             return
         self._swap = session, replacement
         self._both.replace(session, replacement)
         tell_offer(replacement, replacement.offered, now)
+
+    def _picked_up_elsewhere(self, old: Session, new: Session, now: float) -> None:
+        """Another phone answers in place of the caller's own, which still rings."""
+        self._a = new
+        self._both.replace(old, new)
+        tell_offer(new, new.offered, now)
+        if new.ended:
+            self._a = old
+            self._both.replace(new, old)
+            return
+        self._took_over(new)
+        old.end(now, reason=COMPLETED_ELSEWHERE)
+
+    def _took_over(self, new: Session) -> None:
+        name = self._owner.calls.name_of(new.peer_name) or new.peer_name
+        self._call.decision += (f"{name} took over this call.",)
 
     def _swapped(self, old: Session, new: Session, now: float) -> None:
         """Who took over is in the place of the one who was replaced, who is hung up."""
@@ -236,11 +262,10 @@ class Dial:
             self._a = new
         else:
             self._b = new
-        name = self._owner.calls.name_of(new.peer_name) or new.peer_name
-        self._call.decision += (f"{name} took over this call.",)
+        self._took_over(new)
         leg = self._call.leg_started(new.peer_name, "", "", now)
-        self._call.leg_answered(leg, new.local_tag, new.heard, now)
-        old.end(now)
+        self._call.leg_answered(leg, new.local_tag, None, now)
+        old.end(now, reason="" if old.established else COMPLETED_ELSEWHERE)
 
     def _after_swap(self, session: Session, now: float) -> Session | None:
         """A side ended, maybe while another took its place: the side of the call that this ends, if any."""

@@ -36,15 +36,27 @@ def replaces_of(message: Message) -> Replaces:
 
 
 def replaced_by(agent: UserAgent, wanted: Replaces) -> Session:
-    """The session that is to be replaced. Raises `RemoteProtocolError` (RFC 3891 §3): 481 if there is
-    none, or it only rings; 603 if it has ended; 486 if it stands and only a ringing one is wanted."""
+    """The session that is to be replaced: one that stands, or one that we began and that still rings.
+
+    Raises `RemoteProtocolError` (RFC 3891 §3): 481 if there is none, or its caller is who waits for our
+    answer; 603 if it has ended; 486 if it stands and only a ringing one is wanted.
+    """
     session = agent.sessions.get(wanted.to_tag)
-    if session is None or session.call_id != wanted.call_id or wanted.from_tag not in session.tags:
+    if session is None or session.call_id != wanted.call_id:
+        raise RemoteProtocolError(481, "Call/Transaction Does Not Exist")
+    if wanted.from_tag not in session.tags and not _rings_at(session, wanted.from_tag):
         raise RemoteProtocolError(481, "Call/Transaction Does Not Exist")
     if session.ended:
         raise RemoteProtocolError(603, "Decline: that call has ended")
-    if not session.established:
+    if session.established:
+        if wanted.early_only:
+            raise RemoteProtocolError(486, "Busy Here: that call is answered")
+    elif not _rings_at(session, wanted.from_tag):
         raise RemoteProtocolError(481, "Call/Transaction Does Not Exist: it is not answered yet")
-    if wanted.early_only:
-        raise RemoteProtocolError(486, "Busy Here: that call is answered")
     return session
+
+
+def _rings_at(session: Session, tag: str) -> bool:
+    """Whether our INVITE has made the peer's phone with this tag ring, and nobody has answered."""
+    inviting = session.inviting
+    return inviting is not None and not inviting.final and tag in inviting.early
