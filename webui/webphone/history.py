@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from pbx.calls.models import Call
 from pbx.directory.models import Extension
@@ -26,11 +26,18 @@ class PastCall:
     state: State
 
 
+def calls_of(extension: Extension) -> QuerySet[Call]:
+    """Those that it made, was called by or answered, the newest first. The log names who was called
+    in the caller's own domain by the number alone."""
+    aor, domain = extension.aor, extension.domain.name
+    by_number = Q(called=extension.number, domain=domain)
+    return Call.objects.filter(Q(caller=aor) | Q(called=aor) | by_number | Q(answered_by=aor))
+
+
 def last_calls(extension: Extension) -> list[PastCall]:
     """The newest first, without those that are still going on."""
     aor = extension.aor
-    mine = Q(caller=aor) | Q(called=aor) | Q(answered_by=aor)
-    calls = list(Call.objects.filter(mine, state="ended").defer("tags", "decision")[:ROWS])
+    calls = list(calls_of(extension).filter(state="ended").defer("tags", "decision")[:ROWS])
     directory = Directory.of([party for call in calls for party in (call.caller, call.called)])
     return [_past_call(call, aor, extension.domain.name, directory) for call in calls]
 

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from django.db.models import Case, Q, QuerySet, Value, When
 
-from pbx.calls.models import Call
 from pbx.directory.models import Extension
 from sipengine.services.feature_codes import FEATURE_CODES
 from webui.dashboard.states import State
+from webui.webphone.history import calls_of
 from webui.webphone.presence import presence_of
 
 SHOWN: Final = 8
@@ -58,14 +58,12 @@ def find(text: str, of: Extension) -> list[Found]:
 
 def colleagues(of: Extension) -> list[Found]:
     """Whom one calls and is called by, the latest first, and then others by their numbers."""
-    aor = of.aor
-    calls = Call.objects.filter(Q(caller=aor) | Q(called=aor) | Q(answered_by=aor))
     domain = f"@{of.domain.name}"
     known: dict[str, None] = {}
-    for pair in calls.order_by("-started").values_list("caller", "called")[:LOOKED_AT]:
+    for pair in calls_of(of).values_list("caller", "called")[:LOOKED_AT]:
         for party in pair:
-            if party != aor:
-                known[party.removesuffix(domain)] = None
+            known[party.removesuffix(domain)] = None
+    known.pop(of.number, None)
     numbers = list(known)[:COLLEAGUES]
     places = [When(number=number, then=Value(at)) for at, number in enumerate(numbers)]
     last = Value(len(numbers))

@@ -159,7 +159,7 @@ class NewCalls:
                 decision = to_one_phone(self._table.snapshot.extensions[called], instance)
             else:
                 decision = self._table.decide(number, domain)
-            call.called = number
+            call.called = number if domain == call.domain else called
         else:
             decision = to_outside(message.uri)
             call.called = message.uri

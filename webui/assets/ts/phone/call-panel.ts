@@ -85,7 +85,7 @@ export class CallPanel {
       rows.set(call, row);
       row.dataset.mode = call.mode;
       part(row, "who", call.who);
-      part(row, "state", stateOf(call));
+      part(row, "state", [stateOf(call), call.note].filter(Boolean).join(". "));
       for (const button of row.querySelectorAll<HTMLElement>("[data-act]")) {
         const name = button.dataset.act as OtherAct;
         button.hidden = !this.can(call, name);

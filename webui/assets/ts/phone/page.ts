@@ -43,6 +43,8 @@ class Page implements CallsView, DialFormView, LineView, TabsView {
   /** Calls to go on with, or to end, as soon as the server can be reached. */
   private waiting: { calls: KeptCall[]; until: number } = { calls: [], until: 0 };
   private farewells: KeptCall[] = [];
+  /** The call that the form for keys, transfer and so on was opened for. */
+  private concerned: Call | null = null;
 
   constructor() {
     this.name = this.root.dataset.name ?? "";
@@ -178,7 +180,8 @@ class Page implements CallsView, DialFormView, LineView, TabsView {
     const ringing = all.find((call) => call.mode === "incoming");
     document.title = ringing ? `${ringing.who} is calling` : this.title;
     if (!ringing) this.notice.clear();
-    if (active?.mode !== "talking") this.form.setPurpose("");
+    if (active?.mode !== "talking" || active !== this.concerned) this.form.setPurpose("");
+    this.concerned = active;
   }
 
   gone(_call: Call, words: string): void {
