@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sipengine.api import CallRecord, Fact, Rule
+from sipengine.api import CallRecord, Domain, Fact, Rule
 from tests.services.conftest import World, registered
 from tests.services.user_agents import Dialog, Phone
 from tests.services.wire import DOMAIN, WALL, Wire
@@ -35,6 +35,12 @@ def end(dialog: Dialog, other: Phone) -> None:
 
 def at(moment: float | None, since_start: float) -> bool:
     return moment == pytest.approx(WALL + 1000.0 + since_start, abs=0.01)
+
+
+def test_who_is_called_in_another_domain_of_ours_is_named_with_it(world: World) -> None:
+    wire = world(domains=(Domain(DOMAIN), Domain("second.test")))
+    registered(wire, "1001", "198.51.100.1").call("sip:1002@second.test")
+    assert (wire.row.domain, wire.row.called) == (DOMAIN, "1002@second.test")
 
 
 class TestAnswered:

@@ -1,3 +1,5 @@
+import { REFUSED } from "../phone/credential";
+
 // A server that has not answered by then is treated as away; what is shown stays.
 const TIMEOUT_MS = 8000;
 
@@ -14,6 +16,7 @@ export class Region {
   async read(): Promise<boolean> {
     try {
       const answer = await fetch(this.address, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+      if ([401, 403].includes(answer.status)) window.dispatchEvent(new Event(REFUSED));
       if (!answer.ok) return false;
       const text = await answer.text();
       if (text !== this.text) this.show(text);

@@ -1,6 +1,6 @@
 import { UA } from "jssip";
 
-import { type Credential, fetchCredential, NotAllowed } from "./credential";
+import { type Credential, fetchCredential, NotAllowed, type Refusal } from "./credential";
 import { type Device } from "./device";
 import { LiveSocket } from "./live-socket";
 
@@ -9,8 +9,8 @@ export type LineState = "connecting" | "ready" | "away" | "refused" | "expired";
 
 export interface LineView {
   state(state: LineState): void;
-  /** The log-in is over, or the extension is somebody else's: there is no further credential. */
-  out(): void;
+  /** There is no further credential. */
+  out(why: Refusal): void;
   began(ua: UA): void;
 }
 
@@ -33,6 +33,9 @@ export class Line {
   private endsAt = 0;
   private socket: LiveSocket | null = null;
   private over = false;
+  /** No further credential: what is registered goes on until that ends. */
+  private refused = false;
+  private uri = "";
 
   constructor(
     private readonly address: string,
@@ -52,7 +55,7 @@ export class Line {
   /** Get a credential and register; again later if that fails. */
   async renew(): Promise<void> {
     clearTimeout(this.renewal);
-    if (this.over) return;
+    if (this.over || this.refused) return;
     try {
       const credential = await fetchCredential(this.address);
       if (this.over) return;
@@ -63,8 +66,8 @@ export class Line {
       );
     } catch (error) {
       if (error instanceof NotAllowed) {
-        this.over = true;
-        this.view.out();
+        this.refused = true;
+        this.view.out(error.why);
         return;
       }
       if (!this.ua?.isRegistered()) this.view.state("away");
@@ -86,6 +89,10 @@ export class Line {
     (this.ua as unknown as { transport: { disconnect(): void } } | null)?.transport.disconnect();
   }
 
+  private tell(state: LineState): void {
+    if (!this.over && !this.refused) this.view.state(state);
+  }
+
   private renewLater(): void {
     clearTimeout(this.renewal);
     this.renewal = window.setTimeout(() => void this.renew(), this.wait * 1000);
@@ -93,6 +100,9 @@ export class Line {
   }
 
   private use(credential: Credential): void {
+    // Another of the person's extensions: this one is not theirs any more.
+    if (this.ua && credential.uri !== this.uri) throw new NotAllowed("no-extension");
+    this.uri = credential.uri;
     this.endsAt = Date.now() + credential.seconds * 1000;
     if (this.ua) {
       this.ua.set("authorization_user", credential.username);
@@ -121,16 +131,14 @@ export class Line {
       user_agent: "Branchline web phone",
     });
     this.ua = ua;
-    ua.on("connecting", () => this.view.state("connecting"));
-    ua.on("disconnected", () => {
-      if (!this.over) this.view.state("away");
-    });
+    ua.on("connecting", () => this.tell("connecting"));
+    ua.on("disconnected", () => this.tell("away"));
     ua.on("registered", () => {
       this.wait = FIRST_WAIT_S;
-      this.view.state("ready");
+      this.tell("ready");
     });
     ua.on("registrationFailed", () => {
-      if (this.over || !ua.isConnected()) return;
+      if (this.over || this.refused || !ua.isConnected()) return;
       const expired = Date.now() >= this.endsAt;
       this.view.state(expired ? "expired" : "refused");
       if (expired) void this.renew();

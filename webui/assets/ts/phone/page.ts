@@ -5,6 +5,7 @@ import { LOGGED_OUT, onLogOut } from "../log-out";
 import { Call, type KeptCall } from "./call";
 import { CallPanel, type OtherAct } from "./call-panel";
 import { Calls, type CallsView } from "./calls";
+import { type Refusal, REFUSED } from "./credential";
 import { deviceOf, newDevice } from "./device";
 import { DialForm, type DialFormView } from "./dial-form";
 import { element } from "./element";
@@ -21,6 +22,11 @@ import { Tabs, type TabsView } from "./tabs";
 /** Till the server has noted a call that has just ended, or a log-out. */
 const NOTED_MS = 1500;
 const TICK_MS = 500;
+const GOES_ON: Record<Refusal, string> = {
+  out: "You are logged out. This call goes on; after it you can log in again.",
+  "no-extension":
+    "Your extension was switched off or given to somebody else. This call goes on.",
+};
 
 class Page implements CallsView, DialFormView, LineView, TabsView {
   private readonly root = element("phone");
@@ -39,7 +45,7 @@ class Page implements CallsView, DialFormView, LineView, TabsView {
   private readonly title = document.title;
   private line: Line | null = null;
   private opening = false;
-  private isOut = false;
+  private refusal: Refusal | "" = "";
   /** Calls to go on with, or to end, as soon as the server can be reached. */
   private waiting: { calls: KeptCall[]; until: number } = { calls: [], until: 0 };
   private farewells: KeptCall[] = [];
@@ -64,6 +70,13 @@ class Page implements CallsView, DialFormView, LineView, TabsView {
       if (event.persisted) location.reload(); // it was stopped when it was left
     });
     window.addEventListener("online", () => this.line?.probe());
+    window.addEventListener(REFUSED, () => {
+      if (this.line) void this.line.renew();
+      else location.reload(); // the phone is another tab: there is nothing to lose here
+    });
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") this.line?.probe(); // perhaps it slept
+    });
     window.addEventListener(LOST, (event) => {
       const words = (event as CustomEvent<string>).detail;
       this.tell(words, words !== "");
@@ -134,7 +147,7 @@ class Page implements CallsView, DialFormView, LineView, TabsView {
 
   // ---------------------------------------------------------------- what the line tells
 
-  state(state: LineState | "out"): void {
+  state(state: LineState | Refusal): void {
     this.root.dataset.state = state;
     if (state === "ready") {
       this.goOn();
@@ -143,14 +156,15 @@ class Page implements CallsView, DialFormView, LineView, TabsView {
     this.changed();
   }
 
-  out(): void {
-    this.isOut = true;
+  out(why: Refusal): void {
+    this.refusal = why;
     if (this.calls.active) {
-      this.state("out");
-      this.tell("You are logged out. This call goes on; after it you can log in again.");
+      this.state(why);
+      this.tell(GOES_ON[why]);
       return;
     }
     this.line?.stop();
+    if (why === "no-extension") return location.reload(); // the server says what can be done
     const { logIn } = this.root.dataset;
     location.assign(`${logIn}?next=${encodeURIComponent(location.pathname)}`);
   }
@@ -188,7 +202,7 @@ class Page implements CallsView, DialFormView, LineView, TabsView {
     this.changed();
     this.remember();
     if (!this.calls.active) {
-      if (this.isOut) return this.out();
+      if (this.refusal) return this.out(this.refusal);
       this.form.clear();
       this.notice.offer();
     }
