@@ -58,7 +58,7 @@ NOT_DONE = """## Not done
 | 3680 | a user hears of his own phones alone; a refresh is no news of its own, it shows with the next; no `deactivated` or `shortened`, as nothing here does that |
 | 3856, 3903 | published presence is forgotten with the engine (412 brings it back); nobody is asked for leave to watch |
 | 3323 §5 | of the privacy levels `id` and `none` are done, `history` in History-Info; `header`, `session` and `user` are handed on, and refused with 500 where the caller calls them critical |
-| 3325 | answers get no P-Asserted-Identity, and what an answer asserts is not taken off; a request other than INVITE with `Privacy: id` names its sender to nobody, trusted hosts included |
+| 3325 | while no domain vouches for anybody or trusts another server, answers go back as they came; only answers to a new INVITE name an extension, in answers to other requests a trusted server alone is believed, and not where it is known by name or is one of several places asked; a request other than INVITE with `Privacy: id` names its sender to nobody, trusted hosts included |
 | 4028 §8 | after a restart a session is watched again from its next refresh on |
 | 3327 | Path is stored and used; this server is no edge for other registrars and adds none |
 | 7989 §7 | a phone that names no session gets no name from this server; a call that the telephone system itself begins has one only once the other side gave its own |
@@ -72,7 +72,7 @@ NOT_DONE = """## Not done
 | 5626 §5.1 | this server is no edge proxy for other registrars: it adds no Path with a flow token |
 | 3515 | a REFER to one of our own sessions is handed to the phone on its other side, and declined (603) where that says nothing of REFER, or is the echo test or the tone |
 | 3725 | flow III alone |
-| 3891 §3 | a session of ours that only rings cannot be replaced (481), also where we began it by click-to-call and should give it up, nor the echo test and the tone (603) |
+| 3891 §3 | a session of ours whose caller waits for our answer cannot be replaced (481), nor the echo test and the tone (603) |
 """
 
 

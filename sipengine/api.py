@@ -24,7 +24,7 @@ class Domain:
 
     `session_expires` is the longest session in seconds that its calls may go without a sign of
     life from their phones (RFC 4028), 0 if the phones decide. `assert_identity` names the caller
-    of every call in P-Asserted-Identity (RFC 3325). `trusted` are addresses of other servers of
+    of every call, and who rings and answers, in P-Asserted-Identity (RFC 3325). `trusted` are addresses of other servers of
     the trust domain.
     """
 

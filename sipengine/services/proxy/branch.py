@@ -113,6 +113,10 @@ class Branch:
 
     def on_response(self, status: int, data: bytes, now: float) -> None:
         context = self._context
+        answerers = context.proxy.answerers
+        if answerers is not None and status > 100:
+            name = self.target.name if context.call is not None else ""
+            data = answerers.named(status, data, name, self.flow, context.server.flow)
         if status < 200:
             if self.cancel_wanted:
                 self._send_cancel(now)

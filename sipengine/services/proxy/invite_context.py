@@ -64,9 +64,9 @@ class InviteContext:
     """All branches of one INVITE. `call` is None for an INVITE within a dialog."""
 
     __slots__ = (
-        "_best", "_branches", "_copies", "_crossing", "_follow", "_pending", "_redirects", "_server",
+        "_best", "_branches", "_copies", "_crossing", "_follow", "_pending", "_redirects",
         "_session", "_stage", "_state", "_timed_out", "_unanswered", "_waited", "_waiting", "call", "due",
-        "media_why", "proxy",
+        "media_why", "proxy", "server",
     )  # fmt: skip
 
     def __init__(
@@ -85,7 +85,7 @@ class InviteContext:
         self.due = 0.0
         self._session = session
         self._crossing = crossing
-        self._server = server
+        self.server = server
         self._copies: Copies | None = copies  # until no branch can be sent any more
         self._state = RINGING
         self._branches: list[Branch] = []
@@ -213,7 +213,7 @@ class InviteContext:
         elif self._state != COMPLETED:
             self.proxy.layer.timers.start(TIMER_C, now, self)  # §16.7 step 2
         if self._state == RINGING:
-            self._server.respond(status, data, now)
+            self.server.respond(status, data, now)
 
     def success(self, branch: Branch, data: bytes, now: float) -> None:
         """A 2xx: every one goes back at once (§16.7 step 5), the first ends the others."""
@@ -224,7 +224,7 @@ class InviteContext:
         branch.due = 0.0
         if self._session is not None:
             data = self._session.answered(data, now)
-        forwarded = self._server.respond(200, data, now)
+        forwarded = self.server.respond(200, data, now)
         if self.call is not None and not forwarded:
             self._came_too_late(branch, data, now)
             return
@@ -373,9 +373,9 @@ class InviteContext:
             status = outcomes.own_status(status, self._best, self._unanswered, self.media_why)
             assert self._copies is not None
             message = self._copies.message
-            data = reply(message, status, to_tag=self.proxy.local_tag(self._server.key))
+            data = reply(message, status, to_tag=self.proxy.local_tag(self.server.key))
             why = outcomes.why_failed(status, self._unanswered, self.media_why)
-        self._server.respond(status, data, now)
+        self.server.respond(status, data, now)
         if self.call is not None:
             result = "cancelled" if cancelled else outcomes.result_of(status)
             if why == self._unanswered != "" or (status == 480 and self._best.unreached):
@@ -395,5 +395,5 @@ class InviteContext:
         """
         if self._state == COMPLETED and self._pending == 0:
             self._branches = []
-            self._server.user = None
+            self.server.user = None
             self._copies = None

@@ -8,6 +8,7 @@ from sipengine.services.calls import MAX_CALLS, Calls
 from sipengine.services.gruu import to_one_phone
 from sipengine.services.own_answers import OwnAnswers
 from sipengine.services.proxy.additions import Additions
+from sipengine.services.proxy.answerers import Answerers
 from sipengine.services.proxy.identity import (
     ASSERTED,
     asserted_line,
@@ -78,6 +79,10 @@ class NewCalls:
         self._trusted = trusted
         domains = table.snapshot.domains.values()
         self._asserting = frozenset(domain.name for domain in domains if domain.assert_identity)
+        answerers = None
+        if self._asserting or trusted:
+            answerers = Answerers(table.snapshot.extensions, self._asserting, trusted)
+        self._proxy.answerers = answerers
 
     def receive(
         self,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sipengine.services.call import Call
+from sipengine.services.proxy.answerers import Answerers
 from sipengine.services.proxy.best_response import BestResponse
 from sipengine.services.proxy.breadth import breadth_line
 from sipengine.services.proxy.flow_failover import FlowFailover
@@ -85,10 +86,12 @@ class NonInviteContext:
     """One forwarded request. `call` is set for a BYE: its end is the end of the call."""
 
     __slots__ = (
+        "_answerers",
         "_best",
         "_by_caller",
         "_call",
         "_ended_at",
+        "_from",
         "_message",
         "_pending",
         "_server",
@@ -110,6 +113,8 @@ class NonInviteContext:
         self._pending = 0
         self._best: BestResponse | None = None
         self._session = session
+        self._answerers: Answerers | None = None
+        self._from: Flow | None = None  # where its answer comes from, if that is one known place
 
     def send(
         self,
@@ -121,6 +126,9 @@ class NonInviteContext:
     ) -> None:
         """Forward to all targets, with a Record-Route towards `source` if that is given."""
         self._pending = len(targets)
+        self._answerers = proxy.answerers
+        if len(targets) == 1 and not targets[0].others:
+            self._from = targets[0].flow
         for target in targets:
             flow = target.flow
             if target.others:
@@ -157,6 +165,8 @@ class NonInviteContext:
         if status == 408:  # RFC 4320 §4.2: no better than silence, and nothing to pass on
             self.on_timeout(now)
             return
+        if self._answerers is not None:
+            data = self._answerers.screened(data, self._from, self._server.flow)
         self._pending -= 1
         if status < 300 or (
             self._pending == 0 and self._best is None and status not in (401, 407, 503)

@@ -14,6 +14,7 @@ from sipengine.services.media.crossing_ack import CrossingAck
 from sipengine.services.media.crossing_exchange import CrossingExchange
 from sipengine.services.ports import Flows
 from sipengine.services.proxy.additions import Additions
+from sipengine.services.proxy.answerers import Answerers
 from sipengine.services.proxy.attempts import Attempts, Sender, Single
 from sipengine.services.proxy.breadth import breadth_of, divide
 from sipengine.services.proxy.copies import Copies
@@ -94,6 +95,7 @@ class Proxy:
         self._tag_prefix = tag_prefix
         self._responsibility = responsibility
         self.anchors = anchors
+        self.answerers: Answerers | None = None  # while a domain vouches for anybody, or trusts
 
     def media_counters(self) -> dict[str, int]:
         return {} if self.anchors is None else self.anchors.counters()
