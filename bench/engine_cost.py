@@ -72,12 +72,13 @@ def measure() -> dict[str, int]:
     from bench.replay import Replay
 
     replay = Replay()
-    replay.register("100002", "new")
+    replay.prepare()
     operations: dict[str, Callable[[], Any]] = {
         "registration": lambda: replay.register("100002", "refresh"),
         "options": replay.options,
         "redirected call": replay.redirect,
         "call": replay.call,
+        "fork to 4": replay.fork,
     }
     rounds = [{name: count(play) for name, play in operations.items()} for _ in range(ROUNDS)]
     return {name: min(one[name] for one in rounds) for name in operations}

@@ -21,6 +21,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from sipengine.api import ConfigSnapshot, Domain, Extension, Rule
+from sipengine.interpreter import hold_collector, settle_interpreter
 from sipengine.services.core import Core
 from sipengine.services.ports import Asker
 from sipengine.sip.flow import Flow
@@ -37,6 +38,9 @@ SDP = (
 
 def ha1(user: str, secret: str) -> str:
     return hashlib.md5(f"{user}:{DOMAIN}:{secret}".encode()).hexdigest()
+
+
+CONTACT = "Contact: <sip:100002@127.0.0.1:6100>"
 
 
 class Flows:
@@ -121,9 +125,10 @@ class Replay:
         self._serial += 1
         return f"Via: SIP/2.0/{self.transport} 127.0.0.1:6200;branch=z9hG4bK-7-{self._serial}-1;rport\r\n"
 
-    def register(self, user: str, kind: str) -> None:
+    def register(self, user: str, kind: str, contact: str = "") -> None:
+        """`contact` is the user part of a Contact beside the user's own."""
         call_id = f"{self._serial}-r@bench"
-        contact = f"Contact: <sip:{user}@127.0.0.1:6100{';transport=tcp' if self.transport == 'TCP' else ''}>\r\n"
+        contact = f"Contact: <sip:{contact or user}@127.0.0.1:6100{';transport=tcp' if self.transport == 'TCP' else ''}>\r\n"
         head = f"REGISTER sip:{DOMAIN} SIP/2.0\r\n"
         rest = (
             f"Max-Forwards: 70\r\nFrom: <sip:{user}@{DOMAIN}>;tag=1r7\r\nTo: <sip:{user}@{DOMAIN}>\r\n"
@@ -137,6 +142,12 @@ class Replay:
         )
         sent += self.beat()
         assert sent[0].startswith(b"SIP/2.0 200"), sent
+
+    def prepare(self) -> None:
+        """Have the phones registered that the operations call."""
+        self.register("100002", "new")
+        for at in range(4):
+            self.register("100003", "new", f"100003x{at}")
 
     def options(self) -> None:
         sent = self.give(
@@ -210,9 +221,32 @@ class Replay:
         invite = sent[1].decode()
         route = next(line for line in invite.split("\r\n") if line.startswith("Record-Route:"))
         route = "Route:" + route.partition(":")[2] + "\r\n"
-        contact = "Contact: <sip:100002@127.0.0.1:6100>"
-        self.give("180", self.answer(invite, "180 Ringing", contact), self.callee)
-        self.give("200 of INVITE", self.answer(invite, "200 OK", contact, SDP), self.callee)
+        self.give("180", self.answer(invite, "180 Ringing", CONTACT), self.callee)
+        self.give("200 of INVITE", self.answer(invite, "200 OK", CONTACT, SDP), self.callee)
+        self.talk(call_id, route)
+
+    def fork(self) -> None:
+        """Four phones ring, the last one answers, the others are cancelled."""
+        call_id, sent = self.invite("100001", "100003")
+        invites = [message.decode() for message in sent[1:]]
+        assert len(invites) == 4, sent
+        for invite in invites:
+            self.give("180 of a fork", self.answer(invite, "180 Ringing", CONTACT), self.callee)
+        sent = self.give(
+            "200 of a fork", self.answer(invites[3], "200 OK", CONTACT, SDP), self.callee
+        )
+        for invite in invites[:3]:
+            branch = invite.partition(";branch=")[2].partition(";")[0]
+            cancel = next(
+                m.decode() for m in sent if m.startswith(b"CANCEL") and branch.encode() in m
+            )
+            self.give("200 of CANCEL", self.answer(cancel, "200 OK"), self.callee)
+            self.give("487", self.answer(invite, "487 Request Terminated"), self.callee)
+        route = next(line for line in invites[3].split("\r\n") if line.startswith("Record-Route:"))
+        self.talk(call_id, "Route:" + route.partition(":")[2] + "\r\n")
+
+    def talk(self, call_id: str, route: str) -> None:
+        """ACK and BYE of a call that was answered."""
         tail = (
             f"{route}Max-Forwards: 70\r\nFrom: <sip:100001@{DOMAIN}>;tag=1u7\r\nTo: <sip:100002@{DOMAIN}>;tag=uas1\r\n"
             f"Call-ID: {call_id}\r\nCSeq: {{}} {{}}\r\nContent-Length: 0\r\n\r\n"
@@ -239,7 +273,9 @@ def main() -> None:
     arguments.add_argument("--profile", action="store_true")
     options = arguments.parse_args()
     replay = Replay("TCP" if options.tcp else "UDP")
-    replay.register("100002", "new")
+    hold_collector()
+    settle_interpreter()
+    replay.prepare()
     profile = cProfile.Profile() if options.profile else None
     if profile:
         profile.enable()
@@ -250,6 +286,7 @@ def main() -> None:
             ("options", replay.options),
             ("redirect", replay.redirect),
             ("call", replay.call),
+            ("fork to 4", replay.fork),
         ):
             before = sum(sum(v) for v in replay.cost.values()) if at % 50 == 0 else 0.0
             play()
