@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final
 
 from sipengine.services.own_addresses import OwnAddresses
 from sipengine.sip.address import parse_address
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
+from sipengine.sip.header_line import header_line
 from sipengine.sip.message import Message, split_list
 from sipengine.sip.parser import parse
-
-_COPIED_TO_CANCEL: Final = frozenset(
-    (b"from", b"f", b"to", b"t", b"call-id", b"i", b"route", b"max-forwards", b"session-id")
-)
+from sipengine.sip.transaction.sibling import sibling
 
 scanned: Callable[[bytes], tuple[bytes, bytes] | None] | None
 """The compiled twin of `split_response` for the usual shape, where there is one."""
@@ -92,18 +89,7 @@ def cancel_of(invite: bytes, reason: str) -> bytes:
     `reason` are Reason header lines (RFC 3326), without the last line end, or "". A Session-ID
     stays with the request (RFC 7989 §7).
     """
-    head = invite.partition(b"\r\n\r\n")[0].split(b"\r\n")
-    lines = [b"CANCEL" + head[0][6:], head[1]]
-    for line in head[2:]:
-        name = line.partition(b":")[0].rstrip().lower()
-        if name in _COPIED_TO_CANCEL:
-            lines.append(line)
-        elif name == b"cseq":
-            lines.append(b"CSeq: " + line.partition(b":")[2].split()[0] + b" CANCEL")
-    if reason:
-        lines.append(reason.encode("latin-1", "replace"))
-    lines.append(b"Content-Length: 0\r\n\r\n")
-    return b"\r\n".join(lines)
+    return sibling(invite, b"CANCEL", reason=reason.encode("latin-1", "replace"))
 
 
 def split_response(data: bytes) -> tuple[bytes, bytes]:
@@ -224,9 +210,5 @@ def push_strict_route(message: Message) -> str:
 
 def is_for_cancel(response: bytes) -> bool:
     """Whether a response's CSeq names CANCEL."""
-    head = response.partition(b"\r\n\r\n")[0]
-    for line in head.split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        if name.rstrip().lower() == b"cseq":
-            return value.split()[-1:] == [b"CANCEL"]
-    return False
+    line = header_line(response, b"CSeq", b"cseq")
+    return line is not None and line.split()[-1:] == [b"CANCEL"]

@@ -60,7 +60,9 @@ def _phrase(response: bytes) -> str:
     if not response:
         return ""
     line = response[: response.index(b"\r\n")][12:92].decode("utf-8", "replace")
-    return "".join(char for char in line if char.isprintable()).strip() or "without a reason"
+    if not line.isprintable():
+        line = "".join(char for char in line if char.isprintable())
+    return line.strip() or "without a reason"
 
 
 def condition_of(status: int) -> str:

@@ -18,6 +18,7 @@ from sipengine.sip.header_line import header_line
 from sipengine.sip.timers import T1, TIMER_B, TIMER_D, next_interval
 from sipengine.sip.trace import Trace
 from sipengine.sip.transaction.layer import TransactionLayer
+from sipengine.sip.transaction.sibling import sibling
 
 CALLING: Final = 0
 PROCEEDING: Final = 1
@@ -47,12 +48,6 @@ TRANSITIONS: Final = (
     ((NOTHING, ACCEPTED), (PASS, ACCEPTED), (NOTHING, ACCEPTED), (END, TERMINATED), (NOTHING, ACCEPTED)),
     ((NOTHING, TERMINATED),) * 5,
 )  # fmt: skip
-
-
-_COPIED_TO_ACK: Final = frozenset(
-    (b"from", b"f", b"call-id", b"i", b"route", b"max-forwards", b"session-id")
-)
-"""Session-ID among them (RFC 7989 §7)."""
 
 
 class ClientUser(Protocol):
@@ -175,15 +170,4 @@ class InviteClient:
 
 def ack_of_failure(request: bytes, response: bytes) -> bytes:
     """The ACK of a 300-699 (§17.1.1.3): the INVITE's URI, top Via, From, Call-ID and Routes, the answer's To."""
-    head = request.partition(b"\r\n\r\n")[0].split(b"\r\n")
-    lines = [b"ACK" + head[0][6:], head[1]]
-    for line in head[2:]:
-        name = line.partition(b":")[0].rstrip().lower()
-        if name in _COPIED_TO_ACK:
-            lines.append(line)
-        elif name == b"cseq":
-            lines.append(b"CSeq: " + line.partition(b":")[2].split()[0] + b" ACK")
-        elif name in (b"to", b"t"):
-            lines.append(header_line(response, b"To", b"t") or line)
-    lines.append(b"Content-Length: 0\r\n\r\n")
-    return b"\r\n".join(lines)
+    return sibling(request, b"ACK", header_line(response, b"To", b"t"))
