@@ -196,7 +196,7 @@ def store(connection: psycopg.Connection, lines: Iterable[Line]) -> None:
     rows: dict[LiteralString, list[bytes]] = {}
     for kind, payload, _ in lines:
         clean = payload
-        if not payload.isascii() or b"\\u0000" in payload:
+        if b"\xc2" in payload or b"\xc3" in payload or b"\\u0000" in payload:
             clean = _storable(payload)
         statement = _STATEMENTS.get(kind)
         if kind == KIND_GONE and b'"instance":"' not in payload:
@@ -232,7 +232,8 @@ def _storable(payload: bytes) -> bytes:
     """Return `payload` as Postgres takes it and people can read it.
 
     The engine's strings are SIP octets decoded as Latin-1, so UTF-8 text (RFC 3261 §7) is told
-    octet by octet: what people read becomes proper text here. Postgres stores no U+0000.
+    octet by octet: what people read becomes proper text here. Postgres stores no U+0000. Such an
+    octet begins with C2 or C3 in the JSON, which the quotes in our own sentences do not.
     """
     return msgspec.json.encode(_mended(msgspec.json.decode(payload), human=False))
 
