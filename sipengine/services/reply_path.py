@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from sipengine.services.ports import Flows
@@ -37,6 +38,34 @@ class _Heads(dict[str, str]):
 _HEADS: Final[dict[str, str]] = _Heads()
 
 
+scanned: Callable[[str], tuple[str, str] | None] | None
+"""The compiled twin of `read_usual_via`, where there is one."""
+try:
+    from sipengine.sip.scanner import usual_via as scanned
+except ImportError:
+    scanned = None
+
+
+def usual_via(line: str) -> tuple[str, str] | None:
+    """(sent-by, branch) of a top Via with nothing else but perhaps an empty rport behind them."""
+    if scanned is not None:
+        parts = scanned(line)
+        if parts is not None:
+            return parts
+    return read_usual_via(line)
+
+
+def read_usual_via(line: str) -> tuple[str, str] | None:
+    """The reference: `usual_via` without the compiled scanner."""
+    head, _, parameters = line.partition(";branch=")
+    branch, more, rport = parameters.partition(";")
+    sent_by = _HEADS[head]
+    odd = not branch.isprintable() or " " in branch or "," in branch or '"' in branch
+    if odd or not sent_by or not branch or (more and rport != "rport"):
+        return None
+    return sent_by, branch
+
+
 def reply_path(message: Message, flow: Flow, flows: Flows) -> tuple[Flow, str, str]:
     """Note in the top Via where the request came from (§18.2.1, RFC 3581 §4).
 
@@ -45,11 +74,8 @@ def reply_path(message: Message, flow: Flow, flows: Flows) -> tuple[Flow, str, s
     """
     line = message.via_line
     host, port = flow.remote
-    head, _, parameters = line.partition(";branch=")
-    branch, more, rport = parameters.partition(";")
-    sent_by = _HEADS[head]
-    odd = not branch.isprintable() or " " in branch or "," in branch or '"' in branch
-    if odd or not sent_by or not branch or (more and rport != "rport"):
+    usual = usual_via(line)
+    if usual is None:
         value = line.partition(":")[2].strip()
         first = value.partition(",")[0]
         via = parse_via(first)
@@ -60,8 +86,9 @@ def reply_path(message: Message, flow: Flow, flows: Flows) -> tuple[Flow, str, s
         head, rest = f"Via: {bare}", value[len(first) :]
         message.via_line = f"{head}{rest}"
     else:
-        head, rest = f"{head};branch={branch}", ""
-        wants_rport = rport == "rport"
+        sent_by, branch = usual
+        wants_rport = line.endswith(";rport")
+        head, rest = (line[:-6] if wants_rport else line), ""
         same_host = wants_rport or sent_by.rpartition(":")[0] == host
     if wants_rport:
         message.via_line = f"{head};received={host};rport={port}{rest}"

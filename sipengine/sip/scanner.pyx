@@ -50,11 +50,13 @@ cdef struct Header:
 
 cdef Spelling table[SLOTS]
 cdef unsigned char is_token[256]
+cdef unsigned char is_of_host[256]
 cdef dict kinds = {}
 cdef list known_names = [""]
 cdef int single[7]
 cdef int VIA, FROM, TO, CALL_ID, CSEQ, MAX_FORWARDS, CONTENT_LENGTH
 cdef int PROXY_AUTHORIZATION, TIMESTAMP, ROUTE
+cdef tuple TRANSPORTS = (b"UDP ", b"TCP ", b"TLS ", b"WSS ", b"WS ")
 cdef tuple FIELDS = ("username", "realm", "nonce", "uri", "response", "algorithm", "cnonce", "opaque",
                      "qop", "nc")
 cdef tuple METHODS = ("INVITE", "ACK", "BYE", "CANCEL", "REGISTER", "OPTIONS", "SUBSCRIBE", "NOTIFY",
@@ -107,6 +109,8 @@ cdef void learn_all():
     assert len(known_names) <= KINDS
     for char in b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~":
         is_token[char] = 1
+    for char in b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._":
+        is_of_host[char] = 1
     VIA, FROM, TO, CALL_ID, CSEQ = (kinds[n] for n in ("Via", "From", "To", "Call-ID", "CSeq"))
     MAX_FORWARDS, CONTENT_LENGTH = kinds["Max-Forwards"], kinds["Content-Length"]
     PROXY_AUTHORIZATION, TIMESTAMP = kinds["Proxy-Authorization"], kinds["Timestamp"]
@@ -617,6 +621,41 @@ def scan(bytes data, bint stream):
     if message._index(data) and message._start_line() and message._check(stream):
         return message
     return None
+
+
+def usual_via(str line):
+    """(sent-by, branch) of a top Via that has nothing else but perhaps an empty rport, None if in doubt."""
+    if not one_byte(line):
+        return None
+    cdef const char *chars = one_byte_data(line)
+    cdef Py_ssize_t size = PyUnicode_GET_LENGTH(line), at = 13, host, port, branch
+    if size < 32 or memcmp(chars, b"Via: SIP/2.0/", 13) != 0:
+        return None
+    for transport in TRANSPORTS:
+        host = 13 + PyBytes_GET_SIZE(<bytes>transport)
+        if memcmp(chars + 13, PyBytes_AS_STRING(<bytes>transport), host - 13) == 0:
+            break
+    else:
+        return None
+    at = host
+    while at < size and (is_of_host[<unsigned char>chars[at]]):
+        at += 1
+    port = at + 1
+    if at == host or at >= size or chars[at] != 58:
+        return None
+    at = port
+    while at < size and 48 <= chars[at] <= 57:
+        at += 1
+    if not 0 < at - port < 6 or at + 9 > size or memcmp(chars + at, b";branch=", 8) != 0:
+        return None
+    sent_by = text_of(chars + host, at - host)
+    at += 8
+    branch = at
+    while at < size and is_token[<unsigned char>chars[at]]:
+        at += 1
+    if at == branch or not (at == size or (size - at == 6 and memcmp(chars + at, b";rport", 6) == 0)):
+        return None
+    return sent_by, text_of(chars + branch, at - branch)
 
 
 def credentials(str text):

@@ -19,6 +19,7 @@ from sipengine.services.proxy.forwarding import (
     top_via,
     top_via_slowly,
 )
+from sipengine.services.reply_path import read_usual_via, usual_via
 from sipengine.sip.digest import MAX_CREDENTIALS, parse_credentials, read_credentials
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.message import Message
@@ -235,3 +236,31 @@ def fields_of(reading: Callable[[str], dict[str, str] | None], text: str) -> obj
         return reading(text)
     except RemoteProtocolError as error:
         return error.reason
+
+
+VIA = "Via: SIP/2.0/UDP pbx.example:5060;branch=z9hG4bK-1.a;rport"
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 255)), max_size=2),
+    st.sampled_from(["UDP", "TCP", "TLS", "WS", "WSS", "SCTP", "WSSS"]),
+    st.sampled_from([";rport", "", ";rport;alias", ";rport=1", ";received=a"]),
+    st.integers(0, 80),
+)
+@example([], "UDP", ";rport", 80)
+@example([(44, 0xE9)], "UDP", ";rport", 80)
+def test_rfc3261_18_2_the_usual_top_via_is_read_alike(
+    changes: list[tuple[int, int]], transport: str, end: str, cut: int
+) -> None:
+    text = list(VIA.replace("UDP", transport).replace(";rport", end))
+    for at, char in changes:
+        text[at % len(text)] = chr(char)
+    line = "".join(text)
+    assert usual_via(line) == read_usual_via(line)
+    assert usual_via(line[:cut]) == read_usual_via(line[:cut])
+
+
+def test_rfc3581_4_what_the_usual_top_via_is() -> None:
+    assert usual_via(VIA) == usual_via(VIA[:-6]) == ("pbx.example:5060", "z9hG4bK-1.a")
+    assert usual_via(f"{VIA}=5060") is None
