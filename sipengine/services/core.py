@@ -323,9 +323,7 @@ class Core:
             client = self._layer.clients.get(branch)
             if isinstance(client, InviteClient) and client.cancelling and is_for_cancel(rest):
                 client = self._layer.clients.get(branch + b"|CANCEL")
-            elif (
-                status >= 300 and status != 487 and not isinstance(client, (OwnInvite, OwnRequest))
-            ):
+            elif 300 <= status != 487 and not isinstance(client, (OwnInvite, OwnRequest)):
                 parse(rest)  # the contexts look into failures, but not into what CANCEL led to
         except (RemoteProtocolError, ValueError):
             self._refuser.drop("broken response", flow, data, now)
