@@ -57,7 +57,7 @@ NOT_DONE = """## Not done
 | 3842 | nothing counts voice messages yet: the lamp is off; no unsolicited NOTIFY |
 | 3680 | a user hears of his own phones alone; a refresh is no news of its own, it shows with the next; no `deactivated` or `shortened`, as nothing here does that |
 | 3856, 3903 | published presence is forgotten with the engine (412 brings it back); nobody is asked for leave to watch |
-| 3323 §5 | of the privacy levels `id` and `none` are done, `history` in History-Info; `header`, `session` and `user` are handed on, and refused with 500 where the caller calls them critical |
+| 3323 §5 | of the privacy levels `id` and `none` are done, `history` in History-Info; `header`, `session`, `user` and words that are not known are handed on, and refused with 500 where a new request calls them critical; `Proxy-Require: privacy` is 420 whatever level is asked for |
 | 3325 | while no domain vouches for anybody or trusts another server, answers go back as they came; only answers to a new INVITE name an extension, in answers to other requests a trusted server alone is believed, and not where it is known by name or is one of several places asked; a request other than INVITE with `Privacy: id` names its sender to nobody, trusted hosts included |
 | 4028 §8 | after a restart a session is watched again from its next refresh on |
 | 3327 | Path is stored and used; this server is no edge for other registrars and adds none |

@@ -4,7 +4,9 @@ The trust domain is this server and the hosts that the domain's settings name. T
 outside of it: what they say of themselves in P-Asserted-Identity is taken off, and what this server
 asserts is the extension whose password they gave. A caller who asks for `Privacy: id` is named to
 trusted hosts only. Other levels (header, session, user) need a server that stands in for the caller
-in the whole dialog: they are handed on, and refused where the caller calls them critical.
+in the whole dialog: they are handed on untouched to whoever may do it, and refused where the sender
+calls them critical, as are words that nobody here knows. That is for new requests: what follows in a
+dialog does not end it.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from sipengine.sip.message import Message
 ASSERTED: Final = "P-Asserted-Identity"
 PREFERRED: Final = "P-Preferred-Identity"
 _ANONYMOUS: Final = "@anonymous.invalid"
-_BEYOND_US: Final = frozenset({"header", "session", "user"})
+_KEPT: Final = frozenset({"none", "critical", "id", "history"})
+"""The words of Privacy that this server does what is asked by (`history`: proxy/history.py)."""
 
 
 def is_anonymous(uri: str) -> bool:
@@ -49,7 +52,7 @@ def privacy_of(message: Message) -> frozenset[str]:
         for value in message.whole_lines("Privacy")
         for word in value.replace(",", ";").split(";")
     } - {""}
-    if "critical" in words and words & _BEYOND_US:
+    if "critical" in words and not words <= _KEPT:
         raise RemoteProtocolError(500, "Privacy Not Available")
     return frozenset(words)
 

@@ -14,6 +14,7 @@ from sipengine.services.proxy.identity import (
     assert_sender,
     is_anonymous,
     preferred,
+    privacy_of,
     screen,
 )
 from sipengine.services.proxy.new_calls import Caller, NewCalls
@@ -97,6 +98,8 @@ class NewRequests:
                 message, flow, reply_flow, key, hash_of_loop, now, caller, called, instance
             )
             return
+        if message.has("Privacy"):
+            privacy_of(message)  # refuses what is critical and cannot be done
         if called and called not in self._table.snapshot.extensions:
             if called in self._table.snapshot.switched_off:
                 raise RemoteProtocolError(480, f"{called.rpartition('@')[0]} is switched off")
