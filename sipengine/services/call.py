@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sipengine.api import STATE_ENDED, STATE_RINGING, STATE_TALKING, STATE_TRYING
 from sipengine.services.explanation import explain
 from sipengine.services.leg import Leg
+from sipengine.services.people import person
 from sipengine.services.routing import Diverted
 from sipengine.sip.flow import Flow
 
@@ -14,12 +15,16 @@ if TYPE_CHECKING:
     from sipengine.services.calls import Calls
     from sipengine.services.media.anchors import Anchor
 
+UNACKNOWLEDGED: Final = 64.0
+"""Seconds without an ACK after an answer. The called phone repeats its 200 for 32 and then hangs up
+(RFC 3261 §13.3.1.4); what it sends then takes as long at most."""
+
 
 class Call:
     """One logical call. `caller_flow` and `callee_flow` are where each side was last heard from."""
 
     __slots__ = (
-        "anchor", "answered", "answered_by", "answered_device", "answered_leg", "call_id", "called", "callee_flow",
+        "acknowledged", "anchor", "answered", "answered_by", "answered_device", "answered_leg", "call_id", "called", "callee_flow",
         "callee_tag", "caller", "caller_device", "caller_flow", "caller_name", "caller_tag", "decision", "diverted",
         "domain", "ended", "hangup_by", "heard", "hidden", "id", "left", "legs", "mended", "owner", "parts",
         "quality", "reason", "result", "revision", "ringing", "rule", "session_interval", "silent", "started", "state", "status",
@@ -55,6 +60,7 @@ class Call:
             0  # seconds in which its phones confirm it (RFC 4028), 0 if they do not
         )
         self.hidden = False  # the caller withheld its number (RFC 3323)
+        self.acknowledged = False  # the caller's phone has said that it heard of the answer
         self.heard = now  # when a request of its dialog last came
         self.whole: Call | None = None  # the call that this one continues (services.transfers)
         self.transferred_by = ""
@@ -108,6 +114,15 @@ class Call:
         self.owner.changed(self, leg, now, pressing=True)
         if self.left and self.left == callee_tag:
             self.finish("answered", 200, "caller", now)
+
+    def end_unless_begun(self, now: float) -> bool:
+        """End an answered call whose ACK is overdue: its phones gave it up, and their BYE was lost."""
+        if self.acknowledged or self.heard > self.answered or now < self.answered + UNACKNOWLEDGED:
+            return False
+        who = person(self, self.answered_by)
+        why = f"{who} answered, but the caller’s phone was not heard from again"
+        self.finish("failed", 200, "system", self.answered, why)
+        return True
 
     def heard_from(self, tag: str, from_caller: bool, flow: Flow, now: float) -> None:
         """A request of its dialog came by `flow`; what goes to that side takes it from now on."""

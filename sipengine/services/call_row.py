@@ -59,6 +59,7 @@ def take_up(call: Call, record: CallRecord, offset: float) -> None:
     call.rule = record.rule
     call.decision = tuple(record.decision)
     call.session_interval = record.session_interval
+    call.acknowledged = True  # as far as is known
     call.legs = [_leg(leg, offset) for leg in record.legs]
     for leg in call.legs:
         if leg.answered and leg.target == call.answered_by and call.answered_leg is None:

@@ -259,6 +259,39 @@ class TestLimits:
         assert "its end was not seen" in row.reason
         assert wire.core.counters()["calls_now"] == 0
 
+    def test_rfc3261_13_3_1_4_a_call_that_is_never_acknowledged_is_closed(
+        self, wire: Wire, alice: Phone, bob: Phone
+    ) -> None:
+        """The caller's phone died as Bob answered; Bob's BYE went to nobody we could hear it from."""
+        alice.call("1002")
+        bob.incoming().answer()
+        wire.advance(63)
+        assert wire.row.state == "talking"
+        wire.advance(62)
+        row = wire.row
+        assert (row.state, row.result, row.sip_status, row.ended) == (
+            "ended", "failed", 200, row.answered,
+        )  # fmt: skip
+        assert row.reason == (
+            "Alice (1001) called 1002. The call failed: Bob (1002) answered, but the caller’s phone"
+            " was not heard from again."
+        )
+        assert wire.core.counters()["calls_now"] == 0
+
+    @pytest.mark.parametrize("sends", ["ACK", "INFO"])
+    def test_whatever_the_caller_sends_in_the_dialog_shows_that_it_heard_of_the_answer(
+        self, wire: Wire, alice: Phone, bob: Phone, sends: str
+    ) -> None:
+        call = alice.call("1002")
+        bob.incoming().answer()
+        dialog = call.answered(acknowledge=sends == "ACK")
+        wire.advance(1)
+        if sends == "INFO":
+            dialog.request("INFO")
+            bob.reply(bob.request("INFO"), 200)
+        wire.advance(200)
+        assert wire.row.state == "talking"
+
     def test_a_call_that_is_heard_of_is_not_closed(
         self, wire: Wire, alice: Phone, bob: Phone
     ) -> None:

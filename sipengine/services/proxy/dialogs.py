@@ -156,7 +156,9 @@ class Dialogs:
         if found is None:
             self._answers.count("stray_acks")
             return
-        _, from_caller, heard, ends = found
+        call, from_caller, heard, ends = found
+        if call is not None:
+            call.acknowledged = True
         hash_of_loop = self._validation.check(message)
         target: Target = self._proxy.in_dialog_target(message, ends, heard, from_caller, now)
         crossing = None
