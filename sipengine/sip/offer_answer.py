@@ -31,7 +31,7 @@ TOO_EARLY: Final = 500
 """An offer while ours to answer is open: 500 with Retry-After (RFC 3311 §5.2)."""
 UNASKED: Final = 400
 
-TRANSITIONS: Final = (
+TRANSITIONS: Final[tuple[tuple[int, ...], ...]] = (
     # SEND_OFFER   SEND_ANSWER  RECEIVE_OFFER  RECEIVE_ANSWER  GIVE_UP
     (OFFERED,      DEFECT,      ASKED,         UNASKED,        STABLE),  # STABLE
     (DEFECT,       DEFECT,      PENDING,       STABLE,         STABLE),  # OFFERED

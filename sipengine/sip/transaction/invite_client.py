@@ -40,7 +40,7 @@ RETRANSMIT: Final = 4
 REPORT_ERROR: Final = 5
 END: Final = 6
 
-TRANSITIONS: Final = (
+TRANSITIONS: Final[tuple[tuple[tuple[int, int], ...], ...]] = (
     # PROVISIONAL           SUCCESS             FAILURE                    TIMER                    ERROR
     ((PASS, PROCEEDING), (PASS, ACCEPTED), (ACK_AND_PASS, COMPLETED), (RETRANSMIT, CALLING), (REPORT_ERROR, TERMINATED)),
     ((PASS, PROCEEDING), (PASS, ACCEPTED), (ACK_AND_PASS, COMPLETED), (NOTHING, PROCEEDING), (REPORT_ERROR, TERMINATED)),

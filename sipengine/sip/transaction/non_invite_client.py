@@ -29,7 +29,7 @@ RETRANSMIT: Final = 2
 REPORT_ERROR: Final = 3
 END: Final = 4
 
-TRANSITIONS: Final = (
+TRANSITIONS: Final[tuple[tuple[tuple[int, int], ...], ...]] = (
     # PROVISIONAL           FINAL                TIMER                      ERROR
     ((PASS, PROCEEDING), (PASS, COMPLETED), (RETRANSMIT, TRYING), (REPORT_ERROR, TERMINATED)),
     ((PASS, PROCEEDING), (PASS, COMPLETED), (RETRANSMIT, PROCEEDING), (REPORT_ERROR, TERMINATED)),

@@ -24,7 +24,7 @@ SEND_AGAIN: Final = 2
 END: Final = 3
 REFUSE: Final = 4
 
-TRANSITIONS: Final = (
+TRANSITIONS: Final[tuple[tuple[tuple[int, int], ...], ...]] = (
     # REQUEST                  SEND_PROVISIONAL      SEND_FINAL           TIMER
     ((NOTHING, TRYING), (SEND, PROCEEDING), (SEND, COMPLETED), (END, TERMINATED)),
     ((SEND_AGAIN, PROCEEDING), (SEND, PROCEEDING), (SEND, COMPLETED), (END, TERMINATED)),
