@@ -71,7 +71,7 @@ class Calls:
         """`unique` is 15 hex digits that no other process has. `own_mark` begins the tags of our own
         user agent, `traces` is told which Call-IDs are calls of the log.
         """
-        self._unique = unique
+        self._unique = f"-8{unique[:3]}-{unique[3:]}"
         self.extensions: dict[str, Extension] = {}  # of the present configuration, for names
         self.switched_off: dict[str, str] = {}
         self._timers = timers
@@ -94,12 +94,8 @@ class Calls:
 
     def begin(self, call_id: str, caller_tag: str, now: float) -> Call:
         """A new call, with a UUID of version 7 (RFC 9562 §5.7): time, a count, and this process."""
-        millis = int((now + self._process.offset) * 1000)
-        unique = self._unique
-        uuid = (
-            f"{millis >> 16 & 0xFFFFFFFF:08x}-{millis & 0xFFFF:04x}-7{self.total & 0xFFF:03x}"
-            f"-8{unique[:3]}-{unique[3:]}"
-        )
+        stamp = format(int((now + self._process.offset) * 1000), "012x")
+        uuid = f"{stamp[:8]}-{stamp[8:]}-7{format(self.total & 0xFFF, '03x')}{self._unique}"
         if not self.due:
             self._timers.start(SWEEP_INTERVAL, now, self)
         if self._traces is not None:

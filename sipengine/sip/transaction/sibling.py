@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 _COPIED: Final = re.compile(
-    rb"\r\n((?:From|f|To|t|Call-ID|i|CSeq|Route|Max-Forwards|Session-ID)[ \t]*:[^\r\n]*)",
+    rb"\r\n((?:f(?:rom)?|to?|i|c(?:all-id|seq)|route|max-forwards|session-id)[ \t]*:.*)(?=\r)",
     re.IGNORECASE,
 )
 """Session-ID among them (RFC 7989 §7)."""
@@ -20,7 +20,7 @@ def sibling(invite: bytes, method: bytes, to: bytes | None = None, reason: bytes
     head = invite.index(b"\r\n\r\n")
     via_end = invite.index(b"\r\n", invite.index(b"\r\n") + 2)
     lines: list[bytes] = [method + invite[6:via_end]]  # begins with INVITE
-    for line in _COPIED.findall(invite, via_end, head):
+    for line in _COPIED.findall(invite, via_end, head + 1):
         name = line[:2].lower()
         if name == b"cs":
             lines.append(b"CSeq: %b %b" % (line.partition(b":")[2].split()[0], method))
