@@ -94,3 +94,35 @@ def test_a_microphone_that_is_pulled_out_in_a_call_gives_way_to_another(
     expect(page.window.get_by_role("alert")).to_be_hidden()
     page.press("Hang up")
     assert page.trouble == []
+
+
+@pytest.mark.parametrize(
+    ("refusal", "words"),
+    [
+        ("NotAllowedError", "The browser may not use the microphone. Allow it for this page"),
+        ("NotFoundError", "No microphone was found. Plug one in"),
+        ("NotReadableError", "perhaps another program has it"),
+    ],
+)
+def test_a_call_that_cannot_be_answered_rings_on_until_it_can(
+    web: WebPeople, phones: Phones, refusal: str, words: str
+) -> None:
+    page, desk = web.open("4321"), phones.baresip("4322", tone=880)
+    trouble = page.window.get_by_role("alert")
+    page.window.evaluate(WATCHED)
+    page.window.evaluate("why => takeAway(why)", refusal)
+    desk.dial("4321")
+    page.press("Answer")
+    expect(trouble).to_contain_text(words)
+    expect(trouble.get_by_role("link", name="Check what is missing")).to_be_visible()
+    page.says("Incoming call")
+    page.window.evaluate("giveBack()")
+    page.press("Answer")
+    expect(trouble).to_be_hidden()
+    page.hears(880)
+    page.press("Hang up")
+    page.is_idle()
+    page.window.evaluate("why => takeAway(why)", refusal)
+    page.dial("4322")
+    expect(trouble).to_contain_text(words)
+    page.is_idle()

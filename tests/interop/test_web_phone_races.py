@@ -12,7 +12,8 @@ from tests.support.cast import extension
 from tests.support.my_phone import MyPhone
 from tests.support.wait import until
 from tests.support.web_people import WebPeople
-from tests.support.wire_calls import IncomingCall
+from tests.support.wire import Message
+from tests.support.wire_calls import SDP, IncomingCall
 
 CONFIGURATION = {"extensions": [extension(f"434{digit}") for digit in range(1, 5)]}
 TONE = {"4341": 440.0}
@@ -221,3 +222,43 @@ def test_rfc3261_13_2_2_4_two_phones_answer_and_one_is_talked_to(
     one.phone.reply(bye, 200, "OK")
     page.is_idle()
     assert page.trouble == []
+
+
+# ---------------------------------------------------------------- both change the call at once
+
+
+def test_rfc3261_14_1_both_sides_offer_at_once(web: WebPeople, phones: Phones) -> None:
+    """Each refuses the other's offer; the page makes its own anew, and the call goes on."""
+    page = web.open("4341")
+    call = ringing(page, phones)
+    desk, dialog = call.phone, call.answer()
+    page.says("Talking")
+    page.press("Hold")
+    holds = desk.wire.receive_request("INVITE", 10)
+    name = dialog.request("INVITE", body=SDP.format(direction="sendrecv"))
+    assert desk.wire.receive_final("INVITE", 10).status == 491
+    dialog.request("ACK", number=dialog.cseq, via=name)
+    desk.reply(holds, 491, "Request Pending")
+    desk.wire.receive_request("ACK", 10)
+    again = desk.wire.receive_request("INVITE", 10)
+    assert "a=sendonly" in again.body
+    takes(call, again, "recvonly")
+    page.says("On hold")
+
+    name = dialog.request("INVITE", body=SDP.format(direction="sendrecv"))
+    assert desk.wire.receive_final("INVITE", 10).status == 200
+    dialog.request("ACK", number=dialog.cseq)
+    page.press("Hold")
+    back = desk.wire.receive_request("INVITE", 10)
+    assert "a=sendrecv" in back.body
+    takes(call, back, "sendrecv")
+    page.says("Talking")
+    assert dialog.bye().status == 200
+    page.is_idle()
+    assert page.trouble == []
+
+
+def takes(call: IncomingCall, offer: Message, direction: str) -> None:
+    contact = f"Contact: {call.phone.contact}"
+    call.phone.reply(offer, 200, "OK", extra=contact, body=SDP.format(direction=direction))
+    call.phone.wire.receive_request("ACK", 10)

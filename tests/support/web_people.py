@@ -25,13 +25,14 @@ class WebPeople:
         self.pbx, self.browser, self.directory, self.stack = pbx, browser, directory, stack
         self.tones = tones
 
-    def open(self, number: str, *permissions: str) -> MyPhone:
-        """That person's page, registered; `permissions` besides the microphone."""
+    def open(self, number: str, *permissions: str, at: str = "") -> MyPhone:
+        """That person's page, registered; `permissions` besides the microphone, `at` another address
+        of the server's."""
         running = self.stack.enter_context(
             chromium_with_tone(self.browser, self.tones[number], self.directory)
         )
         assert self.pbx.ready is not None
         context = running.new_context(
-            base_url=self.pbx.ready.http, permissions=["microphone", *permissions]
+            base_url=at or self.pbx.ready.http, permissions=["microphone", *permissions]
         )
         return MyPhone(context.new_page(), f"person{number}", PASSWORD)

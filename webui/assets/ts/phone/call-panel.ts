@@ -32,6 +32,7 @@ export class CallPanel {
 
   /** Show everything as it is now. */
   show(): void {
+    const focused = document.activeElement;
     const call = this.calls.active;
     const mode = call?.mode ?? "idle";
     const other = call !== this.shown || mode !== this.mode;
@@ -41,7 +42,9 @@ export class CallPanel {
     this.hear(call);
     if (call) this.showActive(call, other);
     this.showOthers();
+    this.tell();
     this.tick();
+    if (call && isGone(focused)) this.focusFirst();
   }
 
   /** The durations, as time goes by. */
@@ -72,7 +75,21 @@ export class CallPanel {
     if (!fresh) return;
     if (call.mode === "incoming") element("answer").focus();
     else if (call.mode === "calling") element("hang-up").focus();
-    else if (document.activeElement === document.body) element("mute").focus();
+  }
+
+  /** Have the keyboard go on with the active call. */
+  private focusFirst(): void {
+    for (const act of this.now.querySelectorAll<HTMLButtonElement>(".act")) {
+      if (act.hidden || act.disabled) continue;
+      act.focus();
+      return;
+    }
+  }
+
+  /** Say who calls, for whoever does not see the page: what only appears need not be read out. */
+  private tell(): void {
+    const ringing = this.calls.all.filter((call) => call.mode === "incoming");
+    say("told", ringing.map((call) => `${call.who} is calling`).join(". "));
   }
 
   private showOthers(): void {
@@ -118,6 +135,11 @@ export function stateOf(call: Call): string {
   if (call.held) return "On hold";
   if (call.heldThere) return "Put on hold by the other side";
   return call.muted ? "Talking, microphone off" : "Talking";
+}
+
+/** Whether the keyboard's focus is nowhere: on what is hidden or taken away by now. */
+function isGone(focused: Element | null): boolean {
+  return !focused || focused === document.body || focused.getClientRects().length === 0;
 }
 
 function say(id: string, text: string): void {

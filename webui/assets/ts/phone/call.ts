@@ -3,6 +3,7 @@ import type { ReferEvent, RTCSession } from "jssip/lib/RTCSession";
 
 import { dialogOf, type StoredDialog } from "./dialog";
 import { isEarlyOnly, takeEarlyReplaces } from "./early-replaces";
+import { mindGlare } from "./glare";
 import { restartIce } from "./ice-restart";
 import { endLateAnswers } from "./late-answers";
 import { Mending } from "./mending";
@@ -129,7 +130,7 @@ export class Call {
     const call = new Call(kept.who, kept.detail, "talking", view);
     call.microphone = microphone;
     call.since = kept.since;
-    const session = restoredSession(ua, kept.dialog, microphone, PEER, kept.held, (connection) =>
+    const session = restoredSession(ua, kept, microphone, PEER, (connection) =>
       call.listen(connection),
     );
     call.held = call.wantsHold = kept.held;
@@ -141,7 +142,7 @@ export class Call {
 
   /** End the call of a page that is gone. */
   static farewell(ua: UA, kept: KeptCall): void {
-    restoredSession(ua, kept.dialog, null, PEER, kept.held, () => {}).terminate();
+    restoredSession(ua, kept, null, PEER, () => {}).terminate();
   }
 
   /** Whether the call is over for this page, whatever the other side knows of it. */
@@ -274,6 +275,7 @@ export class Call {
   private watch(session: RTCSession): void {
     this.session = session;
     endLateAnswers(session);
+    mindGlare(session);
     session.on("progress", () => {
       this.rings = true;
       this.view.changed(this);

@@ -19,10 +19,19 @@ interface Inside {
   _remote_identity: NameAddrHeader;
   _localMediaStream: MediaStream | null;
   _localHold: boolean;
+  _remoteHold: boolean;
   _start_time: Date;
   _connection: RTCPeerConnection;
   on(event: "peerconnection", listener: () => void): void;
+  on(event: "sdp", listener: (told: Told) => void): void;
+  _onhold(originator: "remote"): void;
   _createRTCConnection(configuration: RTCConfiguration): void;
+}
+
+interface Told {
+  originator: string;
+  type: string;
+  sdp: string;
 }
 
 interface Registers {
@@ -53,16 +62,16 @@ const SPARE_NUMBERS = 100;
 
 /**
  * A session in the state confirmed whose dialog another page began, with a connection of its own
- * that nothing was offered on yet. Throws if an address in `stored` cannot be read.
+ * that nothing was offered on yet. Throws if an address in `kept` cannot be read.
  */
 export function restoredSession(
   ua: UA,
-  stored: StoredDialog,
+  kept: { dialog: StoredDialog; held: boolean },
   microphone: MediaStream | null,
   peer: RTCConfiguration,
-  held: boolean,
   onConnection: (connection: RTCPeerConnection) => void,
 ): RTCSession {
+  const stored = kept.dialog;
   const registers = ua as unknown as Registers;
   const session = new Session(ua);
   const addresses: Record<string, URI> = {
@@ -93,9 +102,10 @@ export function restoredSession(
   session._dialog._remote_seqnum = stored.remoteSequence;
   session._status = Session.C.STATUS_CONFIRMED;
   session._is_confirmed = true;
-  session._localHold = held;
+  session._localHold = kept.held;
   session._start_time = new Date();
   session.on("peerconnection", () => onConnection(session._connection));
+  session.on("sdp", (told) => learnHold(session, told));
   session._createRTCConnection(peer);
   session._localMediaStream = microphone;
   if (microphone) {
@@ -103,6 +113,15 @@ export function restoredSession(
   }
   registers.newRTCSession(session, { originator: "local", session, request: null });
   return session as unknown as RTCSession;
+}
+
+/** Whether the other side holds the call is not kept: its answer to an offer of both ways says it. */
+function learnHold(session: Inside, { originator, type, sdp }: Told): void {
+  if (originator !== "remote" || type !== "answer") return;
+  if (session._localHold || session._remoteHold) return;
+  if (!/^a=(sendonly|inactive)\r?$/m.test(sdp)) return;
+  session._remoteHold = true;
+  session._onhold("remote");
 }
 
 function uriOf(text: string): URI {

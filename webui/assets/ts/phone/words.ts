@@ -11,6 +11,8 @@ export function wordsForEnd(cause: string, status: number): string {
       return "Busy.";
     case 603:
       return "Declined.";
+    case 481:
+      return "That call is over already.";
     case 408:
       return "Nobody answered.";
     case 488:
