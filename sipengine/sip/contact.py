@@ -32,13 +32,16 @@ class ContactParameters(NamedTuple):
 def parse_contact(value: str) -> tuple[str, ContactParameters]:
     """The URI text and the parameters of one Contact value that is not "*".
 
-    Raises `RemoteProtocolError` 400 if it is neither name-addr nor addr-spec.
+    Raises `RemoteProtocolError` 400 if it is neither name-addr nor addr-spec, or has a "?" outside of
+    <>, where nobody knows whether headers of the URI are meant (§20.10, RFC 4475 §3.1.2.13).
     """
     if value[:1] == "<":  # as nearly all phones write it
         uri, closed, rest = value[1:].partition(">")
         if closed and (not rest or rest[0] == ";"):
             return uri, contact_parameters(rest)
     address = parse_address(value)
+    if "?" in address.uri_text and "<" not in value:
+        raise RemoteProtocolError(400, "Bad Request: Contact with headers needs <>")
     return address.uri_text, contact_parameters(address.parameters)
 
 
