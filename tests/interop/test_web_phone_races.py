@@ -262,3 +262,31 @@ def takes(call: IncomingCall, offer: Message, direction: str) -> None:
     contact = f"Contact: {call.phone.contact}"
     call.phone.reply(offer, 200, "OK", extra=contact, body=SDP.format(direction=direction))
     call.phone.wire.receive_request("ACK", 10)
+
+
+@pytest.mark.parametrize("hold", [True, False], ids=["hold", "take-back"])
+def test_rfc3261_14_1_a_change_that_is_refused_leaves_the_call_as_it_was(
+    web: WebPeople, phones: Phones, hold: bool
+) -> None:
+    page = web.open("4341")
+    call = ringing(page, phones)
+    desk, dialog = call.phone, call.answer()
+    page.says("Talking")
+    page.press("Hold")
+    asked = desk.wire.receive_request("INVITE", 10)
+    if not hold:
+        takes(call, asked, "recvonly")
+        page.says("On hold")
+        page.press("Hold")
+        asked = desk.wire.receive_request("INVITE", 10)
+    desk.reply(asked, 488, "Not Acceptable Here")
+    desk.wire.receive_request("ACK", 10)
+    page.says("Talking" if hold else "On hold")
+    expect(page.window.locator("#call-note")).to_have_text("The other phone does not take that.")
+    page.press("Hold")
+    takes(call, desk.wire.receive_request("INVITE", 10), "recvonly" if hold else "sendrecv")
+    page.says("On hold" if hold else "Talking")
+    expect(page.window.locator("#call-note")).to_be_empty()
+    assert dialog.bye().status == 200
+    page.is_idle()
+    assert page.trouble == []

@@ -4,6 +4,7 @@ import type { ReferEvent, RTCSession } from "jssip/lib/RTCSession";
 import { dialogOf, type StoredDialog } from "./dialog";
 import { isEarlyOnly, takeEarlyReplaces } from "./early-replaces";
 import { mindGlare } from "./glare";
+import { changeHold } from "./hold";
 import { restartIce } from "./ice-restart";
 import { endLateAnswers } from "./late-answers";
 import { Mending } from "./mending";
@@ -43,6 +44,8 @@ export interface CallView {
 
 /** No servers for ICE: the addresses of this machine and of the telephone system are enough. */
 const PEER: RTCConfiguration = { iceServers: [] };
+
+const NOT_TAKEN = "The other phone does not take that.";
 
 interface EndOfCall {
   originator: string;
@@ -196,6 +199,7 @@ export class Call {
   /** Hold or take back; while another change is on its way to the other side it is done after it. */
   hold(wanted: boolean): void {
     this.wantsHold = wanted;
+    if (this.note === NOT_TAKEN) this.note = "";
     this.settle();
   }
 
@@ -206,8 +210,11 @@ export class Call {
     this.kept = this.keep();
     this.mending.tick();
     if (!this.view.isConnected() || this.wantsHold === session.isOnHold().local) return;
-    if (this.wantsHold) session.hold();
-    else session.unhold();
+    changeHold(session, this.wantsHold, () => {
+      this.wantsHold = !this.wantsHold;
+      this.note = NOT_TAKEN;
+      this.view.changed(this);
+    });
   }
 
   /** The server can be reached again, perhaps by another network: the sound may need another way. */

@@ -88,7 +88,8 @@ function isLater(response: Response): boolean {
   return status === 491 || (status === 500 && response.hasHeader("Retry-After"));
 }
 
-async function takeBack({ connection }: RTCSession): Promise<void> {
+/** Have the session's connection be as before this side's offer (RFC 3261 §14.1). */
+export async function takeBack({ connection }: RTCSession): Promise<void> {
   if (connection?.signalingState !== "have-local-offer") return;
   await connection.setLocalDescription({ type: "rollback" });
 }

@@ -1,5 +1,7 @@
 import type { RTCSession } from "jssip/lib/RTCSession";
 
+import { takeBack } from "./glare";
+
 /** JsSIP's own `renegotiate` ends the call when the offer is refused; this part of it does not. */
 interface Inside {
   _sendReinvite(options: {
@@ -16,13 +18,7 @@ export function restartIce(session: RTCSession): boolean {
   if (!session.isEstablished() || !session.isReadyToReOffer()) return false;
   (session as unknown as Inside)._sendReinvite({
     rtcOfferConstraints: { iceRestart: true },
-    eventHandlers: {
-      failed: () => {
-        const { connection } = session;
-        if (connection.signalingState !== "have-local-offer") return;
-        void connection.setLocalDescription({ type: "rollback" });
-      },
-    },
+    eventHandlers: { failed: () => void takeBack(session) },
   });
   return true;
 }
