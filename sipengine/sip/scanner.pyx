@@ -55,7 +55,7 @@ cdef dict kinds = {}
 cdef list known_names = [""]
 cdef int single[7]
 cdef int VIA, FROM, TO, CALL_ID, CSEQ, MAX_FORWARDS, CONTENT_LENGTH
-cdef int PROXY_AUTHORIZATION, TIMESTAMP, ROUTE
+cdef int PROXY_AUTHORIZATION, TIMESTAMP, ROUTE, SESSION_ID
 cdef tuple TRANSPORTS = (b"UDP ", b"TCP ", b"TLS ", b"WSS ", b"WS ")
 cdef tuple FIELDS = ("username", "realm", "nonce", "uri", "response", "algorithm", "cnonce", "opaque",
                      "qop", "nc")
@@ -96,7 +96,7 @@ cdef void learn(str name, int kind):
 
 cdef void learn_all():
     global VIA, FROM, TO, CALL_ID, CSEQ, MAX_FORWARDS, CONTENT_LENGTH
-    global PROXY_AUTHORIZATION, TIMESTAMP, ROUTE
+    global PROXY_AUTHORIZATION, TIMESTAMP, ROUTE, SESSION_ID
     for name in SPELLINGS:
         kinds[name] = len(known_names)
         known_names.append(name)
@@ -114,7 +114,7 @@ cdef void learn_all():
     VIA, FROM, TO, CALL_ID, CSEQ = (kinds[n] for n in ("Via", "From", "To", "Call-ID", "CSeq"))
     MAX_FORWARDS, CONTENT_LENGTH = kinds["Max-Forwards"], kinds["Content-Length"]
     PROXY_AUTHORIZATION, TIMESTAMP = kinds["Proxy-Authorization"], kinds["Timestamp"]
-    ROUTE = kinds["Route"]
+    ROUTE, SESSION_ID = kinds["Route"], kinds["Session-ID"]
     for at, kind in enumerate((FROM, TO, CALL_ID, CSEQ, MAX_FORWARDS, CONTENT_LENGTH)):
         single[at] = kind
     single[6] = kinds["Content-Type"]
@@ -428,36 +428,49 @@ cdef class ScannedMessage:
 
     # ------------------------------------------------------------------ changing
 
-    cdef void _rebuild(self, lines):
-        """Be made of other lines from now on; which they are has been checked by those who ask."""
-        body = self._data[self._body_at : self._body_end]
-        if not self._index("\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n" + body):
+    cdef void _splice(self, list places, int before, lines):
+        """Take the lines at `places`, in ascending order, out and put others before the one at `before`."""
+        cdef Py_ssize_t body = self._body_end - self._body_at, size = self._body_end
+        cdef int at, gone = 0
+        texts = [(<str>line).encode("latin-1", "replace") for line in lines]
+        for text in texts:
+            size += PyBytes_GET_SIZE(<bytes>text) + 2
+        if self._via is not None:
+            size += PyUnicode_GET_LENGTH(self._via)
+        cdef bytes out = PyBytes_FromStringAndSize(NULL, size)
+        cdef char *begin = PyBytes_AS_STRING(out)
+        cdef char *to = put(begin, self._bytes, self._start_line_end)
+        for at in range(self._count + 1):
+            if at == before:
+                for text in texts:
+                    to = put(to, PyBytes_AS_STRING(<bytes>text), PyBytes_GET_SIZE(<bytes>text))
+            if gone < len(places) and at == <int>places[gone]:
+                gone += 1
+            elif at < self._count:
+                to = self._put(to, at)
+        memcpy(to, b"\r\n", 2)
+        memcpy(to + 2, self._bytes + self._body_at, body)
+        if not self._index(out[: to + 2 + body - begin]):
             raise ValueError("a header line that cannot be sent")
 
     def drop_via_line(self):
-        lines = list(self.lines)
-        del lines[1 + self._first[VIA]]
-        self._rebuild(lines)
+        self._splice([self._first[VIA]], 0, ())
 
     def replace(self, str name, list values):
         cdef list places = self._all_of(name)
-        if not places and not values:
-            return
-        lines = list(self.lines)
-        cdef int at = 1 + (<int>places[0] if places else self._count)
-        for place in reversed(places):
-            del lines[1 + <int>place]
-        lines[at:at] = [f"{name}: {value}" for value in values]
-        self._rebuild(lines)
+        if places or values:
+            before = places[0] if places else self._count
+            self._splice(places, before, [f"{name}: {value}" for value in values])
 
     def append(self, lines):
-        self._rebuild([*self.lines, *lines])
+        self._splice([], self._count, lines)
 
     def set_uri(self, str uri):
-        lines = list(self.lines)
-        lines[0] = f"{self.method} {uri} SIP/2.0"
-        self._rebuild(lines)
-        self.uri = uri
+        line = f"{self.method} {uri} SIP/2.0".encode("latin-1", "replace")
+        via = self._via
+        if not self._index(line + self._data[self._start_line_end : self._body_end]):
+            raise ValueError("a URI that cannot be sent")
+        self._via, self.uri = via, uri
 
     # ------------------------------------------------------------------ handing on
 
@@ -538,10 +551,8 @@ cdef class ScannedMessage:
         """Copy one line and its end; returns what is behind it."""
         if self._via is not None and at == self._first[VIA]:
             return put_text(to, self._via)
-        cdef Py_ssize_t length = self._headers[at].end - self._headers[at].start
-        memcpy(to, self._bytes + self._headers[at].start, length)
-        memcpy(to + length, b"\r\n", 2)
-        return to + length + 2
+        cdef Py_ssize_t start = self._headers[at].start
+        return put(to, self._bytes + start, self._headers[at].end - start)
 
     def _answer_slowly(self, head, to_tag, int timestamp, extra):
         out = [head]
@@ -607,12 +618,16 @@ cdef class ScannedMessage:
         return False
 
 
-cdef inline char *put_text(char *to, str text) noexcept:
-    """Copy a text of one-byte characters and a line end."""
-    cdef Py_ssize_t length = PyUnicode_GET_LENGTH(text)
-    memcpy(to, one_byte_data(text), length)
+cdef inline char *put(char *to, const char *text, Py_ssize_t length) noexcept:
+    """Copy a text and a line end; returns what is behind them."""
+    memcpy(to, text, length)
     memcpy(to + length, b"\r\n", 2)
     return to + length + 2
+
+
+cdef inline char *put_text(char *to, str text) noexcept:
+    """The same of a text of one-byte characters."""
+    return put(to, one_byte_data(text), PyUnicode_GET_LENGTH(text))
 
 
 def scan(bytes data, bint stream):
@@ -621,6 +636,65 @@ def scan(bytes data, bint stream):
     if message._index(data) and message._start_line() and message._check(stream):
         return message
     return None
+
+
+def sibling(bytes invite, bytes method, bytes to, bytes reason):
+    """The twin of `transaction.sibling.made_by_search`, None if in doubt."""
+    cdef const char *text = PyBytes_AS_STRING(invite)
+    cdef const char *found = <const char *>memmem(text, PyBytes_GET_SIZE(invite), b"\r\n\r\n", 4)
+    cdef Py_ssize_t head, at, end, colon, digit, length = PyBytes_GET_SIZE(method)
+    cdef int kind, tos = 0, cseqs = 0
+    if found == NULL:
+        return None
+    head = found - text
+    at = <const char *>memchr(text, 13, head + 1) - text
+    if at == head:
+        return None
+    end = <const char *>memchr(text + at + 2, 13, head - at - 1) - text  # of the top Via
+    cdef Py_ssize_t size = head + 2 * length + 64
+    size += (PyBytes_GET_SIZE(to) if to is not None else 0) + PyBytes_GET_SIZE(reason)
+    cdef bytes out = PyBytes_FromStringAndSize(NULL, size)
+    cdef char *begin = PyBytes_AS_STRING(out)
+    memcpy(begin, PyBytes_AS_STRING(method), length)
+    cdef char *next = put(begin + length, text + 6, end - 6)  # behind INVITE
+    while end < head:
+        if text[end + 1] != 10:
+            return None
+        at = end + 2
+        end = <const char *>memchr(text + at, 13, head + 1 - at) - text
+        found = <const char *>memchr(text + at, 58, end - at)
+        colon = found - text
+        if found == NULL or colon == at or is_blank(text[at]) or is_blank(text[colon - 1]):
+            return None
+        kind = kind_of(text + at, colon - at) if colon - at < LONGEST_NAME else OTHER
+        if kind == TO and to is not None:
+            tos += 1
+            next = put(next, PyBytes_AS_STRING(to), PyBytes_GET_SIZE(to))
+        elif kind == CSEQ:
+            cseqs += 1
+            at = colon + 1
+            while is_blank(text[at]):
+                at += 1
+            digit = at
+            while 48 <= text[digit] <= 57:
+                digit += 1
+            if digit == at or not is_blank(text[digit]):
+                return None
+            memcpy(next, b"CSeq: ", 6)
+            memcpy(next + 6, text + at, digit - at + 1)
+            next += 6 + digit - at
+            next[0] = 32
+            next = put(next + 1, PyBytes_AS_STRING(method), length)
+        elif kind == FROM or kind == TO or kind == CALL_ID or kind == ROUTE or kind == MAX_FORWARDS or (
+            kind == SESSION_ID
+        ):
+            next = put(next, text + at, end - at)
+        if tos > 1 or cseqs > 1:
+            return None
+    if reason:
+        next = put(next, PyBytes_AS_STRING(reason), PyBytes_GET_SIZE(reason))
+    memcpy(next, b"Content-Length: 0\r\n\r\n", 21)
+    return out[: next + 21 - begin]
 
 
 def usual_via(str line):

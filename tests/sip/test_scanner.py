@@ -24,6 +24,7 @@ from sipengine.sip.digest import MAX_CREDENTIALS, parse_credentials, read_creden
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.message import Message
 from sipengine.sip.parser import parse, read
+from sipengine.sip.transaction.sibling import made_by_search, sibling
 
 BODY = "v=0\r\no=u 1 1 IN IP4 192.0.2.1\r\n"
 NAMES = ["Via", "From", "To", "Call-ID", "CSeq", "Contact", "Route", "X-Odd", "Subject", "Event"]
@@ -131,6 +132,7 @@ def changed(message: Message) -> list[object]:
     message.replace("Route", ["<sip:last.example;lr>"])
     message.replace("X-Odd", [])
     message.append(["Subject: more", "Event: dialog"])
+    message.via_line = f"{message.via_line};rport=7"
     message.set_uri("sip:elsewhere.example")
     out += told(message)
     out.append(message.forwarded(()))
@@ -264,3 +266,34 @@ def test_rfc3261_18_2_the_usual_top_via_is_read_alike(
 def test_rfc3581_4_what_the_usual_top_via_is() -> None:
     assert usual_via(VIA) == usual_via(VIA[:-6]) == ("pbx.example:5060", "z9hG4bK-1.a")
     assert usual_via(f"{VIA}=5060") is None
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    headers,
+    st.lists(st.tuples(st.integers(0, 300), st.integers(0, 255)), max_size=2),
+    st.sampled_from([None, b"To: <sip:b@h>;tag=b"]),
+    st.sampled_from([b"", b"Reason: SIP;cause=200"]),
+)
+@example([("Session-ID", "ab"), ("t", "x"), ("CSEQ", "7 INVITE"), ("to ", "y")], [], None, b"")
+@example([("Route", "<sip:r;lr>"), ("From-Whom", "x"), ("Topic", "To: x")], [], b"To: x", b"")
+def test_rfc3261_17_1_1_3_ack_and_cancel_are_made_alike(
+    more: list[tuple[str, str]], changes: list[tuple[int, int]], to: bytes | None, reason: bytes
+) -> None:
+    invite = bytearray(request(more))
+    for at, octet in changes:
+        if at < len(invite) and octet not in b"\r\n" and invite[at] not in b"\r\n":
+            invite[at] = octet
+    for method in (b"ACK", b"CANCEL"):
+        args = (bytes(invite), method, to, reason)
+        assert outcome_of_making(sibling, *args) == outcome_of_making(made_by_search, *args)
+
+
+def outcome_of_making(
+    make: Callable[[bytes, bytes, bytes | None, bytes], bytes],
+    invite: bytes, method: bytes, to: bytes | None, reason: bytes,
+) -> bytes | type[Exception]:  # fmt: skip
+    try:
+        return make(invite, method, to, reason)
+    except IndexError as error:  # a CSeq of nothing: no INVITE that was sent
+        return type(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 _COPIED: Final = re.compile(
@@ -12,11 +13,28 @@ _COPIED: Final = re.compile(
 """Session-ID among them (RFC 7989 §7)."""
 
 
+scanned: Callable[[bytes, bytes, bytes | None, bytes], bytes | None] | None
+"""The compiled twin of `made_by_search`, where there is one."""
+try:
+    from sipengine.sip.scanner import sibling as scanned
+except ImportError:
+    scanned = None
+
+
 def sibling(invite: bytes, method: bytes, to: bytes | None = None, reason: bytes = b"") -> bytes:
     """A request with the URI, the top Via, the From, To, Call-ID, Routes and CSeq number of `invite`.
 
     `to` is the To line to have instead, `reason` are further lines without the last line end.
     """
+    if scanned is not None:
+        made = scanned(invite, method, to, reason)
+        if made is not None:
+            return made
+    return made_by_search(invite, method, to, reason)
+
+
+def made_by_search(invite: bytes, method: bytes, to: bytes | None, reason: bytes) -> bytes:
+    """The reference: `sibling` without the compiled scanner."""
     head = invite.index(b"\r\n\r\n")
     via_end = invite.index(b"\r\n", invite.index(b"\r\n") + 2)
     lines: list[bytes] = [method + invite[6:via_end]]  # begins with INVITE
