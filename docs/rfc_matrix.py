@@ -21,6 +21,20 @@ TEST = re.compile(r"def (test_\w+)")
 SUFFIX = re.compile(r"_rfc(\d{4})((?:_\d+)*)$")
 PREFIX = re.compile(r"test_(?:rfc_?)?((?:\d+_)+)")
 
+PARTS_3261 = {
+    "": 28, "7": 5, "7.3": 3, "7.4": 2, "8": 3, "8.1": 3, "8.1.1": 10, "8.1.3": 5, "8.2": 7,
+    "8.2.2": 3, "8.2.6": 2, "9": 2, "10": 3, "10.2": 8, "10.2.1": 2, "10.3": 8, "11": 2, "12": 3,
+    "12.1": 2, "12.2": 2, "12.2.1": 2, "13": 3, "13.2": 2, "13.2.2": 4, "13.3": 1, "13.3.1": 4,
+    "14": 2, "15": 1, "15.1": 2, "16": 12, "16.3": 6, "16.6": 11, "16.7": 10, "16.12": 1,
+    "16.12.1": 3, "17": 2, "17.1": 4, "17.1.1": 3, "17.1.2": 2, "17.2": 4, "18": 4, "18.1": 2,
+    "18.2": 2, "19": 3, "19.1": 6, "20": 44, "21": 6, "21.1": 5, "21.2": 1, "21.3": 5, "21.4": 28,
+    "21.5": 7, "21.6": 4, "22": 4, "23": 4, "24": 2, "25": 1, "26": 5,
+}  # fmt: skip
+"""How many sections each section of RFC 3261 has; chapters 23 to 26 to their first level."""
+
+STEPS_3261 = {"10.3", "16.3", "16.6", "16.7"}
+"""Those whose parts are the numbered steps of a list: what a test calls 16_7_5 is step 5 of §16.7."""
+
 TITLES = {
     2308: "negative DNS answers", 2782: "SRV", 3403: "NAPTR",
     3428: "MESSAGE", 3680: "registration events", 3842: "message waiting",
@@ -100,11 +114,31 @@ def section_of_test(name: str) -> tuple[int, str] | None:
     if prefix is None:
         return None
     numbers = prefix[1].strip("_").split("_")
+    ends = (at for at, text in enumerate(numbers) if at and len(text) > 2)  # a status, another RFC
+    numbers = numbers[: next(ends, len(numbers))]
     if int(numbers[0]) in TITLES:
         return int(numbers[0]), ".".join(numbers[1:])
     if int(numbers[0]) <= 26:
         return 3261, ".".join(numbers)
     return None
+
+
+def exists(section: str) -> bool:
+    """Whether RFC 3261 has that section, or that step of one."""
+    parts = section.split(".")
+    for at, part in enumerate(parts):
+        above = ".".join(parts[:at])
+        if int(parts[0]) > 22 and at > 1:
+            return True
+        if not 1 <= int(part) <= PARTS_3261.get(above, 0):
+            return False
+    return True
+
+
+def unknown_sections() -> set[str]:
+    """What tests and modules cite of RFC 3261 that is not in it."""
+    cited = {section for rfc, section in sections_of_modules() | sections_of_tests() if rfc == 3261}
+    return {section for section in cited if section and not exists(section)}
 
 
 def sections_of_tests() -> dict[tuple[int, str], set[str]]:
@@ -142,7 +176,11 @@ def page() -> str:
                 continue  # the bare mention of an RFC whose sections are listed
             where = ", ".join(f"`{m}`" for m in sorted(modules.get(key, ())))
             proof = ", ".join(f"`{t}`" for t in sorted(tests.get(key, ())))
-            out.append(f"| {'§' + key[1] if key[1] else 'as a whole'} | {where} | {proof} |")
+            above, _, last = key[1].rpartition(".")
+            name = f"§{key[1]}" if key[1] else "as a whole"
+            if rfc == 3261 and above in STEPS_3261:
+                name = f"§{above} step {last}"
+            out.append(f"| {name} | {where} | {proof} |")
         out.append("")
     return "\n".join(out) + "\n" + NOT_DONE
 

@@ -38,7 +38,7 @@ class Feedback:
 
 
 def report(incoming: Incoming, outgoing: Outgoing, cname: str, now: float) -> bytes:
-    """A compound packet (§6.1): sender or receiver report, then CNAME."""
+    """A compound packet (RFC 3550 §6.1): sender or receiver report, then CNAME."""
     blocks = b""
     if incoming.ssrc >= 0:
         since = now - incoming.report_at if incoming.report_ntp else 0.0
@@ -76,7 +76,7 @@ def report(incoming: Incoming, outgoing: Outgoing, cname: str, now: float) -> by
 
 
 def bye(outgoing: Outgoing, incoming: Incoming, cname: str, now: float) -> bytes:
-    """The last compound packet of a leg (§6.6)."""
+    """The last compound packet of a leg (RFC 3550 §6.6)."""
     source = outgoing.ssrc.to_bytes(4, "big")
     return report(incoming, outgoing, cname, now) + _HEADER.pack(0x81, BYE, 1) + source
 

@@ -30,7 +30,7 @@ class Check:
 
 
 def is_request(data: bytes) -> bool:
-    """Whether this is shaped like a Binding request (§5); all else with a cookie needs no answer."""
+    """Whether this is shaped like a Binding request (RFC 8489 §5); nothing else is answered."""
     return data[:2] == b"\x00\x01" and data[4:8] == COOKIE and 20 <= len(data) <= MAX_REQUEST
 
 
@@ -68,7 +68,7 @@ def check(data: bytes, ufrag: str, password: str) -> Check | None:
 
 
 def success(request: Message, source: tuple[str, int], password: str) -> bytes:
-    """The answer that tells the peer where it was seen (§6.3.1.1, RFC 8445 §7.3.1.2)."""
+    """The answer that tells the peer where it was seen (RFC 8489 §6.3.1.1, RFC 8445 §7.3.1.2)."""
     return _signed(request, Class.RESPONSE, password, XOR_MAPPED_ADDRESS=source)
 
 

@@ -37,7 +37,7 @@ class Packets:
     __slots__ = ("_sequence", "_ssrc", "_started", "timestamp")
 
     def __init__(self, seed: bytes) -> None:
-        """`seed` is 8 random bytes (§8.1, §5.1)."""
+        """`seed` is 8 random bytes (RFC 3550 §8.1, §5.1)."""
         self._ssrc = int.from_bytes(seed[:4], "big")
         self._sequence = int.from_bytes(seed[4:6], "big")
         self.timestamp = int.from_bytes(seed[4:8], "big")

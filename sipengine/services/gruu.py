@@ -53,7 +53,7 @@ class Gruus:
     # ------------------------------------------------------------------ minted by the registrar
 
     def parameters(self, binding: Binding, wall: float) -> str:
-        """The Contact parameters of a registered instance; a new temporary one each time (§5.1)."""
+        """The Contact parameters of a registered instance (RFC 5627 §5.1); each time a new temporary one."""
         number, _, domain = binding.aor.rpartition("@")
         instance = binding.instance.strip("<>")
         return (

@@ -1,4 +1,4 @@
-"""Nonces that need no memory until they are used, and the memory of those that were (RFC 7616 §5.4, §5.12)."""
+"""Nonces that need no memory until they are used, and the memory of those that were (RFC 7616 §5.4, §5.5)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Nonces:
     """Makes nonces, knows its own again, and lets each count of each nonce pass once.
 
     A nonce is 8 hex digits of the second it was made in (monotonic), 16 of a signature over that
-    second and the realm, 8 of one over the source it was given to (RFC 7616 §5.6 allows to bind it
+    second and the realm, 8 of one over the source it was given to (RFC 7616 §5.5 allows to bind it
     so), then a serial number. The serial is not signed: one who has a second's signature can make
     more nonces of that second, which are as good as those he could ask for.
 

@@ -16,11 +16,11 @@ from sipengine.sip.message import Message
 FLOW_TIMER: Final = 120
 """Seconds within which a phone on a connection sends a keep-alive (RFC 5626 §5.4, Flow-Timer). A
 phone that has gone is found in as long by TCP itself (net/tcp.py). Over UDP none is named: a phone
-chooses 24 to 29 s then (§4.4.2), which is what NATs want."""
+chooses 24 to 29 s then (RFC 5626 §4.4.2), which is what NATs want."""
 
 
 def first_hop_keeps_flows(message: Message) -> bool:
-    """Whether a REGISTER with `reg-id` may make a flow; if not, its reg-id means nothing (§6).
+    """Whether a REGISTER with `reg-id` may make a flow (RFC 5626 §6); if not, that means nothing.
 
     Raises `RemoteProtocolError` 439 for a phone that supports Outbound behind a hop that does not,
     so that it can try another hop.

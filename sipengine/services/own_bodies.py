@@ -33,6 +33,6 @@ def check_content(message: Message, accepted: str, default: str = "") -> None:
     encoding = (message.value("Content-Encoding") or "identity").lower()
     kind = (message.value("Content-Type") or default).partition(";")[0].strip().lower()
     if kind == _ENCRYPTED:
-        raise RemoteProtocolError(493, "Undecipherable")  # §21.4.25: we have no key for it
+        raise RemoteProtocolError(493, "Undecipherable")  # §21.4.28: we have no key for it
     if encoding != "identity" or kind != accepted:
         raise RemoteProtocolError(415, "Unsupported Media Type")

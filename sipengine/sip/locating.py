@@ -64,7 +64,7 @@ def search(hop: NextHop, supported: Sequence[str], kinds: Sequence[str], dice: D
     `supported` are the transports we speak, `kinds` the kinds of address we have sockets for (AAAA, A).
     """
     usual = hop.usual_transport
-    if hop.is_numeric or hop.port:  # no SRV where the port is given (§4.2)
+    if hop.is_numeric or hop.port:  # no SRV where the port is given (RFC 3263 §4.2)
         port = hop.port or DEFAULT_PORTS[usual]
         return (yield from _addresses(hop, [(usual, hop.host, port)], kinds))
     if hop.transport:

@@ -28,7 +28,7 @@ class NextHop:
 
     @property
     def usual_transport(self) -> str:
-        """The transport where nothing tells of another (§4.1): UDP, or TLS for SIPS."""
+        """The transport where nothing tells of another (RFC 3263 §4.1): UDP, or TLS for SIPS."""
         return self.transport or ("TLS" if self.secure else "UDP")
 
 
@@ -51,7 +51,7 @@ class Located:
 
 
 def next_hop_of(uri: SipUri) -> NextHop:
-    """TARGET is the maddr parameter if there is one, else the host (§4)."""
+    """TARGET is the maddr parameter if there is one, else the host (RFC 3263 §4)."""
     asked = uri.transport if uri.parameter("transport") else ""
     host = (uri.parameter("maddr") or uri.host).strip("[]").lower().rstrip(".")
     return NextHop(host, uri.port, asked, uri.scheme == "sips")

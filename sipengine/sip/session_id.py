@@ -8,7 +8,7 @@ from typing import Final
 from sipengine.sip.message import Message
 
 NIL: Final = "0" * 32
-"""Stands for an end that has not named the session (§5)."""
+"""Stands for an end that has not named the session (RFC 7989 §5)."""
 _HEX: Final = frozenset("0123456789abcdefABCDEF")
 
 

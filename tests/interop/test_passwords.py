@@ -81,7 +81,7 @@ def test_a_caller_may_not_speak_for_another(phones: Phones) -> None:
     assert alice.wire.receive_final("INVITE").status in (401, 403, 407)
 
 
-def test_replayed_credentials_are_refused_rfc7616_5_6(phones: Phones) -> None:
+def test_replayed_credentials_are_refused_rfc7616_5_5(phones: Phones) -> None:
     phone = phones.wire("1901", register=False)
     challenged = phone.send_register(phone.contact, 300)
     offer = choose(challenged.all("WWW-Authenticate"), "SHA-256")

@@ -234,7 +234,7 @@ def test_rfc7616_3_3_an_old_nonce_is_stale_whatever_the_password() -> None:
     assert check(auth, line, now=NOW + LIFETIME + 1) is Refusal.STALE
 
 
-def test_rfc7616_5_6_a_nonce_serves_the_source_that_it_was_given_to() -> None:
+def test_rfc7616_5_5_a_nonce_serves_the_source_that_it_was_given_to() -> None:
     auth = authenticator()
     here, elsewhere = Flow("UDP", LOCAL, ("192.0.2.7", 1)), Flow("UDP", LOCAL, ("192.0.2.8", 1))
     lines = auth.challenge(DOMAIN, False, False, NOW, sender=here)
@@ -278,7 +278,7 @@ def test_overlong_serial_is_stale_and_fills_no_table() -> None:
     assert len(auth.nonces) == 0
 
 
-def test_replayed_count_is_stale_rfc7616_5_12() -> None:
+def test_replayed_count_is_stale_rfc7616_5_5() -> None:
     auth = authenticator()
     line = challenged(auth)
     assert check(auth, credentials(line)) is ALICE

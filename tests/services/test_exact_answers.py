@@ -162,7 +162,7 @@ def test_8_2_3_415_says_what_is_accepted(
     [("OPTIONS", SERVER, ""), ("REGISTER", SERVER, ""), ("SUBSCRIBE", USER, DIALOG),
      ("PUBLISH", SELF, PRESENCE), ("INVITE", ECHO, "")],
 )  # fmt: skip
-def test_21_4_25_493_for_what_is_under_lock(
+def test_21_4_28_493_for_what_is_under_lock(
     alice: Phone, method: str, uri: str, event: str
 ) -> None:
     refused(alice, 493, method, uri, event + LOCKED, "hello")

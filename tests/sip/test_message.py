@@ -282,7 +282,7 @@ def test_encode_gives_back_what_came(headers: list[tuple[str, str]], body: bytes
         assert message.has(name)
 
 
-def test_21_5_14_what_is_too_large_for_a_stream_is_513() -> None:
+def test_21_5_7_what_is_too_large_for_a_stream_is_513() -> None:
     head = (
         b"OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP a;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\n"
         b"To: <sip:a@b>\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\n"

@@ -47,7 +47,7 @@ class Description:
         return found[0] if found else None
 
     def connection(self, media: Media) -> str:
-        """The address of the c= line that holds for a medium (§5.7), "" if there is none."""
+        """The address of the c= line that holds for a medium (RFC 8866 §5.7), "" if there is none."""
         for lines in (media.lines, self.session):
             for line in lines:
                 if line.startswith("c="):

@@ -58,7 +58,7 @@ class Package(ABC):
 
     def kind_for(self, accepted: list[str]) -> str:
         """The type under which a subscriber takes our documents, by the values of its Accept header
-        (§8.2.1): `content_type` or another name for the same documents; "" if it takes none.
+        (§20.1): `content_type` or another name for the same documents; "" if it takes none.
 
         No Accept header means the package's own type (RFC 6665 §3.1.3).
         """

@@ -11,10 +11,10 @@ table of what its P-Asserted-Identity becomes, "ours" being a phone of an extens
 | ours, any other   | yes or no      | none                       | none                     |
 | anybody else      | yes or no      | none                       | none                     |
 
-`id` is the answer's own `Privacy: id` (§7). An extension is named in what rings or answers (101 to
-299) of a new call; it gave its password when it registered, and only the phone at that Contact has
+`id` is the answer's own `Privacy: id` (RFC 3325 §7). An extension is named in what rings or answers
+(101 to 299) of a new call; it gave its password when it registered, and only the phone at that Contact has
 seen the branch that its answer carries. What a phone would prefer to be called
-(P-Preferred-Identity) was meant for this server alone (§9.2).
+(P-Preferred-Identity) was meant for this server alone (RFC 3325 §9.2).
 """
 
 from __future__ import annotations

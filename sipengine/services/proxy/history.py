@@ -31,7 +31,7 @@ class History:
         self._tries = 0
         if entries:
             last, self._index = _uri_and_index(entries[-1])
-            if last != uri:  # §10.3: the proxy before us left its own out
+            if last != uri:  # RFC 7044 §10.3: the proxy before us left its own out
                 self._index += ".1"
                 self._entries.append(f"<{uri}>;index={self._index}")
 
@@ -39,7 +39,7 @@ class History:
         """The header lines, with their ends, for a branch to `contact` of `aor`.
 
         `diverted` are those who sent the call on, first to last. Where it is `hidden` their
-        addresses are left out (§10.1.2, `Privacy: history`).
+        addresses are left out (RFC 7044 §10.1.2, `Privacy: history`).
         """
         self._tries += 1
         entries = list(self._entries)
@@ -71,7 +71,7 @@ class History:
 
 
 def _entry(uri: str, cause: int, index: str, parameters: str, hidden: bool) -> str:
-    """One hi-entry; `cause` is why the call did not stay there (§10.2)."""
+    """One hi-entry; `cause` is why the call did not stay there (RFC 7044 §10.2)."""
     if hidden:
         uri = _NOBODY
     if cause and "?" not in uri:

@@ -43,7 +43,7 @@ def preferred(message: Message) -> str:
 def privacy_of(message: Message) -> frozenset[str]:
     """The words of the Privacy header, in lower case (RFC 3323 §4.2).
 
-    Raises `RemoteProtocolError` 500 for what this server cannot do and the caller insists on (§5).
+    Raises `RemoteProtocolError` 500 for what is insisted on and cannot be done here (RFC 3323 §5).
     """
     if not message.has("Privacy"):
         return frozenset()

@@ -18,7 +18,7 @@ from sipengine.sip.status import reason_phrase
 from sipengine.sip.timers import TimerQueue
 
 SHORTEST: Final = 90
-"""Seconds: no session may have to be confirmed more often (§5)."""
+"""Seconds: no session may have to be confirmed more often (RFC 4028 §5)."""
 LONGEST: Final = 86_400 * 7
 """Seconds that are believed of a phone; a longer session is as good as one without a timer."""
 SWEEP_INTERVAL: Final = 15.0
@@ -56,7 +56,7 @@ class SessionTimers:
         )
 
     def ask(self, message: Message, domain: str) -> SessionAsk:
-        """Make the request ask for what `domain` wants (§8.1).
+        """Make the request ask for what `domain` wants (RFC 4028 §8.1).
 
         Raises `RemoteProtocolError`: 422 for a session that is too short, 400 for a broken header.
         """
@@ -112,7 +112,7 @@ class SessionTimers:
 
 
 class SessionAsk:
-    """What one INVITE or UPDATE asked for, until its 2xx comes (§8.2), which sets the timer of `call`."""
+    """What one INVITE or UPDATE asked for, until its 2xx comes (RFC 4028 §8.2) and sets `call`'s timer."""
 
     __slots__ = ("_interval", "_knows", "_timers", "call")
 

@@ -44,12 +44,12 @@ def is_secure(target: Target) -> bool:
 
 
 def as_sips(uri: str) -> str:
-    """A contact as a `sips:` request names it: `transport=tls` is no parameter of such a URI (§5.3)."""
+    """A contact as a `sips:` request names it (RFC 5630 §5.3): `transport=tls` does not fit there."""
     rest = uri.partition(":")[2]
     kept = [part for part in rest.split(";") if part.lower() != "transport=tls"]
     return PREFIX + ";".join("transport=ws" if p.lower() == "transport=wss" else p for p in kept)
 
 
 def as_sip(uri: str) -> str:
-    """A `sips:` contact as a `sip:` request names it, which goes there by TLS all the same (§5.3)."""
+    """A `sips:` contact as a `sip:` request names it (RFC 5630 §5.3), which goes there by TLS, too."""
     return "sip:" + uri[len(PREFIX) :]

@@ -79,7 +79,7 @@ class Answering:
             self._send_ok(body, headers, now)
 
     def _unacknowledged(self, now: float) -> None:
-        """§3 of RFC 3262: no PRACK came, so the INVITE is refused."""
+        """RFC 3262 §3: no PRACK came, so the INVITE is refused."""
         self.refuse(504, [], "Server Time-out: no PRACK", now)
         self._session.finish_unanswered(504, "the caller's phone did not confirm the ringing", now)
 

@@ -198,7 +198,7 @@ class Inviting:
         session.user.on_progress(session, response.status, now)
 
     def _prack(self, dialog: Dialog, response: Message, now: float) -> None:
-        """RFC 3262 §4: acknowledge a reliable response; an offer in it is answered in the PRACK (§5)."""
+        """Acknowledge a reliable response (RFC 3262 §4), in the PRACK also an offer in it (RFC 3262 §5)."""
         session = self._session
         rack = f"{response.value('RSeq')} {self.sent.cseq} INVITE"
         if (

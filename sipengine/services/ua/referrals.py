@@ -39,7 +39,7 @@ class Referral:
         self._alarm = Alarm(session.agent.layer.timers, self._expired)
 
     def tell(self, status: int, now: float) -> None:
-        """The referred call was answered so; a final status ends the subscription (§2.4.5)."""
+        """The referred call was answered so; a final status ends the subscription (RFC 3515 §2.4.5)."""
         if self.done or self._session.ended:
             return
         if status >= 200:
@@ -86,7 +86,7 @@ class Referrals:
     # -- the peer refers us
 
     def asked(self, message: Message, server: NonInviteServer, now: float) -> None:
-        """Raises `RemoteProtocolError` 400 unless there is exactly one Refer-To (§2.4.2)."""
+        """Raises `RemoteProtocolError` 400 unless there is exactly one Refer-To (RFC 3515 §2.4.2)."""
         targets = message.all("Refer-To")
         if len(targets) != 1:
             raise RemoteProtocolError(400, "Bad Request: not exactly one Refer-To header")
@@ -100,7 +100,7 @@ class Referrals:
         server.respond(status, answer(message, status, headers), now)
         if status == 202:
             self._open.append(referral)
-            referral.tell(100, now)  # §2.4.4: at once
+            referral.tell(100, now)  # RFC 3515 §2.4.4: at once
             session.user.on_referred(session, referral, now)
 
     # -- we refer the peer
@@ -121,7 +121,7 @@ class Referrals:
         session.request("REFER", lines, now, answered)
 
     def notified(self, message: Message, server: NonInviteServer, now: float) -> None:
-        """A NOTIFY of a REFER of ours. Raises 489 for other events, 481 for none of ours (§2.4.4)."""
+        """A NOTIFY of a REFER of ours (RFC 3515 §2.4.4). Raises 489 for other events, 481 for no such REFER."""
         event, _, parameters = (message.value("Event") or "").partition(";")
         if event.strip().lower() != "refer":
             raise RemoteProtocolError(489, "Bad Event")
@@ -131,7 +131,9 @@ class Referrals:
             if name.strip().lower() == "id":
                 key = value.strip()
         if not key and self._listeners:
-            key = next(iter(self._listeners))  # without id it is the first REFER's (§2.4.6)
+            key = next(
+                iter(self._listeners)
+            )  # without id it is the first REFER's (RFC 3515 §2.4.6)
         progress = self._listeners.get(key)
         if progress is None:
             raise RemoteProtocolError(481, "Call/Transaction Does Not Exist: no such subscription")

@@ -18,7 +18,7 @@ BIGGEST: Final = 2**31 - 1
 
 
 class ReliableSender:
-    """The UAS's side (§3): one response at a time, sent again until its PRACK comes."""
+    """The UAS's side (RFC 3262 §3): one response at a time, sent again until its PRACK comes."""
 
     __slots__ = (
         "_alarm", "_data", "_interval", "_layer", "_lost", "_rseq", "_server", "_until", "_waiting",
@@ -31,7 +31,7 @@ class ReliableSender:
         first: int,
         lost: Callable[[float], None],
     ) -> None:
-        """`first` is the RSeq of the first response, from 1 up (§3); `lost` is called if no PRACK
+        """`first` is the RSeq of the first response, from 1 up (RFC 3262 §3); `lost` is called if no PRACK
         comes for 64*T1."""
         self._layer = layer
         self._server = server
@@ -69,7 +69,7 @@ class ReliableSender:
         self._alarm.start(self._interval, now)
 
     def acknowledge(self, rack: str, cseq: int, now: float) -> None:
-        """A PRACK came. Raises `RemoteProtocolError` 481 if it fits nothing that waits (§3)."""
+        """A PRACK came (RFC 3262 §3). Raises `RemoteProtocolError` 481 if nothing waits for it."""
         fields = rack.split()
         fits = self.open and len(fields) == 3 and fields[2] == "INVITE"
         waiting = self._rseq - len(self._waiting)
@@ -92,12 +92,12 @@ class ReliableSender:
             self._lost(now)
             return
         self._layer.out.append((self._server.flow, self._data))
-        self._interval *= 2  # §3: exponential, without an upper bound
+        self._interval *= 2  # RFC 3262 §3: exponential, without an upper bound
         self._alarm.start(next_interval(self._interval, self._until - now), now)
 
 
 class ReliableReceiver:
-    """The UAC's side (§4): which reliable response of one early dialog is new."""
+    """The UAC's side (RFC 3262 §4): which reliable response of one early dialog is new."""
 
     __slots__ = ("_rseq",)
 

@@ -44,7 +44,7 @@ class Agreed(NamedTuple):
 
 
 class Origin:
-    """The o= line of one dialog: the same session, its version one up with each change (§8)."""
+    """The o= line of one dialog: the same session, its version one up with each change (RFC 3264 §8)."""
 
     __slots__ = ("_host", "_said", "_session", "_version")
 

@@ -382,7 +382,7 @@ def test_8_2_2_options_names_the_packages(alice: Phone) -> None:
     assert "dialog" in answer["Allow-Events"]
 
 
-def test_4_subscribe_to_the_server_itself_is_404(alice: Phone) -> None:
+def test_8_2_2_1_subscribe_to_the_server_itself_is_404(alice: Phone) -> None:
     alice.other_request("SUBSCRIBE", f"sip:{DOMAIN}", extra="Event: dialog\n")
     alice.response(404)
 
