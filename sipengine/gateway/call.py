@@ -35,10 +35,6 @@ IDLE_S: Final = 900.0
 UNANSWERED_S: Final = 600.0
 """An offer nobody answered: longer than any phone rings."""
 
-RTP: Final = "RTP/AVP"
-SRTP: Final = "RTP/SAVP"
-WEB: Final = "UDP/TLS/RTP/SAVPF"
-
 
 @dataclass(frozen=True, slots=True)
 class Wish:

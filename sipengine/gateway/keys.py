@@ -74,7 +74,6 @@ class PlayedKeys(Path):
     __slots__ = (
         "_clock",
         "_ended",
-        "_gap",
         "_loop",
         "_number",
         "_stamp",
@@ -93,7 +92,7 @@ class PlayedKeys(Path):
         self._clock = clock
         self._ended = ended
         self._waiting: list[tuple[int, int]] = []
-        self._step = self._steps = self._stamp = self._gap = 0
+        self._step = self._steps = self._stamp = 0
 
     def play(self, event: int, milliseconds: int) -> bool:
         """False if too many keys wait."""

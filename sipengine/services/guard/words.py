@@ -10,7 +10,6 @@ PASSWORDS: Final = "passwords"
 SCAN: Final = "scan"
 BROKEN: Final = "broken"
 FLOOD: Final = "flood"
-KINDS: Final = (PASSWORDS, SCAN, BROKEN, FLOOD)
 
 
 def count_of(kind: str, source: Source) -> int:
