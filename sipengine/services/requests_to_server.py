@@ -24,6 +24,8 @@ Held = list[tuple[Flow, bytes, Message]]
 _OPTIONS: Final = [
     ALLOW,
     "Accept: application/sdp",
+    "Accept-Encoding: identity",
+    "Accept-Language: en",
     "Supported: gruu, outbound, path",
     ALLOW_EVENTS,
 ]

@@ -182,8 +182,12 @@ def test_21_4_7_406_where_no_answer_could_be_read(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_21_4_12_414_and_21_4_14_416(alice: Phone, method: str) -> None:
+def test_21_4_12_414_for_an_endless_uri(alice: Phone, method: str) -> None:
     refused(alice, 414, method, f"sip:{'a' * 3000}@{DOMAIN}", DIALOG)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_21_4_14_416_for_a_scheme_that_nobody_knows(alice: Phone, method: str) -> None:
     refused(alice, 416, method, "nobody-knows:it", DIALOG)
 
 

@@ -202,6 +202,9 @@ class TestServerItself:
         alice.other_request("OPTIONS", uri)
         answer = alice.response(200)
         assert "INVITE" in answer["Allow"]
+        assert answer["Accept"] == "application/sdp"
+        assert (answer["Accept-Encoding"], answer["Accept-Language"]) == ("identity", "en")
+        assert answer["Supported"]
         assert answer.to_tag
         assert alice.wire.transactions == 0
 
@@ -254,7 +257,18 @@ class TestServerItself:
         assert parameter(answer.all("Via")[0], "branch") == branch
         assert answer.all("Via")[1] == "SIP/2.0/UDP a.b:1;branch=z9hG4bKx"
         assert (answer["Call-ID"], answer["CSeq"]) == ("abc", "77 OPTIONS")
-        assert answer["From"].endswith(";tag=t")
+        assert answer["From"] == f"<{alice.aor}>;tag=t"
+        assert answer["To"] == f"<sip:{DOMAIN}>;tag={answer.to_tag}"
+        assert not answer["Timestamp"]
+
+    def test_8_2_6_1_a_100_repeats_the_timestamp_and_adds_no_tag(
+        self, alice: Phone, bob: Phone
+    ) -> None:
+        call = alice.invite("1002", extra="Timestamp: 54.2\n")
+        call.authenticate()
+        trying = alice.response(100)
+        assert trying["Timestamp"] == "54.2"
+        assert trying["To"] == f"<{call.uri}>"
 
     def test_options_to_a_user_are_the_users(self, alice: Phone, bob: Phone) -> None:
         alice.authenticated("OPTIONS", BOB)

@@ -120,11 +120,11 @@ def test_19_1_4_different(one: str, other: str) -> None:
         ("%zz", "%zz"),
         ("%00", "\0"),
         ("%2525", "%25"),
-        ("%C3%A9", "é"),
+        ("%C3%A9", "é".encode().decode("latin-1")),  # UTF-8, as everything that was read
     ],
 )
 def test_19_1_2_escapes(text: str, plain: str) -> None:
-    assert unescape(text) in (plain, plain.encode().decode("latin-1"))
+    assert unescape(text) == plain
 
 
 def test_10_3_5_the_aor_has_its_escapes_undone() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sipengine.services.proxy.targets import Target, target_at, without_headers
+from sipengine.services.proxy.targets import Target, as_request_uri, target_at
 from sipengine.sip.address import parse_address
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.parser import parse
@@ -33,7 +33,7 @@ def new_targets(
             targets = (
                 proxy.targets(destinations, now)
                 if destinations
-                else [target_at(without_headers(uri), uri, proxy.flows, uri)]
+                else [target_at(as_request_uri(uri), uri, proxy.flows, uri)]
             )
         except RemoteProtocolError:
             continue

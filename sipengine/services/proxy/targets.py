@@ -128,8 +128,8 @@ def way_to(target: Target, flows: Flows) -> Flow:
 def target_of(binding: Binding, location: Location, flows: Flows) -> Target | None:
     """The way to one contact, None if there is none until its phone comes back."""
     path, contact = binding.path, binding.contact
-    if "?" in contact:
-        contact = without_headers(contact)
+    if "?" in contact or ";method=" in contact:
+        contact = as_request_uri(contact)
     if not path:
         flow = location.target_flow(binding)
         if flow is None:
@@ -140,11 +140,16 @@ def target_of(binding: Binding, location: Location, flows: Flows) -> Target | No
     return target_at(contact, first, flows, binding.aor, binding.user_agent, routes)
 
 
-def without_headers(uri_text: str) -> str:
-    """A URI as a Request-URI, in which headers may not stand (§19.1.1). What they say is not heeded:
-    a contact may not write into the requests that are sent to it (§19.1.5)."""
+def as_request_uri(uri_text: str) -> str:
+    """A URI as a Request-URI, in which neither headers nor `method` may stand (§19.1.1). What they say
+    is not heeded: a contact may not write into the requests that are sent to it (§19.1.5)."""
     headers = parse_uri(uri_text).headers
-    return uri_text[: -len(headers) - 1] if headers else uri_text.removesuffix("?")
+    text = uri_text[: -len(headers) - 1] if headers else uri_text.removesuffix("?")
+    at = text.find(";method=", text.rfind("@") + 1)
+    if at < 0:
+        return text
+    end = text.find(";", at + 1)
+    return text[:at] + (text[end:] if end >= 0 else "")
 
 
 def flow_to_uri(text: str, flows: Flows) -> Flow:
