@@ -8,6 +8,8 @@ from tests.interop.conftest import Phones
 from tests.support.cast import extension
 from tests.support.my_phone import MyPhone
 from tests.support.web_people import WebPeople
+from tests.support.wire_calls import SDP
+from tests.support.wire_phone import WirePhone
 
 CONFIGURATION = {"extensions": [extension(f"436{digit}") for digit in range(1, 5)]}
 TONE = {"4361": 440.0}
@@ -80,6 +82,47 @@ def test_two_calls_are_there_after_it_one_held(web: WebPeople, phones: Phones) -
     one.hang_up()
     page.is_idle()
     assert page.trouble == []
+
+
+def test_another_call_is_answered_before_the_one_from_before_is_gone_on_with(
+    web: WebPeople, phones: Phones
+) -> None:
+    """Nobody hears what is said to somebody else: the one from before comes back on hold."""
+    page, one, two = web.open("4361"), phones.wire("4362"), phones.baresip("4363", tone=550)
+    call = one.call("4361")
+    call.rings(deadline=10)
+    page.press("Answer")
+    dialog = call.answered(deadline=10)
+    page.says("Talking")
+    loaded_again(page)
+    two.dial("4361")
+    page.press("Answer")
+    page.hears(550)
+    page.press("Go on with the call")
+    is_offered(one, "sendonly")
+    others = page.window.get_by_role("list", name="Other calls")
+    expect(others).to_contain_text("4362On hold")
+    expect(page.window.locator("#call-who")).to_have_text("Phone 4363")
+    page.says("Talking")
+    page.hears(550)
+    page.press("Swap: 4362")
+    is_offered(one, "sendrecv")
+    expect(page.window.locator("#call-who")).to_have_text("4362")
+    page.says("Talking")
+    assert dialog.bye().status == 200
+    two.hang_up()
+    page.is_idle()
+    assert page.trouble == []
+
+
+def is_offered(phone: WirePhone, direction: str) -> None:
+    """The page changes the call so, and the phone takes it."""
+    offer = phone.wire.receive_request("INVITE", 10)
+    assert f"a={direction}" in offer.body
+    takes = {"sendonly": "recvonly"}.get(direction, direction)
+    contact = f"Contact: {phone.contact}"
+    phone.reply(offer, 200, "OK", extra=contact, body=SDP.format(direction=takes))
+    phone.wire.receive_request("ACK", 10)
 
 
 def test_a_call_that_rings_here_rings_on_at_the_persons_other_phones(

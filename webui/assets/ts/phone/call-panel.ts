@@ -71,6 +71,7 @@ export class CallPanel {
         (act.dataset.calls === "one" && others.length > 0) ||
         (act.dataset.calls === "two" && talking === 0);
       if (act.dataset.needs === "connection") act.disabled = !call.settled;
+      if (act.id === "transfer" && call.transferring) act.disabled = true;
     }
     if (!fresh) return;
     if (call.mode === "incoming") element("answer").focus();

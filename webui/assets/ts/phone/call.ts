@@ -65,6 +65,8 @@ export class Call {
   heldThere = false;
   /** What is being done about the call at the moment, "" for nothing. */
   note = "";
+  /** Whether the other side was asked to call somebody else and has not told how that went. */
+  transferring = false;
   voice: MediaStream | null = null;
   microphone: MediaStream | null = null;
   private session: RTCSession | null = null;
@@ -238,9 +240,11 @@ export class Call {
     const uri = target instanceof Call ? target.session && replacesUri(target.session) : target;
     if (!uri) return;
     this.note = "Transferring …";
+    this.transferring = true;
     this.view.changed(this);
     askForTransfer(session, uri, (done, words) => {
       this.note = words;
+      this.transferring = false;
       if (done) this.hangUp();
       else this.view.changed(this);
     });

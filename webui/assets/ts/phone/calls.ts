@@ -86,13 +86,15 @@ export class Calls implements CallView {
   /** Join the two whom one talks to and leave (RFC 5589 §7). */
   join(): void {
     const [other] = this.others;
-    if (this.active && other) other.transfer(this.active);
+    if (this.active && other && !other.transferring) other.transfer(this.active);
   }
 
+  /** Go on with the call of an earlier page; on hold if somebody else is talked to by now. */
   resume(ua: UA, kept: KeptCall, microphone: MediaStream): void {
-    const call = Call.resumed(ua, kept, microphone, this);
+    const held = kept.held || this.active?.held === false;
+    const call = Call.resumed(ua, { ...kept, held }, microphone, this);
     this.add(call);
-    if (!this.active || (this.active.held && !kept.held)) this.active = call;
+    if (!this.active || (this.active.held && !held)) this.active = call;
     this.view.changed();
   }
 
