@@ -108,7 +108,8 @@ def switched(pbx: PbxProcess, *, on: bool) -> None:
 
 
 def test_a_page_stays_reachable_for_hours(pbx: PbxProcess, web: WebPeople, phones: Phones) -> None:
-    """Its clock runs through twenty-four minutes: four credentials, and a call goes on throughout."""
+    """Its clock runs through fourteen minutes: past the end of the first credential, and a call goes on
+    throughout."""
     page = web.open("4371")
     names: list[str] = []
 
@@ -123,10 +124,12 @@ def test_a_page_stays_reachable_for_hours(pbx: PbxProcess, web: WebPeople, phone
     page.is_ready()
     desk = talking(page, phones)
     before = registered(pbx)
-    for _ in range(24):
-        page.window.clock.run_for(60_000)
+    for _ in range(14):
+        for _ in range(60):  # the server's time is the true one: leave it some to answer pings
+            page.window.clock.run_for(1000)
+            page.window.evaluate("fetch('/phone/people/?q=')")
         page.hears(880)
-    until(lambda: len(names) >= 4, "further credentials", deadline=10)
+    until(lambda: len(names) >= 3, "further credentials", deadline=10)
     until(lambda: registered(pbx) > before, "further registrations", deadline=10)
     page.press("Hold")
     page.says("On hold")
