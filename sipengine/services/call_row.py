@@ -14,18 +14,15 @@ if TYPE_CHECKING:
 def row_of(call: Call, offset: float) -> CallRecord:
     """The row as it is now, its parts with it, as its next revision; `offset` makes wall-clock time."""
     call.revision += 1
-
-    def at(moment: float) -> float | None:
-        return moment + offset if moment else None
-
+    dialogs = [call, *call.parts]
     legs = [
         LegRecord(
             position, leg.target, leg.contact, leg.device, leg.started + offset,
-            at(leg.ringing), at(leg.answered), at(leg.ended), leg.status, leg.result,
+            _wall(leg.ringing, offset), _wall(leg.answered, offset), _wall(leg.ended, offset),
+            leg.status, leg.result,
         )
-        for position, leg in enumerate([*call.legs, *(leg for part in call.parts for leg in part.legs)])
+        for position, leg in enumerate([leg for one in dialogs for leg in one.legs])
     ]  # fmt: skip
-    dialogs = [call, *call.parts]
     state, ended, result, hangup_by, reason = (
         call.state, call.ended, call.result, call.hangup_by, call.reason,
     )  # fmt: skip
@@ -35,9 +32,10 @@ def row_of(call: Call, offset: float) -> CallRecord:
         call.id, call.revision, call.domain, [one.call_id for one in dialogs],
         [tag for one in dialogs for tag in (one.caller_tag, one.callee_tag)],
         state, call.caller, call.caller_name, call.caller_device, call.called,
-        call.answered_by, call.answered_device, call.started + offset, at(call.ringing),
-        at(call.answered), at(ended), result, call.status, hangup_by, call.rule,
-        reason, [line for one in dialogs for line in one.decision], legs, call.quality,
+        call.answered_by, call.answered_device, call.started + offset,
+        _wall(call.ringing, offset), _wall(call.answered, offset), _wall(ended, offset),
+        result, call.status, hangup_by, call.rule, reason,
+        [line for one in dialogs for line in one.decision], legs, call.quality,
         0 if call.parts else call.session_interval,
     )  # fmt: skip
 
@@ -74,6 +72,10 @@ def _leg(record: LegRecord, offset: float) -> Leg:
     leg.status = record.sip_status
     leg.result = record.result
     return leg
+
+
+def _wall(moment: float, offset: float) -> float | None:
+    return moment + offset if moment else None
 
 
 def _monotonic(wall: float | None, offset: float) -> float:

@@ -210,5 +210,7 @@ def push_strict_route(message: Message) -> str:
 
 def is_for_cancel(response: bytes) -> bool:
     """Whether a response's CSeq names CANCEL."""
+    if b"CANCEL" not in response:
+        return False
     line = header_line(response, b"CSeq", b"cseq")
     return line is not None and line.split()[-1:] == [b"CANCEL"]
