@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the engine itself costs: messages replayed through `Core.receive`, no sockets, no loop.
 
-    .venv/bin/python bench/replay.py [--calls N] [--profile]
+    .venv/bin/python bench/replay.py [--calls N] [--only OPERATION] [--profile]
 
 Prints microseconds per message kind and per operation, the median of several rounds. It runs with
 warm caches, so the figures are for comparing one change with the next (docs/performance.md).
@@ -271,6 +271,7 @@ def main() -> None:
     arguments.add_argument("--calls", type=int, default=3000)
     arguments.add_argument("--tcp", action="store_true")
     arguments.add_argument("--profile", action="store_true")
+    arguments.add_argument("--only", help="one of the operations, as the last lines name them")
     options = arguments.parse_args()
     replay = Replay("TCP" if options.tcp else "UDP")
     hold_collector()
@@ -280,14 +281,17 @@ def main() -> None:
     if profile:
         profile.enable()
     totals: dict[str, list[float]] = {}
+    operations = {
+        "register": lambda: replay.register("100002", "refresh"),
+        "options": replay.options,
+        "redirect": replay.redirect,
+        "call": replay.call,
+        "fork to 4": replay.fork,
+    }
+    if options.only:
+        operations = {options.only: operations[options.only]}
     for at in range(options.calls):
-        for name, play in (
-            ("register", lambda: replay.register("100002", "refresh")),
-            ("options", replay.options),
-            ("redirect", replay.redirect),
-            ("call", replay.call),
-            ("fork to 4", replay.fork),
-        ):
+        for name, play in operations.items():
             before = sum(sum(v) for v in replay.cost.values()) if at % 50 == 0 else 0.0
             play()
             if at % 50 == 0:
