@@ -7,11 +7,11 @@ subscription: news that come while one is under way are told when it is answered
 from __future__ import annotations
 
 from collections.abc import Iterable
-from heapq import heappop, heappush
 from typing import Final
 
 from sipengine.api import Extension, Fact, SubscriptionGone, SubscriptionRecord
 from sipengine.services.events.call_watch import CallWatch
+from sipengine.services.events.expiries import Expiries
 from sipengine.services.events.notify import next_hop, notify, retry_after_of
 from sipengine.services.events.package import Package
 from sipengine.services.events.subscription import (
@@ -76,7 +76,7 @@ class Notifier:
         self._watching: dict[str, dict[Subscription, None]] = {}  # by package and resource
         self._of_account: dict[str, dict[Subscription, None]] = {}
         self._news: dict[Subscription, None] = {}
-        self._expiries: list[tuple[float, str]] = []
+        self._expiries = Expiries()
         self._gathering = Alarm(self, False)
         self._ticking = Alarm(self, True)
         self.pressing = False
@@ -136,7 +136,7 @@ class Notifier:
 
     def refreshed(self, subscription: Subscription, now: float) -> None:
         """Its time, its target or the way to it may have changed."""
-        heappush(self._expiries, (subscription.expires, subscription.id))
+        self._expiries.set(subscription.id, subscription.expires)
         self.store(subscription, now)
 
     def end(self, subscription: Subscription, reason: str, now: float) -> None:
@@ -162,11 +162,12 @@ class Notifier:
             subscription.package.first_watcher(subscription.resource)
         watchers[subscription] = None
         self._of_account.setdefault(subscription.subscriber, {})[subscription] = None
-        heappush(self._expiries, (subscription.expires, subscription.id))
+        self._expiries.set(subscription.id, subscription.expires)
 
     def _remove(self, subscription: Subscription, why: str, now: float) -> None:
         if self._of_id.pop(subscription.id, None) is None:
             return  # a mere question (RFC 6665 §4.4.3) was never in the table
+        self._expiries.drop(subscription.id)
         watchers = self._watching[subscription.key]
         watchers.pop(subscription, None)
         if not watchers:
@@ -193,7 +194,7 @@ class Notifier:
         if not subscription.doom:
             subscription.doom = reason
             subscription.expires = now
-            heappush(self._expiries, (now, subscription.id))
+            self._expiries.set(subscription.id, 0.0)
             self._timers.start(GATHER_S, now, self._ticking)
 
     # ------------------------------------------------------------------ telling
@@ -327,19 +328,14 @@ class Notifier:
 
     def _expire(self, now: float) -> None:
         """End what was not refreshed (RFC 6665 §4.2.1.4), at most MAX_AT_ONCE in one go."""
-        left = MAX_AT_ONCE
-        while self._expiries and self._expiries[0][0] <= now and left:
-            _, identity = heappop(self._expiries)
-            subscription = self._of_id.get(identity)
-            if subscription is not None and subscription.expires <= now:
-                left -= 1
-                self.end(subscription, subscription.doom or TIMEOUT, now)
-        if not left:
+        gone = self._expiries.take(now, MAX_AT_ONCE)
+        for identity in gone:
+            subscription = self._of_id[identity]
+            self.end(subscription, subscription.doom or TIMEOUT, now)
+        if len(gone) == MAX_AT_ONCE:
             self._timers.start(GATHER_S, now, self._ticking)
         elif self._of_id:
             self._start_ticking(now)
-        else:
-            self._expiries.clear()
 
     # ------------------------------------------------------------------ start
 

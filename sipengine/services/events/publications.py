@@ -80,6 +80,10 @@ class Publications:
             if publication.expires <= now:
                 self.remove(aor, publication)
 
+    def runs_out(self, aor: str) -> float:
+        """When the first of this user's publications ends, 0.0 if there is none."""
+        return min((p.expires for p in self._of_aor.get(aor, ())), default=0.0)
+
     def latest(self, aor: str, now: float) -> Presence | None:
         """What was said last and still holds: a user has one state, whichever device told it."""
         best: Publication | None = None

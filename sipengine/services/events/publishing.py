@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
 from typing import Final
 
 from sipengine.services.challenger import Challenger
-from sipengine.services.events.notifier import Notifier
+from sipengine.services.events.expiries import Expiries
+from sipengine.services.events.notifier import MAX_AT_ONCE, Notifier
 from sipengine.services.events.pidf import TYPE, read
 from sipengine.services.events.presence import PresencePackage
 from sipengine.services.events.publications import Publications
@@ -44,7 +44,7 @@ class Publishing:
         self._publications = publications
         self._challenger = challenger
         self._tag_prefix = tag_prefix
-        self._expiries: list[tuple[float, str]] = []
+        self._expiries = Expiries()
         self.due = 0.0
 
     def receive(
@@ -79,10 +79,9 @@ class Publishing:
                 etag = publications.modify(publication, read(self._document(message)), expires)
             else:
                 etag = publications.refresh(publication, expires)
-        if seconds:
-            heappush(self._expiries, (expires, resource))
-            if not self.due:
-                self._layer.timers.start(TICK_S, now, self)
+        self._watch(resource)
+        if len(self._expiries) and not self.due:
+            self._layer.timers.start(TICK_S, now, self)
         lines = [f"Expires: {seconds}", f"SIP-ETag: {etag}"]
         tag = f"{self._tag_prefix}{hash(key) & 0xFFFFFFFF:x}"
         server = NonInviteServer(self._layer, key, reply_flow, now)
@@ -106,9 +105,17 @@ class Publishing:
     def on_timer(self, now: float) -> None:
         """Forget what was not refreshed, and tell the watchers."""
         self.due = 0.0
-        while self._expiries and self._expiries[0][0] <= now:
-            _, resource = heappop(self._expiries)
+        for resource in self._expiries.take(now, MAX_AT_ONCE):
             self._publications.expire(resource, now)
+            self._watch(resource)
             self._notifier.changed(self._package, resource, now)
-        if self._expiries:
+        if len(self._expiries):
             self._layer.timers.start(TICK_S, now, self)
+
+    def _watch(self, resource: str) -> None:
+        """Wait for the first of this user's publications to run out."""
+        moment = self._publications.runs_out(resource)
+        if moment:
+            self._expiries.set(resource, moment)
+        else:
+            self._expiries.drop(resource)
