@@ -267,7 +267,7 @@ class Core:
         trusted = frozenset(host for domain in snapshot.domains.values() for host in domain.trusted)
         if self.guard is not None:
             self.guard.pardon(snapshot.pardons, now)
-            self.guard.set_servers(trusted)
+            self.guard.set_servers(trusted, now)
         self._challenger.set_config(snapshot, now)
         self._new_requests.set_config(table, trusted)
         self.agent.set_config(table)

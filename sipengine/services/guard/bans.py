@@ -136,13 +136,18 @@ class Bans:
             pardon = self._pardons.get(record.id) if record is not None else None
             if record is None or pardon is None:
                 continue
-            del self.shut[source]
-            self._history.pop(source, None)  # it was no offence, so the next is the first
-            record.lifted_at = wall
-            record.lifted_by = pardon.by
-            self._report(entry)
+            self.lift(source, pardon.by, wall)
             opened.append(source)
         return opened
+
+    def lift(self, source: str, by: str, wall: float) -> None:
+        """Let `source` in again, if it is shut out: it was no offence, so the next is the first."""
+        entry = self.shut.pop(source, None)
+        self._history.pop(source, None)
+        if entry is not None and entry.record is not None:
+            entry.record.lifted_at = wall
+            entry.record.lifted_by = by
+            self._report(entry)
 
     def restore(self, records: Iterable[BanRecord], now: float) -> None:
         """Take up what earlier processes decided: bans that go on, and who was banned lately."""

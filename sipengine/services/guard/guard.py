@@ -52,6 +52,9 @@ MAX_SCANS: Final = 10
 MAX_BROKEN: Final = 60
 MAX_FLOODS: Final = 3
 
+CONFIGURATION: Final = "the configuration"
+"""Who lifted the ban of a source that is exempt by now."""
+
 SCANNERS: Final = (
     "friendly-scanner", "sipvicious", "sipcli", "vaxsipuseragent", "vaxipuseragent", "sundayddr",
     "sip-scan", "sipscan", "pplsip", "smap", "csipsimple-scan", "friendly-request",
@@ -235,14 +238,18 @@ class Guard:
         if self.pausing:
             self._accounts.sweep(now)
 
-    def set_servers(self, hosts: Iterable[str]) -> None:
+    def set_servers(self, hosts: Iterable[str], now: float) -> None:
         """The other servers that are trusted now: never limited, and let in if they were banned."""
         servers = frozenset(source_of(host) for host in hosts)
         if servers != self._allowed.servers:
             self._allowed.servers = servers
             self._sources.clear()  # each of them remembers whether it is exempt
-            for name in servers:
-                self.shut.pop(name, None)
+            self._let_in_exempt(now)
+
+    def _let_in_exempt(self, now: float) -> None:
+        """Lift the bans of sources that the configuration exempts by now."""
+        for name in [name for name in self.shut if self._allowed.covers(name)]:
+            self._bans.lift(name, CONFIGURATION, now + self._process.offset)
 
     def pardon(self, pardons: Iterable[Pardon], now: float) -> None:
         """Follow the orders of people to let somebody in again."""
@@ -256,6 +263,7 @@ class Guard:
     ) -> Iterator[BindingRecord]:
         """Take up what an earlier process knew: the bans at once, the bindings as they pass through."""
         self._bans.restore(bans, now)
+        self._let_in_exempt(now)
         return self._registered(bindings, now)
 
     def _registered(self, bindings: Iterable[BindingRecord], now: float) -> Iterator[BindingRecord]:

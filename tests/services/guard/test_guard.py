@@ -7,7 +7,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from sipengine.api import BanRecord, Pardon
+from sipengine.api import BanRecord, Fact, Pardon
 from sipengine.services.guard import guard as guard_module
 from sipengine.services.guard.guard import Guard
 from sipengine.services.guard.sources import BURST, Allowed
@@ -255,6 +255,36 @@ def test_a_trusted_server_is_never_limited_and_let_in_if_it_was_banned(wire: Wir
         assert ask(wire).response(200)
     wire.core.set_config(wire.config, wire.now)
     assert 0 in {guess(wire, "1001") for _ in range(30)}
+
+
+def test_the_ban_of_who_is_trusted_now_is_lifted_in_the_list_of_bans(wire: Wire) -> None:
+    record = banned(wire)
+    domains = {DOMAIN: replace(wire.config.domains[DOMAIN], trusted=(EVE,))}
+    wire.core.set_config(replace(wire.config, domains=domains), wire.now)
+    wire.beat()
+    lifted = wire.bans[record.id]
+    assert (lifted.lifted_by, lifted.revision > record.revision) == ("the configuration", True)
+    assert lifted.lifted_at is not None
+
+
+@pytest.mark.parametrize("exempt", ["a trusted server", "an allowed network"])
+def test_a_ban_does_not_come_back_at_a_start_that_exempts_its_source(exempt: str) -> None:
+    process = ThisProcess(b"s" * 16, "x", 0.0, 1_800_000_000.0)
+    facts: list[Fact] = []
+    before = Guard(Allowed(()), facts, process, 0.0)
+    before._bans.ban(EVE, "scan", "10 requests as only scanners send them", 10, 0.0)
+    records = [fact for fact in facts if isinstance(fact, BanRecord)]
+    assert before.blocks(EVE, 1.0)
+
+    networks = (ip_network("203.0.113.0/24"),) if exempt == "an allowed network" else ()
+    after = Guard(Allowed(networks), facts, process, 2.0)
+    if not networks:
+        after.set_servers([EVE], 2.0)  # the configuration is there before what is restored
+    list(after.restore(records, (), 2.0))
+    assert not after.blocks(EVE, 3.0)
+    last = facts[-1]
+    assert isinstance(last, BanRecord)
+    assert (last.id, last.lifted_by) == (records[0].id, "the configuration")
 
 
 # ---------------------------------------------------------------------- time and people
