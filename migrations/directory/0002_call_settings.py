@@ -14,7 +14,8 @@ class Migration(migrations.Migration):
             field=models.BooleanField(
                 db_default=False,
                 default=False,
-                help_text="Tell the called phone for certain who calls (P-Asserted-Identity, RFC 3325).",
+                help_text="Tell the called phone for certain who calls, and the calling phone who rings and "
+                "answers (P-Asserted-Identity, RFC 3325).",
                 verbose_name="assert identity",
             ),
         ),

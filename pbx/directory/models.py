@@ -61,7 +61,8 @@ class Domain(models.Model):
         "assert identity",
         default=False,
         db_default=False,
-        help_text="Tell the called phone for certain who calls (P-Asserted-Identity, RFC 3325).",
+        help_text="Tell the called phone for certain who calls, and the calling phone who rings and "
+        "answers (P-Asserted-Identity, RFC 3325).",
     )
     trusted = models.TextField(
         "trusted servers",
