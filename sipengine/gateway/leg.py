@@ -95,6 +95,10 @@ class Leg(ABC):
         self._unprotect, self._unprotect_rtcp = receiving.unprotect, receiving.unprotect_rtcp
         self._protect, self._protect_rtcp = sending.protect, sending.protect_rtcp
 
+    def drop_keys(self) -> None:
+        """Neither media nor reports go on with the keys there were."""
+        self._unprotect = self._unprotect_rtcp = self._protect = self._protect_rtcp = None
+
     def take_rtcp(self, data: bytes, now: float) -> None:
         """One compound packet of the peer's."""
         if self._unprotect_rtcp is not None:

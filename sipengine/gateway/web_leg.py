@@ -121,7 +121,7 @@ class WebLeg(Leg):
             # Another certificate means another association (RFC 8842 §5.1).
             self._dtls.close()
             self._dtls = self._new_dtls()
-            self._protect = self._unprotect = None
+            self.drop_keys()
         if self.remote is None or not self._dtls.started:
             self._as_client = remote.setup == PASSIVE
         self.remote = remote
@@ -218,7 +218,7 @@ class WebLeg(Leg):
         if which is self._dtls:
             self.trouble = why
             self.surroundings.counters["dtls_ended"] += 1
-            self._protect = self._unprotect = None
+            self.drop_keys()
 
     def tick(self, now: float) -> None:
         if self._consented and not self._ice.has_consent(now):

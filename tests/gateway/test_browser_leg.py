@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import random
 import socket
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from sipengine.gateway import dtls
+from sipengine.gateway import dtls, rtcp
 from sipengine.gateway.g711 import a_value
 from sipengine.gateway.sdp.sides import Remote
 from sipengine.gateway.web_leg import WebLeg
@@ -230,6 +231,32 @@ async def test_rfc8122_5_a_certificate_that_was_not_announced_is_refused(served:
     await eventually(lambda: bool(leg.trouble))
     assert leg.trouble == "the DTLS handshake failed"
     assert not phone.received
+
+
+async def test_rfc8842_5_1_another_certificate_ends_the_keys_of_media_and_reports(
+    served: Served,
+) -> None:
+    web, phone = browser(served, 1000, "PCMA"), served.phone()
+    await served.controller.offer("call", "a", await web.offer(), **TO_PHONE)
+    to_web = await served.controller.answer("call", ("a", "b"), phone.sdp("8"), **TO_BROWSER_ANSWER)
+    await web.accept(to_web)
+    leg = served.gateway._calls["call"].legs[0]
+    assert isinstance(leg, WebLeg)
+    await eventually(lambda: leg.has_keys() and len(phone.received) > 5, 10)
+    sent: list[bytes] = []
+    leg._send = lambda data, to: sent.append(data) or len(data)
+    report = rtcp.bye(leg.outgoing, leg.incoming, "here", 0.0)
+    leg.send_rtcp(report)
+    assert len(sent) == 1, "with the keys there were"
+    assert leg.remote is not None
+    other = ("sha-256", ":".join(["AB"] * 32))
+    leg.agree(replace(leg.remote, fingerprints=(other,)))
+    sent.clear()
+    leg.send_rtcp(report)
+    assert sent == []
+    before = leg.heard_at
+    leg.on_media(bytes([0x80, 200]) + bytes(40), before + 1.0)
+    assert (leg.heard_at, leg.undecipherable) == (before, 0)
 
 
 async def test_rfc7675_5_1_nothing_is_sent_once_consent_is_gone(
