@@ -268,6 +268,8 @@ class Call:
     def tick(self, now: float) -> None:
         for leg in self.legs:
             leg.tick(now)
+            if leg.path is not None and leg.path.heard is not None:
+                leg.path.heard.tick(now)
 
     def close(self, now: float) -> None:
         for leg in self.legs:

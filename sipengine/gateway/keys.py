@@ -22,6 +22,10 @@ PAUSE_STEPS: Final = 3
 """60 ms between two keys, so that they are two."""
 MAX_WAITING: Final = 32
 """Keys that wait to be played; nobody presses faster."""
+LATE_S: Final = 2
+"""An event packet this much older than the newest was overtaken; older still, the sender counts anew."""
+SILENT_S: Final = 0.5
+"""Updates come every 50 ms or sooner (RFC 4733 §2.5.1.2): after ten that are missing a key is over."""
 ENDINGS: Final = 3
 """The last packet of an event is sent three times (RFC 4733 §2.5.1.4)."""
 _END: Final = 0x80
@@ -39,24 +43,35 @@ class HeardKeys:
         self.clocks = clocks
         self._pressed = pressed
         self._stamp = -1
+        self._source = -1
+        self._heard_at = 0.0
         self._open = False
         self._event = 0
         self._ms = 0
 
     def take(self, data: bytes) -> None:
-        first, second, _, stamp, _ = HEADER.unpack_from(data)
+        first, second, _, stamp, source = HEADER.unpack_from(data)
         clock = self.clocks.get(second & 0x7F)
         payload = bare(first, data[12:])
-        if clock is None or len(payload) < 4:
+        if clock is None or payload is None or len(payload) < 4:
             return
+        behind = (self._stamp - stamp) & 0xFFFFFFFF
+        if source == self._source and 0 < behind < LATE_S * clock:
+            return  # overtaken by the next key on the way; its end was told then
         event, flags, duration = _EVENT.unpack_from(payload)
         if event >= len(KEYS):
             return
         if stamp != self._stamp:
             self._tell()  # all packets with the end of the one before were lost
-            self._stamp, self._open = stamp, True
+            self._stamp, self._source, self._open = stamp, source, True
+        self._heard_at = monotonic()
         self._event, self._ms = event, duration * 1000 // clock
         if flags & _END:
+            self._tell()
+
+    def tick(self, now: float) -> None:
+        """Once a second: a key whose end was lost has ended all the same."""
+        if now - self._heard_at > SILENT_S:
             self._tell()
 
     def _tell(self) -> None:

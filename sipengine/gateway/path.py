@@ -22,6 +22,7 @@ class Listener(Protocol):
     @property
     def clocks(self) -> dict[int, int]: ...
     def take(self, data: bytes) -> None: ...
+    def tick(self, now: float) -> None: ...
 
 
 class Path:
@@ -56,13 +57,19 @@ class Path:
             return
         payload = data[12:]
         if first != 0x80:
-            payload = bare(first, payload)
+            found = bare(first, payload)
+            if found is None:
+                self.unwanted += 1
+                return
+            payload = found
         fresh = self.incoming.update(sequence, stamp, ssrc, len(payload), now)
         outgoing = self.outgoing
         if fresh or outgoing.source != ssrc:
             outgoing.follow(ssrc, sequence, stamp, now)
         second = second & 0x80 | route.number
-        self.receiver.send_rtp(outgoing.stamp(second, sequence, stamp, payload, now))
+        packet = outgoing.stamp(second, sequence, stamp, payload, now)
+        if packet:
+            self.receiver.send_rtp(packet)
 
     def _unrouted(self, data: bytes, now: float) -> None:
         heard = self.heard
@@ -88,13 +95,18 @@ class Path:
         return False
 
 
-def bare(first: int, payload: bytes) -> bytes:
+def bare(first: int, payload: bytes) -> bytes | None:
     """The payload without contributing sources, header extension and padding (RFC 3550 §5.1):
-    none of them was negotiated with the receiver.
+    none of them was negotiated with the receiver. None if they are longer than the packet or the
+    padding has no length (RFC 3550 §A.1): such a packet is no RTP.
     """
-    payload = payload[4 * (first & 0x0F) :]
-    if first & 0x10 and len(payload) >= 4:
-        payload = payload[4 + 4 * int.from_bytes(payload[2:4], "big") :]
-    if first & 0x20 and payload:
-        payload = payload[: max(0, len(payload) - payload[-1])]
-    return payload
+    at, end = 4 * (first & 0x0F), len(payload)
+    if first & 0x10:
+        if at + 4 > end:
+            return None
+        at += 4 + 4 * int.from_bytes(payload[at + 2 : at + 4], "big")
+    if first & 0x20:
+        if at >= end or not payload[-1]:
+            return None
+        end -= payload[-1]
+    return payload[at:end] if at <= end else None

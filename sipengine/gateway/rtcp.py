@@ -86,13 +86,11 @@ def read(
 ) -> bool:
     """Take in a peer's compound packet; False if it is none (§A.2)."""
     at, end = 0, len(data)
-    if end < 8 or data[0] >> 6 != 2 or data[1] not in (SENDER_REPORT, RECEIVER_REPORT):
+    if not _is_compound(data):
         return False
     while at + 8 <= end:
         first, kind, words = _HEADER.unpack_from(data, at)
         following = at + 4 + 4 * words
-        if first >> 6 != 2 or following > end:
-            return False
         if kind in (SENDER_REPORT, RECEIVER_REPORT):
             blocks = at + 8
             if kind == SENDER_REPORT and following >= at + 28:
@@ -106,6 +104,19 @@ def read(
                     _read_block(data, place, outgoing, feedback)
         at = following
     return True
+
+
+def _is_compound(data: bytes) -> bool:
+    """Whether all of it holds together (§A.2): a report first, without padding, and lengths that add up."""
+    at, end = 0, len(data)
+    if end < 8 or data[0] & 0x20 or data[1] not in (SENDER_REPORT, RECEIVER_REPORT):
+        return False
+    while at + 4 <= end:
+        first, _, words = _HEADER.unpack_from(data, at)
+        if first >> 6 != 2:
+            return False
+        at += 4 + 4 * words
+    return at == end
 
 
 def _read_block(data: bytes, at: int, outgoing: Outgoing, feedback: Feedback) -> None:

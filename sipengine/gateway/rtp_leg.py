@@ -231,7 +231,9 @@ class RtpLeg(Leg):
             self._latched is not None or source[0] not in self._hosts
         ):
             return None  # the address that the description names beats whoever was quicker
-        self._latched = self._target = source
+        self._latched = source
+        if not self.remote.wants_nothing:
+            self._target = source
         return data
 
     def _on_rtcp(self) -> None:

@@ -48,6 +48,6 @@ def sending(crypto: Crypto) -> Session:
 
 def _session(crypto: Crypto, kind: int) -> Session:
     policy = Policy(key=crypto.key, ssrc_type=kind, srtp_profile=_PROFILES[crypto.suite])
-    policy.allow_repeat_tx = True
+    policy.allow_repeat_tx = False  # one key stream, one packet (RFC 3711 §9.1)
     policy.window_size = _WINDOW
     return Session(policy)

@@ -115,7 +115,7 @@ class Outgoing:
     """
 
     __slots__ = (
-        "_sequence_shift", "_stamp_shift", "clock", "last_at", "last_sequence", "last_stamp", "octets",
+        "_last_before", "_packets_before", "_sequence_shift", "_stamp_shift", "clock", "last_at", "last_sequence", "last_stamp", "octets",
         "packets", "source", "ssrc",
     )  # fmt: skip
 
@@ -131,6 +131,8 @@ class Outgoing:
         self.last_at = 0.0
         self._sequence_shift = 0
         self._stamp_shift = 0
+        self._packets_before = 0
+        self._last_before = self.last_sequence
         self.source = -1
 
     def follow(self, source: int, sequence: int, stamp: int, now: float) -> None:
@@ -138,16 +140,24 @@ class Outgoing:
         elapsed = min(max(now - self.last_at, 0.02), 3600.0) if self.last_at else 0.02
         self._sequence_shift = self.last_sequence + 1 - sequence
         self._stamp_shift = self.last_stamp + int(elapsed * self.clock) - stamp
+        self._packets_before, self._last_before = self.packets, self.last_sequence
         self.source = source
 
     def stamp(self, second: int, sequence: int, stamp: int, payload: bytes, now: float) -> bytes:
-        """The packet with our numbers; `second` is the second octet of its header."""
+        """The packet with our numbers; `second` is the second octet of its header. b"" if it was
+        overtaken by the first of its source: the numbers before that are another source's.
+        """
         sequence = (sequence + self._sequence_shift) & 0xFFFF
         stamp = (stamp + self._stamp_shift) & 0xFFFFFFFF
         if (sequence - self.last_sequence) & 0xFFFF < 0x8000:
             self.last_sequence = sequence
             self.last_stamp = stamp
             self.last_at = now
+        elif (
+            self.packets - self._packets_before < MAX_MISORDER
+            and (self._last_before - sequence) & 0xFFFF < MAX_MISORDER
+        ):
+            return b""
         self.packets += 1
         self.octets += len(payload)
         return HEADER.pack(0x80, second, sequence, stamp, self.ssrc) + payload

@@ -14,11 +14,15 @@ from sipengine.gateway.sdp.choosing import Route
 from sipengine.gateway.streams import HEADER, Incoming
 from sipengine.gateway.transcoding import AnyTranscoder
 
+MAX_LATE_S: Final = 5
+"""A timestamp further back than this is no late packet: the sender counts its time anew."""
+FAR: Final = 0x40000000
+
 _EVENT: Final = struct.Struct("!BBH")
 
 
 class TranscodingPath(Path):
-    __slots__ = ("_in_base", "_out_base", "_transcoders")
+    __slots__ = ("_in_base", "_in_last", "_out_base", "_transcoders")
 
     def __init__(
         self,
@@ -30,6 +34,7 @@ class TranscodingPath(Path):
         super().__init__(incoming, receiver, routes)
         self._transcoders = transcoders
         self._in_base = 0
+        self._in_last = 0
         self._out_base = 0
 
     @property
@@ -46,19 +51,29 @@ class TranscodingPath(Path):
             self._unrouted(data, now)
             return
         payload = data[12:] if first == 0x80 else bare(first, data[12:])
+        if payload is None:
+            self.unwanted += 1
+            return
         fresh = self.incoming.update(sequence, stamp, ssrc, len(payload), now)
         outgoing = self.outgoing
-        if fresh or outgoing.source != ssrc:
+        back = (self._in_last - stamp) & 0xFFFFFFFF
+        leapt = not route.is_event and MAX_LATE_S * route.scale[1] < back < 0x80000000
+        if fresh or leapt or outgoing.source != ssrc:
             outgoing.source = ssrc
             self._in_base = stamp
             elapsed = min(max(now - outgoing.last_at, 0.02), 3600.0) if outgoing.last_at else 0.02
             self._out_base = outgoing.last_stamp + int(elapsed * outgoing.clock)
             second |= 0x80
+            back = 0
         ahead = (stamp - self._in_base) & 0xFFFFFFFF
         if ahead >= 0x80000000:
             return  # older than the first: too late to be decoded
+        if not route.is_event and not 0 < back < 0x80000000:
+            self._in_last = stamp
         ours, theirs = route.scale
         place = self._out_base + ahead * ours // theirs
+        if ahead >= FAR:  # half the numbers on, a stamp would seem older than the first
+            self._in_base, self._out_base = stamp, place
         if route.is_event:
             if len(payload) >= 4:
                 event, flags, duration = _EVENT.unpack_from(payload)

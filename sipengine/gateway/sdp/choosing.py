@@ -60,18 +60,25 @@ def offered_formats(
             continue
         number = _NUMBERS.get(codec, -1)
         if number < 0 or number in used:
-            number = next(free for free in _DYNAMIC if free not in used)
+            number = _free(used)
+        if number < 0:
+            continue
         used.add(number)
         formats.append(Format(number, codec, "useinbandfec=1" if codec == OPUS else ""))
     events = [item.codec.clock for item in formats if item.codec.name == EVENTS]
     clocks = dict.fromkeys(item.codec.clock for item in formats if item.codec.is_voice)
     if events or keys:
         for clock in clocks:
-            if clock not in events and clock in (8000, 48000):
-                number = next(free for free in _DYNAMIC if free not in used)
+            number = _free(used)
+            if clock not in events and clock in (8000, 48000) and number >= 0:
                 used.add(number)
                 formats.append(Format(number, Codec(EVENTS, clock), _EVENTS))
     return tuple(formats)
+
+
+def _free(used: set[int]) -> int:
+    """A dynamic number that nothing has yet, -1 if the offerer took all 32 (RFC 3551 §6)."""
+    return next((free for free in _DYNAMIC if free not in used), -1)
 
 
 def numbered(formats: tuple[Format, ...], known: dict[Codec, int]) -> tuple[Format, ...]:
@@ -87,7 +94,7 @@ def numbered(formats: tuple[Format, ...], known: dict[Codec, int]) -> tuple[Form
             taken = {*known.values(), *(each.number for each in found)}
             number = item.number
             if number in taken:
-                number = next((free for free in _DYNAMIC if free not in taken), -1)
+                number = _free(taken)
             if number < 0:
                 continue
             known.setdefault(item.codec, number)

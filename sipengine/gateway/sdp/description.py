@@ -87,8 +87,9 @@ def parse(text: str) -> Description:
             here = media[-1].lines
         else:
             here.append(line)
-    if not any(line.startswith("o=") and len(line.split()) == 6 for line in session):
-        raise BadSdp("the session description has no origin")
+    origins = [line for line in session if line.startswith("o=")]
+    if len(origins) != 1 or len(origins[0].split()) != 6:
+        raise BadSdp("the session description has no origin, a broken one or several")
     return Description(session, media)
 
 
@@ -97,6 +98,6 @@ def _media(line: str) -> Media:
     if len(words) < 4 or len(words) > 3 + MAX_FORMATS:
         raise BadSdp("a media line is broken")
     number = words[1].partition("/")[0]
-    if not number.isascii() or not number.isdigit() or not 0 <= int(number[:6]) <= 65535:
+    if not number.isascii() or not number.isdigit() or len(number) > 5 or int(number) > 65535:
         raise BadSdp("a media line has no port")
     return Media(words[0], int(number), words[2], words[3:])

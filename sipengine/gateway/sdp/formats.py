@@ -85,7 +85,12 @@ def voice_of(formats: tuple[Format, ...]) -> tuple[Format, ...]:
 def _codec(text: str) -> Codec:
     name, _, rest = text.partition("/")
     clock, _, channels = rest.partition("/")
-    if not clock.isascii() or not clock.isdigit() or not 1 <= int(clock[:7]) <= 192_000:
+    if (
+        not clock.isascii()
+        or not clock.isdigit()
+        or len(clock) > 6
+        or not 1 <= int(clock) <= 192_000
+    ):
         raise BadSdp("an rtpmap line is broken")
     return Codec(name.upper(), int(clock), 2 if channels == "2" else 1)
 

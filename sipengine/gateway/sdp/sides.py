@@ -62,6 +62,11 @@ class Remote:
         return "TLS" in self.protocol or ("SAVP" in self.protocol and bool(self.fingerprints))
 
     @property
+    def wants_nothing(self) -> bool:
+        """Held by the address 0.0.0.0: neither RTP nor RTCP goes there (RFC 3264 §8.4)."""
+        return not self.host and self.direction == "inactive"
+
+    @property
     def is_srtp(self) -> bool:
         return "SAVP" in self.protocol
 
@@ -142,7 +147,7 @@ def read_remote(description: Description, media: Media) -> Remote:
     formats = formats_of(media)
     direction = _direction(description, media)
     host = description.connection(media)
-    if host in ("0.0.0.0", "::"):  # noqa: S104 - the hold of RFC 2543
+    if _is_zero(host):  # the hold of RFC 2543
         host = ""
         if (
             description.attribute(media, "ice-ufrag") is None
@@ -189,13 +194,20 @@ def _direction(description: Description, media: Media) -> str:
     return SENDRECV
 
 
+def _is_zero(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
 def _usable(host: str) -> str:
     """A numeric unicast address; "" for a name, which in an SDP is most often an mDNS one."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         return ""
-    if address.is_multicast or address.is_unspecified or host == "255.255.255.255":
+    if address.is_multicast or host == "255.255.255.255" or "%" in host:
         raise BadSdp("the session description names an address that nobody can have")
     return str(address)
 
@@ -218,7 +230,7 @@ def read_crypto(text: str) -> Crypto | None:
     session parameters (RFC 4568 §6.3: what is not understood must not be accepted).
     """
     words = text.split()
-    if len(words) != 3 or not words[0].isdigit() or len(words[0]) > 9:
+    if len(words) != 3 or not words[0].isascii() or not words[0].isdigit() or len(words[0]) > 9:
         return None
     size = SUITES.get(words[1])
     method, _, rest = words[2].partition(":")
