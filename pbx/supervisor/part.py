@@ -69,7 +69,6 @@ class Part:
         self._keeper: asyncio.Task[None] | None = None
         self._stopping = False
         self._first_ready: asyncio.Future[float] | None = None
-        self.restarts = 0
 
     @property
     def pid(self) -> int | None:
@@ -126,7 +125,6 @@ class Part:
                 return
             failures = 1 if time.monotonic() - begun > STEADY else failures + 1
             delay = BACKOFF_FIRST if failures == 1 else min(delay * 2, BACKOFF_MAX)
-            self.restarts += 1
             self._complaints.say(ending, delay, in_a_row=failures)
             await asyncio.sleep(delay)
 
@@ -156,6 +154,7 @@ class Part:
             status = await _ended(process)
         finally:
             readiness.cancel()
+            await asyncio.wait([readiness])  # it lets go of the pipe before its number is free
             os.close(ready_reading)
             self._process = None
         with contextlib.suppress(TimeoutError):  # a grandchild may keep the pipe open
@@ -237,7 +236,8 @@ async def _ended(process: subprocess.Popen[bytes]) -> int:
 
 def _ending(status: int) -> str:
     if status < 0:
-        return f"was ended by {signal.Signals(-status).name}"
+        named = [each.name for each in signal.Signals if each == -status]
+        return f"was ended by {named[0] if named else f'signal {-status}'}"
     return f"ended with status {status}"
 
 

@@ -76,10 +76,43 @@ async def test_a_killed_part_is_started_again(tmp_path: Path) -> None:
     os.kill(pid, signal.SIGKILL)
     again = await until_pid_other_than(part, pid)
     assert is_alive(again)
-    assert part.restarts == 1
+    assert len(said) == 1
     assert "stand-in was ended by SIGKILL" in said[0]
     await part.stop()
     assert not is_alive(again)
+
+
+async def test_a_part_ended_by_a_signal_without_a_name_is_started_again(tmp_path: Path) -> None:
+    said: list[str] = []
+    part = Part(plan(tmp_path, TELLING + "exec sleep 60", tells_ready=True), said.append)
+    pid = await started(part)
+    try:
+        os.kill(pid, signal.SIGRTMIN + 1)
+        await until_pid_other_than(part, pid)
+        assert f"was ended by signal {signal.SIGRTMIN + 1}" in said[0]
+    finally:
+        await part.stop()
+
+
+async def test_the_pipe_of_a_part_that_ended_before_it_was_ready_is_let_go_of_before_it_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its child keeps the pipe open. Else whoever gets the number next would lose his reader."""
+    loop = asyncio.get_running_loop()
+    watched: list[int] = []
+    close = os.close
+
+    def closed(descriptor: int) -> None:
+        if loop.remove_reader(descriptor):
+            watched.append(descriptor)
+        close(descriptor)
+
+    monkeypatch.setattr(os, "close", closed)
+    part = Part(plan(tmp_path, "sleep 2 >/dev/null 2>&1 & exit 2", tells_ready=True), print)
+    with pytest.raises(StartFailed):
+        await asyncio.wait_for(part.start(), 10)
+    await part.stop()
+    assert watched == []
 
 
 async def test_a_part_that_never_comes_up_fails_the_start_with_its_last_words(
