@@ -1,7 +1,7 @@
 """The one place that knows aiortc: DTLS and the SRTP keys it yields (RFC 5763, RFC 5764 §4.2).
 
 `RTCDtlsTransport` asks of its transport `role`, `state`, `_recv` and `_send`; here it gets DTLS
-records only, while SRTP goes past it (docs/decisions/0010-media-gateway.md). `_rx_srtp`, `_tx_srtp` and `_set_role` are aiortc's
+records only, while SRTP goes past it (docs/decisions/0010-media-gateway.md). `_rx_srtp`, `_tx_srtp`, `_ssl` and `_set_role` are aiortc's
 own names: its version is pinned, and tests/gateway/test_browser_leg.py drives both of its roles.
 """
 
@@ -114,7 +114,7 @@ class Dtls:
                 self._on_end("the DTLS handshake was not finished in time")
                 return
             if transport.state != "connected":
-                self._on_end("the DTLS handshake failed")
+                self._on_end(self._why_not())
                 return
             self._on_keys(transport._rx_srtp, transport._tx_srtp)
             await ended.wait()
@@ -123,6 +123,15 @@ class Dtls:
             transport.remove_listener("statechange", watch)
             self._records.close()
             await transport.stop()
+
+    def _why_not(self) -> str:
+        """Why the handshake failed, in words for the call log (RFC 8122 §5, RFC 5764 §4.1)."""
+        transport = self._transport
+        if not transport.encrypted or transport._ssl is None:
+            return "the DTLS handshake failed"
+        if not transport._ssl.get_selected_srtp_profile():
+            return "the peer agreed on no protection for media (SRTP) in its DTLS handshake"
+        return "the peer's certificate is not the one that its description announces"
 
 
 def make_certificate() -> RTCCertificate:

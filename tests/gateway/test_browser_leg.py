@@ -229,7 +229,7 @@ async def test_rfc8122_5_a_certificate_that_was_not_announced_is_refused(served:
     await web.accept(to_web)
     leg = served.gateway._calls["call"].legs[0]
     await eventually(lambda: bool(leg.trouble))
-    assert leg.trouble == "the DTLS handshake failed"
+    assert leg.trouble == "the peer's certificate is not the one that its description announces"
     assert not phone.received
 
 
