@@ -6,6 +6,7 @@ import os
 import select
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Final
 
@@ -64,6 +65,7 @@ class CommandTaker:
         self._said: SimpleQueue[tuple[int, str, bool | None]] = SimpleQueue()
         self._closing = threading.Event()
         self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_write, False)
         self._thread = threading.Thread(target=self._run, name="commands", daemon=True)
         self.taken = 0
 
@@ -75,18 +77,22 @@ class CommandTaker:
         """Store a sentence about a command; `succeeded` is given with the last. Never blocks."""
         if not self._closing.is_set():
             self._said.put((number, words, succeeded))
-            os.write(self._wake_write, b"x")
+            self._wake()
 
     def close(self, patience_s: float = 1.0) -> None:
         if self._closing.is_set():
             return
         self._closing.set()
-        os.write(self._wake_write, b"x")
+        self._wake()
         if self._thread.is_alive():
             self._thread.join(patience_s)
         if not self._thread.is_alive():
             os.close(self._wake_read)
             os.close(self._wake_write)
+
+    def _wake(self) -> None:
+        with suppress(BlockingIOError):  # full: it wakes without this byte
+            os.write(self._wake_write, b"x")
 
     # ------------------------------------------------------------------ on the thread
 

@@ -78,6 +78,7 @@ class Part:
         """Start and wait for ready; returns the seconds it took. Raises `StartFailed`."""
         self._first_ready = asyncio.get_running_loop().create_future()
         self._keeper = asyncio.create_task(self._keep(), name=f"keeper of {self.plan.name}")
+        self._keeper.add_done_callback(self._tell_defect)
         return await self._first_ready
 
     async def stop(self) -> None:
@@ -150,6 +151,7 @@ class Part:
             lambda: log_file, os.fdopen(log_reading, "rb", buffering=0)
         )
         readiness = asyncio.create_task(self._await_ready(ready_reading, begun))
+        readiness.add_done_callback(self._tell_defect)
         try:
             status = await _ended(process)
         finally:
@@ -209,6 +211,12 @@ class Part:
                 await asyncio.sleep(0.02)
         if self._first_ready and not self._first_ready.done():
             self._first_ready.set_result(time.monotonic() - begun)
+
+    def _tell_defect(self, task: asyncio.Task[None]) -> None:
+        """What nobody foresaw is said, and ends a start that would wait for ever."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._fail(f"{self.plan.name} cannot be looked after: {error!r}")
 
     def _waits_for_first_ready(self) -> bool:
         return self._first_ready is not None and not self._first_ready.done()

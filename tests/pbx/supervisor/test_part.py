@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,16 @@ async def test_wrong_configuration_fails_the_start_at_once(tmp_path: Path) -> No
         await asyncio.wait_for(part.start(), 10)
     assert str(caught.value) == "PBX_X=1: wrong, give 2"
     assert len(marks.read_text().split()) == 1
+    await part.stop()
+
+
+async def test_a_defect_in_looking_whether_it_is_ready_fails_the_start(tmp_path: Path) -> None:
+    async def broken() -> bool:
+        raise ZeroDivisionError("a defect")
+
+    part = Part(replace(plan(tmp_path, "sleep 60"), is_ready=broken), print)
+    with pytest.raises(StartFailed, match="cannot be looked after: ZeroDivisionError"):
+        await asyncio.wait_for(part.start(), 10)
     await part.stop()
 
 
