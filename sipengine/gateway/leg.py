@@ -12,6 +12,7 @@ from sipengine.gateway import rtcp
 from sipengine.gateway.path import Path
 from sipengine.gateway.sdp.formats import Codec, Format
 from sipengine.gateway.sdp.sides import Local, Remote
+from sipengine.gateway.srtp import Opener
 from sipengine.gateway.streams import Incoming, Outgoing
 from sipengine.gateway.surroundings import Surroundings
 
@@ -92,8 +93,12 @@ class Leg(ABC):
         """Whether packets can be sent to this peer."""
 
     def use_keys(self, receiving: pylibsrtp.Session, sending: pylibsrtp.Session) -> None:
-        self._unprotect, self._unprotect_rtcp = receiving.unprotect, receiving.unprotect_rtcp
+        self.use_receiving_key(receiving)
         self._protect, self._protect_rtcp = sending.protect, sending.protect_rtcp
+
+    def use_receiving_key(self, receiving: pylibsrtp.Session) -> None:
+        opener = Opener(receiving)
+        self._unprotect, self._unprotect_rtcp = opener.rtp, opener.rtcp
 
     def drop_keys(self) -> None:
         """Neither media nor reports go on with the keys there were."""

@@ -146,8 +146,7 @@ class RtpLeg(Leg):
         if self._keys == (mine, theirs):
             return False
         if self._keys is None or self._keys[1] != theirs:
-            receiving = srtp.receiving(theirs)
-            self._unprotect, self._unprotect_rtcp = receiving.unprotect, receiving.unprotect_rtcp
+            self.use_receiving_key(srtp.receiving(theirs))
         if self._keys is None or self._keys[0] != mine:
             sending = srtp.sending(mine)
             self._protect, self._protect_rtcp = sending.protect, sending.protect_rtcp

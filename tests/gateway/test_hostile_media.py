@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import struct
 
+import pylibsrtp
 import pytest
 
 from sipengine.gateway import rtcp, srtp
@@ -227,6 +228,23 @@ async def test_rfc3711_3_3_1_numbers_roll_over_through_loss_and_reordering(
     assert len(numbers) == len(set(numbers))  # no key stream is used twice (RFC 3711 §9.1)
     figures = (await served.controller.ask(command="query", call_id="call"))["quality"]["a"]
     assert figures["unsent"] == 0
+
+
+def test_a_peer_with_the_key_sends_from_so_many_sources_and_no_more() -> None:
+    """libsrtp would keep a stream for each, and takes longer with every one."""
+    key = Crypto(1, "AES_CM_128_HMAC_SHA1_80", bytes(30))
+    opener = srtp.Opener(srtp.receiving(key))
+    sealed = [srtp.sending(key).protect(raw(0x80, VOICE, ssrc=at)) for at in range(1, 100)]
+    forged = raw(0x80, VOICE, ssrc=200) + bytes(10)
+    for _ in range(2 * srtp.MAX_SOURCES):
+        with pytest.raises(pylibsrtp.Error):
+            opener.rtp(forged)  # a stranger uses up nothing
+    for packet in sealed[: srtp.MAX_SOURCES]:
+        assert opener.rtp(packet)[12:] == VOICE
+    with pytest.raises(pylibsrtp.Error, match="too many sources"):
+        opener.rtp(sealed[srtp.MAX_SOURCES])
+    again = srtp.sending(key).protect(raw(0x80, VOICE, ssrc=1, sequence=9))
+    assert opener.rtp(again)[12:] == VOICE
 
 
 def key_packet(stamp: int, code: int, *, end: bool = False, ssrc: int = 7) -> bytes:
