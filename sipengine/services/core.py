@@ -383,8 +383,8 @@ class Core:
                 message, flow, reply_flow, key, now
             ):
                 return
-            hash_of_loop = self._validation.check(message)
-            self._dialogs.receive(message, flow, reply_flow, key, route, hash_of_loop, now)
+            loop_hash = self._validation.check(message)
+            self._dialogs.receive(message, flow, reply_flow, key, route, loop_hash, now)
             return
         if self._layer.own and self._layer.is_merged(message):
             raise RemoteProtocolError(482, "Loop Detected: merged request")  # §8.2.2.2
@@ -395,5 +395,5 @@ class Core:
             return
         if method in METHODS and self.events.receive(message, flow, reply_flow, key, now):
             return
-        hash_of_loop = self._validation.check(message)
-        self._new_requests.receive(message, flow, reply_flow, key, hash_of_loop, now)
+        loop_hash = self._validation.check(message)
+        self._new_requests.receive(message, flow, reply_flow, key, loop_hash, now)

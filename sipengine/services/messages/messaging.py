@@ -66,7 +66,7 @@ class Messaging:
         flow: Flow,
         reply_flow: Flow,
         key: str,
-        hash_of_loop: int,
+        loop_hash: int,
         now: float,
     ) -> None:
         """A MESSAGE of a known sender to an extension. Raises `RemoteProtocolError` for what is refused."""
@@ -81,7 +81,7 @@ class Messaging:
             return
         server = KeepingServer(self._layer, key, reply_flow, now)
         server.for_message(self, message, who, recipient)
-        self._proxy.non_invite(server, message, flow, destinations, hash_of_loop, now)
+        self._proxy.non_invite(server, message, flow, destinations, loop_hash, now)
 
     def keep(
         self,

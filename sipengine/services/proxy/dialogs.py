@@ -58,7 +58,7 @@ class Dialogs:
         reply_flow: Flow,
         key: str,
         route: str | None,
-        hash_of_loop: int,
+        loop_hash: int,
         now: float,
     ) -> None:
         """Any request but ACK and CANCEL. `route` is our own Route that was on top, if there was one."""
@@ -87,7 +87,7 @@ class Dialogs:
             server = invite_server(self._layer, key, reply_flow, message, speaker, now)
             server.respond(100, reply(message, 100), now)
             self._proxy.relay_invite(
-                server, message, flow, target, hash_of_loop, now, session, crossing
+                server, message, flow, target, loop_hash, now, session, crossing
             )
             return
         if message.method == "REFER" and call is not None:
@@ -104,14 +104,14 @@ class Dialogs:
         if crossing is not None and message.method in ("INFO", "NOTIFY"):
             if message.method == "NOTIFY":
                 crossing.hearer.answers(message)
-            elif self._play_key(other, message, target, hash_of_loop, crossing):
+            elif self._play_key(other, message, target, loop_hash, crossing):
                 return
         self._proxy.relay(
-            other, message, target, hash_of_loop, ending, from_caller, now, session, crossing
+            other, message, target, loop_hash, ending, from_caller, now, session, crossing
         )
 
     def _play_key(
-        self, server: NonInviteServer, message: Message, target: Target, hash_of_loop: int,
+        self, server: NonInviteServer, message: Message, target: Target, loop_hash: int,
         crossing: Crossing,
     ) -> bool:  # fmt: skip
         """Have the gateway play the key that an INFO tells; False if it is to go on as it is."""
@@ -121,9 +121,7 @@ class Dialogs:
             return False
 
         def onward(now: float) -> None:
-            self._proxy.relay(
-                server, message, target, hash_of_loop, None, crossing.from_caller, now
-            )
+            self._proxy.relay(server, message, target, loop_hash, None, crossing.from_caller, now)
 
         waiter = PlayedKey(server, message, onward)
         crossing.anchors.play_key(anchor, message.from_tag, key, waiter)
@@ -159,14 +157,14 @@ class Dialogs:
         call, from_caller, heard, ends = found
         if call is not None:
             call.acknowledged = True
-        hash_of_loop = self._validation.check(message)
+        loop_hash = self._validation.check(message)
         target: Target = self._proxy.in_dialog_target(message, ends, heard, from_caller, now)
         crossing = None
         if self._proxy.anchors is not None:
             crossing = self._crossing(message, route, from_caller, None)
             if crossing is not None:
                 crossing.speaker.seen(message)
-        self._proxy.forward_ack(message, target, hash_of_loop, crossing)
+        self._proxy.forward_ack(message, target, loop_hash, crossing)
 
     def _find(
         self, message: Message, route: str | None

@@ -61,13 +61,13 @@ class Outgoing:
     __slots__ = ("_branches", "_hash", "_method", "_rest")
 
     def __init__(
-        self, message: Message, branches: Branches, hash_of_loop: int, realms: Iterable[str]
+        self, message: Message, branches: Branches, loop_hash: int, realms: Iterable[str]
     ) -> None:
         """Takes Max-Forwards down by one and credentials for our own `realms` out: whoever gets
         them can try passwords on them. The caller has popped our Routes already.
         """
         self._branches = branches
-        self._hash = hash_of_loop
+        self._hash = loop_hash
         self._method = message.method
         self._rest = message.forwarded(realms)
 

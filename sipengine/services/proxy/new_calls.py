@@ -90,7 +90,7 @@ class NewCalls:
         flow: Flow,
         reply_flow: Flow,
         key: str,
-        hash_of_loop: int,
+        loop_hash: int,
         now: float,
         caller: Caller,
         called: str,
@@ -122,7 +122,7 @@ class NewCalls:
                 return
             server.respond(100, reply(message, 100), now)
             self._proxy.invite(
-                server, message, flow, call, decision, hash_of_loop, now,
+                server, message, flow, call, decision, loop_hash, now,
                 additions=additions, session=session,
             )  # fmt: skip
         elif decision.feature is not None:

@@ -70,7 +70,7 @@ class NewRequests:
         flow: Flow,
         reply_flow: Flow,
         key: str,
-        hash_of_loop: int,
+        loop_hash: int,
         now: float,
     ) -> None:
         """Raises `RemoteProtocolError` for what is refused."""
@@ -95,7 +95,7 @@ class NewRequests:
         if message.method == "INVITE":
             caller = Caller(who, "" if hidden else sender.display, hidden)
             self._new_calls.receive(
-                message, flow, reply_flow, key, hash_of_loop, now, caller, called, instance
+                message, flow, reply_flow, key, loop_hash, now, caller, called, instance
             )
             return
         if message.has("Privacy"):
@@ -107,13 +107,13 @@ class NewRequests:
         if self._asserting and who.domain in self._asserting:
             assert_sender(message, who)
         if called and message.method == "MESSAGE" and not instance and not secure:
-            self._messaging.receive(message, who, called, flow, reply_flow, key, hash_of_loop, now)
+            self._messaging.receive(message, who, called, flow, reply_flow, key, loop_hash, now)
         else:
             destination = Destination(uri=message.uri, secure=secure)
             if called:
                 destination = Destination(aor=called, instance=instance, secure=secure)
             other = NonInviteServer(self._layer, key, reply_flow, now)
-            self._proxy.non_invite(other, message, flow, (destination,), hash_of_loop, now)
+            self._proxy.non_invite(other, message, flow, (destination,), loop_hash, now)
 
     # -- who asks
 

@@ -41,10 +41,10 @@ class Validation:
                 raise RemoteProtocolError(440, "Max-Breadth Exceeded")
         if message.has("Proxy-Require"):
             raise RemoteProtocolError(420, OF_PROXY)
-        hash_of_loop = message.loop_hash()
-        if self._branches.is_loop(message, hash_of_loop):
+        loop_hash = message.loop_hash()
+        if self._branches.is_loop(message, loop_hash):
             raise RemoteProtocolError(482, "Loop Detected")
-        return hash_of_loop
+        return loop_hash
 
     def is_own_route(self, route: str) -> bool:
         """Whether one Route value names this server."""
