@@ -143,7 +143,7 @@ async def test_a_defect_in_looking_whether_it_is_ready_fails_the_start(tmp_path:
     async def broken() -> bool:
         raise ZeroDivisionError("a defect")
 
-    part = Part(replace(plan(tmp_path, "sleep 60"), is_ready=broken), print)
+    part = Part(replace(plan(tmp_path, "exec sleep 60"), is_ready=broken), print)
     with pytest.raises(StartFailed, match="cannot be looked after: ZeroDivisionError"):
         await asyncio.wait_for(part.start(), 10)
     await part.stop()
