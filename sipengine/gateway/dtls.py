@@ -21,6 +21,18 @@ MAX_WAITING: Final = 16
 HANDSHAKE_S: Final = 30.0
 """For the whole handshake; DTLS repeats its flights after 1, 2, 4, 8 s."""
 
+CERTIFICATE: Final = "certificate"
+PROTECTION: Final = "protection"
+HANDSHAKE: Final = "handshake"
+CLOSED: Final = "closed"
+WHY: Final = {
+    CERTIFICATE: "the peer's certificate is not the one that its description announces",
+    PROTECTION: "the peer agreed on no protection for media (SRTP) in its DTLS handshake",
+    HANDSHAKE: "the DTLS handshake failed, or was not finished in time",
+    CLOSED: "the peer closed its DTLS association",
+}
+"""Why an association ended -> the same for the log."""
+
 
 class Records:
     """What aiortc takes for its ICE transport: a bounded queue in, a function out."""
@@ -64,14 +76,15 @@ class Dtls:
         on_keys: Callable[[Session, Session], None],
         on_end: Callable[[str], None],
     ) -> None:
-        """`on_keys(receiving, sending)` when the peer has proved its fingerprint; `on_end(why)`
-        when the handshake failed or the peer closed.
+        """`on_keys(receiving, sending)` when the peer has proved its fingerprint; `on_end` when the
+        handshake failed or the peer closed: with one of the four above.
         """
         self._records = Records(send)
         self._transport = RTCDtlsTransport(cast(RTCIceTransport, self._records), [certificate])
         self._on_keys = on_keys
         self._on_end = on_end
         self._life: asyncio.Task[None] | None = None
+        self.over = False
         self.fingerprints: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -111,27 +124,31 @@ class Dtls:
                 async with asyncio.timeout(HANDSHAKE_S):
                     await transport.start(parameters)
             except TimeoutError:
-                self._on_end("the DTLS handshake was not finished in time")
+                self._end(HANDSHAKE)
                 return
             if transport.state != "connected":
-                self._on_end(self._why_not())
+                self._end(self._why_not())
                 return
             self._on_keys(transport._rx_srtp, transport._tx_srtp)
             await ended.wait()
-            self._on_end("the peer closed its DTLS association")
+            self._end(CLOSED)
         finally:
             transport.remove_listener("statechange", watch)
             self._records.close()
             await transport.stop()
 
+    def _end(self, why: str) -> None:
+        self.over = True
+        self._on_end(why)
+
     def _why_not(self) -> str:
-        """Why the handshake failed, in words for the call log (RFC 8122 §5, RFC 5764 §4.1)."""
+        """Why the handshake failed (RFC 8122 §5, RFC 5764 §4.1)."""
         transport = self._transport
         if not transport.encrypted or transport._ssl is None:
-            return "the DTLS handshake failed"
+            return HANDSHAKE
         if not transport._ssl.get_selected_srtp_profile():
-            return "the peer agreed on no protection for media (SRTP) in its DTLS handshake"
-        return "the peer's certificate is not the one that its description announces"
+            return PROTECTION
+        return CERTIFICATE
 
 
 def make_certificate() -> RTCCertificate:

@@ -15,6 +15,7 @@ import structlog
 
 from sipengine.gateway.call import Call, Wish
 from sipengine.gateway.keys import KEYS
+from sipengine.gateway.leg import WAITING
 from sipengine.gateway.quality import figures
 from sipengine.gateway.rtp_ports import NoPort
 from sipengine.gateway.sdp.description import BadSdp
@@ -188,6 +189,9 @@ class Gateway:
             values["kind"] = "web" if leg.is_web else "srtp" if leg.is_secure else "rtp"
             values["trouble"] = leg.trouble
             values["gone"] = int(leg.is_gone)
+            link = leg.link(now)
+            values["waits"] = int(link == WAITING)
+            values["fault"] = "" if link == WAITING else link
             values["codec"] = leg.codec
             values["transcoded"] = int(leg.path is not None and leg.path.transcodes)
             tags[leg.tag or f"unanswered {position}"] = values

@@ -20,6 +20,9 @@ SENDING_FAILED: Final = (OSError, ValueError, pylibsrtp.Error)
 """The network, a packet that is too long to be protected, a number that libsrtp takes for a replay."""
 
 
+WAITING: Final = "waiting"
+
+
 class Leg(ABC):
     """`remote` is what was agreed on last; `told` the formats that the peer may send."""
 
@@ -58,6 +61,11 @@ class Leg(ABC):
     def is_gone(self) -> bool:
         """Whether the peer was there and is known to be away (RFC 7675); never so without ICE."""
         return False
+
+    def link(self, now: float) -> str:
+        """What keeps media from this peer: "" nothing, `WAITING` what may yet come, else why it never
+        will. Never anything without DTLS."""
+        return ""
 
     @property
     def codec(self) -> str:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from time import monotonic
+from typing import Final
+
 import pylibsrtp
 
-from sipengine.gateway.dtls import Dtls
+from sipengine.gateway.dtls import CLOSED, HANDSHAKE, WHY, Dtls
 from sipengine.gateway.ice import Address, IceLite
-from sipengine.gateway.leg import SENDING_FAILED, Leg
+from sipengine.gateway.leg import SENDING_FAILED, WAITING, Leg
 from sipengine.gateway.sdp.description import BadSdp
 from sipengine.gateway.sdp.formats import Format
 from sipengine.gateway.sdp.sides import Local, Remote
 from sipengine.gateway.surroundings import Surroundings
 
-ACTIVE = "active"
-PASSIVE = "passive"
+ACTIVE: Final = "active"
+PASSIVE: Final = "passive"
+UNREACHABLE: Final = "unreachable"
+
+CONNECT_S: Final = 35.0
+"""From the agreement, or the end of an association, to the keys: a browser gives up ICE sooner, and who
+is away is known to be after 30 s (`ice.CONSENT_S`)."""
 
 
 class WebLeg(Leg):
@@ -30,6 +38,8 @@ class WebLeg(Leg):
         self._send = surroundings.shared.sender(0).sendto
         self._consented = False
         self._calls = 1
+        self._fault = ""
+        self._keyless_since = 0.0
         surroundings.shared.expect(self._ice.credentials.ufrag, self)
 
     def _new_dtls(self) -> Dtls:
@@ -39,7 +49,7 @@ class WebLeg(Leg):
         def on_keys(receiving: pylibsrtp.Session, sending: pylibsrtp.Session) -> None:
             if self._dtls is made:
                 self.use_keys(receiving, sending)
-                self.trouble = ""
+                self.trouble = self._fault = ""
                 self.surroundings.counters["dtls_handshakes"] += 1
 
         made = Dtls(
@@ -53,6 +63,25 @@ class WebLeg(Leg):
     @property
     def is_gone(self) -> bool:
         return self._source is not None and not self._consented
+
+    def link(self, now: float) -> str:
+        """As every leg:
+
+        | what there is                                        | then it is        |
+        | ---------------------------------------------------- | ----------------- |
+        | keys, or no agreement yet                            | ""                |
+        | a handshake that has failed                          | why, at once      |
+        | no keys, for less than CONNECT_S                     | WAITING           |
+        | no keys for longer, and no check has proved a way    | UNREACHABLE       |
+        | no keys for longer, though one has                   | HANDSHAKE         |
+        """
+        if self.remote is None or self._protect is not None:
+            return ""
+        if self._fault:
+            return self._fault
+        if now - self._keyless_since < CONNECT_S:
+            return WAITING
+        return HANDSHAKE if self._source is not None else UNREACHABLE
 
     # -- signalling
 
@@ -117,22 +146,26 @@ class WebLeg(Leg):
         """Raises `BadSdp`."""
         self._check(remote)
         self._ice.agree(remote.ufrag)
-        if self._dtls.started and remote.fingerprints != self._dtls.fingerprints:
+        if self._dtls.over or (
+            self._dtls.started and remote.fingerprints != self._dtls.fingerprints
+        ):
             # Another certificate means another association (RFC 8842 §5.1).
             self._dtls.close()
             self._dtls = self._new_dtls()
             self.drop_keys()
+        if self._protect is None:
+            self._keyless_since = monotonic()
+            self._fault = ""
         if self.remote is None or not self._dtls.started:
             self._as_client = remote.setup == PASSIVE
         self.remote = remote
         self._start_dtls()
 
     def _start_dtls(self) -> None:
-        """As a server at once, for what came early waits; as a client when there is somewhere to send to."""
+        """When a check has proved where the peer is: nothing of it can come before, nor anything go to it,
+        and a browser that was told of a ringing phone may begin when that answers."""
         remote = self.remote
-        if remote is None or self._dtls.started:
-            return
-        if not self._as_client or self._source is not None:
+        if remote is not None and self._source is not None and not self._dtls.started:
             self._dtls.start(remote.fingerprints, as_client=self._as_client)
 
     # -- what the shared port hands on
@@ -216,7 +249,9 @@ class WebLeg(Leg):
 
     def _on_dtls_end(self, which: Dtls, why: str) -> None:
         if which is self._dtls:
-            self.trouble = why
+            self.trouble = WHY[why]
+            self._fault = "" if why == CLOSED else why
+            self._keyless_since = monotonic()
             self.surroundings.counters["dtls_ended"] += 1
             self.drop_keys()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Final
 
 from sipengine.media.bencode import Value, text
@@ -75,13 +76,11 @@ def answer(response: Value, instance: int, caller_tag: str = "") -> MediaAnswer:
         why = text(response.get("error-reason")) or "it gave no reason"
         status = 503 if any(word in why for word in _ITS_OWN_TROUBLES) else 488
         return MediaAnswer(False, instance, why=why, status=status)
-    told, silent, gone = figures(response, caller_tag)
-    sdp = text(response.get("sdp"))
-    return MediaAnswer(True, instance, sdp, figures=told, silent=silent, gone=gone)
+    return _looked_at(response, MediaAnswer(True, instance, text(response.get("sdp"))), caller_tag)
 
 
-def figures(response: dict[str, Value], caller_tag: str) -> tuple[str, str, str]:
-    """(both sides' figures as JSON, who is silent, who is gone): ours by tag, rtpengine's totals and scores by SSRC."""
+def _looked_at(response: dict[str, Value], told: MediaAnswer, caller_tag: str) -> MediaAnswer:
+    """`told` with both sides' figures: ours by tag, rtpengine's totals and scores by SSRC."""
     quality = response.get("quality")
     found: dict[str, dict[str, int | str]] = {}
     if isinstance(quality, dict):
@@ -91,12 +90,22 @@ def figures(response: dict[str, Value], caller_tag: str) -> tuple[str, str, str]
     else:
         found = _of_rtpengine(response)
     if len(found) != 2:
-        return "", "", ""
+        return told
     sides = {"caller" if tag == caller_tag else "callee": each for tag, each in found.items()}
     silent = _silent(sides)
     gone = [name for name in ("caller", "callee") if sides.get(name, {}).pop("gone", 0)]
-    told = json.dumps({**sides, "silent": silent}, separators=(",", ":"))
-    return told, silent, "both" if len(gone) > 1 else "".join(gone)
+    waits = [name for name in sides if sides[name].pop("waits", 0)]
+    faults = [(name, str(sides[name].pop("fault", ""))) for name in sides]
+    faulty, fault = next((each for each in faults if each[1]), ("", ""))
+    return replace(
+        told,
+        figures=json.dumps({**sides, "silent": silent}, separators=(",", ":")),
+        silent=silent,
+        gone="both" if len(gone) > 1 else "".join(gone),
+        faulty=faulty,
+        fault=fault,
+        waits=bool(waits),
+    )
 
 
 def _silent(sides: dict[str, dict[str, int | str]]) -> str:

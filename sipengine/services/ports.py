@@ -141,7 +141,9 @@ class MediaAnswer:
     Where `ok` is false, `why` is a clause for the log and `status` what a caller may be told: 488
     where the description cannot be served, 503 where the gateway cannot. `figures` are the sides'
     as JSON, "" for none; `silent` is "caller" or "callee" if nothing comes from there, `gone`
-    the same of sides that were there and have lost their connection.
+    the same of sides that were there and have lost their connection. `faulty` is the side whose
+    media can never come, for the reason `fault` (`services.media.lost_gateway`); `waits` that of one
+    may yet come.
     """
 
     ok: bool
@@ -152,6 +154,9 @@ class MediaAnswer:
     figures: str = ""
     silent: str = ""
     gone: str = ""
+    faulty: str = ""
+    fault: str = ""
+    waits: bool = False
 
 
 class MediaWaiter(Protocol):

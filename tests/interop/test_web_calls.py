@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -172,6 +173,22 @@ def test_a_web_phone_with_opus_alone_is_transcoded_for_a_phone_with_g711(
     desk.wait_for("CALL_CLOSED")
     figures = told(pbx, web)
     assert figures["caller"].get("transcoded", 1) == 1
+
+
+def test_rfc5763_5_a_web_phone_with_another_certificate_than_announced_is_hung_up_on(
+    pbx: PbxProcess, phones: Phones, web_phones: WebPhones
+) -> None:
+    """Else both would listen to nothing for ever."""
+    web, desk = web_phones.make("2801"), phones.baresip("2802")
+    web.dial("2802", lambda sdp: re.sub(r"(sha-\d+ )[0-9A-F:]{11}", r"\g<1>00:00:00:00", sdp))
+    desk.wait_for("CALL_INCOMING")
+    desk.accept()
+    web.established()
+    desk.wait_for("CALL_CLOSED", deadline=20)
+    web.hung_up()
+    row = pbx.row_of(web.call_id)
+    assert row["hangup_by"] == "system"
+    assert "the caller's browser showed another certificate than" in row["reason"]
 
 
 def test_kill_9_of_the_gateway_ends_what_it_carried_and_nothing_else(

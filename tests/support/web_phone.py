@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from websockets.sync.client import ClientConnection, connect
@@ -136,13 +136,13 @@ class WebPhone:
         if browser is not None:
             self._await(browser.close())
 
-    def dial(self, number: str) -> None:
-        """Call; returns when the INVITE with credentials is out."""
+    def dial(self, number: str, change: Callable[[str], str] = str) -> None:
+        """Call; returns when the INVITE with credentials is out. `change` is done to its offer."""
         browser = self._new_media()
         self.uri = f"sip:{number}@{self.domain}"
         self.local, self.remote = f"<{self.aor}>;tag={token()}", f"<{self.uri}>"
         self.call_id = token()
-        offer = self._await(browser.offer())
+        offer = change(self._await(browser.offer()))
         name = self.request("INVITE", self.uri, self.local, self.remote, self.call_id, body=offer)
         challenged = self.receive(407)
         self._ack_failure(challenged, name)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from sipengine.services.media.crossing import Crossing
 from sipengine.services.media.lost_gateway import (
-    BROWSER_GONE,
     GATEWAY_FAILED,
-    GONE,
+    Ending,
     end_call,
+    ending_of,
     is_cut_off,
 )
 from sipengine.services.media.numbering import Numbering
@@ -119,6 +119,7 @@ class Anchors:
         self.refused = 0
         self.lost = 0
         self.left_alone = 0
+        self.unjoined = 0
         self.one_way = 0
         self.keys_told = 0
         self.mended = 0
@@ -302,9 +303,10 @@ class Anchors:
                 anchor.next_look = now
                 anchor.mending = anchor.call is not None
 
-    def agreed(self, anchor: Anchor) -> None:
-        """Both descriptions are at the gateway. If it was lost before, a side has offered anew, as a browser
+    def agreed(self, anchor: Anchor, now: float) -> None:
+        """Both descriptions are at the gateway: a browser may have to be joined anew. If it was lost before, a side has offered anew, as a browser
         does that hears nothing: the gateway that lives now carries the call."""
+        anchor.next_look = min(anchor.next_look, now + FIRST_LOOK_S)
         if anchor.mending and anchor.call is not None:
             self.mended += 1
             anchor.mending = False
@@ -319,23 +321,33 @@ class Anchors:
         self.lost += 1
         del self._live[anchor.key]
         if anchor.owner is not None:
-            anchor.owner.media_lost(why, now)
+            anchor.owner.media_lost(f"the media gateway lost it: {why}", now)
             return
         end_call(anchor, GATEWAY_FAILED, self._layer, self._branches, now)
         anchor.invite = None
         call.finish("answered", 200, "system", now, f"the media gateway lost it: {why}")
 
-    def abandoned(self, anchor: Anchor, call: Call, side: str, now: float) -> None:
-        """A browser was there and is not any more: whoever talks to it would wait for ever."""
-        if self._live.get(anchor.key) is not anchor:
+    def looked_at(self, anchor: Anchor, call: Call, answer: MediaAnswer, now: float) -> None:
+        """A browser that is not there any more, or cannot be joined: whoever talks to it would wait for ever."""
+        if self._live.get(anchor.key) is not anchor or anchor.call is not call:
             return
-        self.left_alone += 1
-        why = GONE[side]
+        ending = ending_of(answer)
+        if ending is None:
+            if answer.waits:
+                anchor.next_look = now
+        elif call.going_on:
+            self._cut_short(anchor, call, ending, now)
+            if answer.gone:
+                self.left_alone += 1
+            else:
+                self.unjoined += 1
+
+    def _cut_short(self, anchor: Anchor, call: Call, ending: Ending, now: float) -> None:
         if anchor.owner is not None:
-            anchor.owner.media_lost(why, now)
+            anchor.owner.media_lost(ending.why, now)
             return
-        end_call(anchor, BROWSER_GONE, self._layer, self._branches, now)
-        call.finish("answered", 200, "system", now, why)
+        end_call(anchor, ending.reason, self._layer, self._branches, now)
+        call.finish("answered", 200, "system", now, ending.why)
         self.end(anchor, call)
 
     def counters(self) -> dict[str, int]:
@@ -346,6 +358,7 @@ class Anchors:
             "media_lost_calls": self.lost,
             "media_mended_calls": self.mended,
             "media_left_alone": self.left_alone,
+            "media_unjoined": self.unjoined,
             "media_one_way": self.one_way,
             "media_keys_told": self.keys_told,
             "media_around_nat": self.around_nat,
@@ -368,7 +381,6 @@ class _Figures:
             if answer.silent and not call.silent:
                 self._anchors.one_way += 1
             call.quality_told(answer.figures, answer.silent)
-            if answer.gone and call.going_on and self._anchor.call is call:
-                self._anchors.abandoned(self._anchor, call, answer.gone, now)
+            self._anchors.looked_at(self._anchor, call, answer, now)
         elif (call.going_on or self._anchor.owner is not None) and self._anchor.call is call:
             self._anchors.gone(self._anchor, call, answer.why, now)

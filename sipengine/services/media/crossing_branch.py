@@ -97,7 +97,7 @@ class CrossingBranch(Branch):
         if not answer.ok:
             self._fail_answered(answer, now)
             return
-        self._crossing.anchors.agreed(anchor)
+        self._crossing.anchors.agreed(anchor, now)
         self._in, self._out = asked, answer.sdp.encode("latin-1")
         self._go_on(now)
 

@@ -76,7 +76,7 @@ class CrossingExchange(NonInviteContext):
             self._held = None
             status, data = held
             if answer.ok and anchor is not None:
-                self._crossing.anchors.agreed(anchor)
+                self._crossing.anchors.agreed(anchor, now)
             super().on_response(status, with_sdp(data, answer.sdp.encode("latin-1")), now)
         elif answer.ok:
             if anchor is not None:

@@ -135,8 +135,8 @@ class ByGateway:
         asked.then(description, now)
 
     def media_lost(self, why: str, now: float) -> None:
-        """The gateway does not know the session any more."""
-        self._session.end(now, f"the media gateway lost it: {why}")
+        """The gateway, or its way to the peer, cannot carry the session any more; `why` is a clause."""
+        self._session.end(now, why)
 
     def end(self) -> None:
         """The session is over."""

@@ -72,6 +72,8 @@ class Anchored(Wire):
         figures: str = "",
         silent: str = "",
         gone: str = "",
+        fault: tuple[str, str] = ("", ""),
+        waits: bool = False,
         sdp: str = "",
         by: int | None = None,
     ) -> MediaRequest:
@@ -93,6 +95,8 @@ class Anchored(Wire):
                 figures,
                 silent,
                 gone,
+                *fault,
+                waits,
             )
             waiter.on_media(answer, self.now)
             self.settle()
