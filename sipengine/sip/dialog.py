@@ -53,17 +53,29 @@ class Dialog:
             raise RemoteProtocolError(500, "Server Internal Error: CSeq out of order")
         self.remote_seq = number
 
-    def refresh(self, message: Message) -> None:
-        """Take the Contact of a target refresh request or its answer as the new target (§12.2)."""
+    def target_in(self, message: Message) -> str:
+        """The target that a target refresh request or its answer names (§12.2), else the present one.
+
+        Raises `RemoteProtocolError` 400 or 416 for one that cannot be used.
+        """
         contacts = message.all("Contact")
-        if contacts:
-            self.remote_target = target_of(contacts[0])
+        return target_of(contacts[0]) if contacts else self.remote_target
+
+    def refresh(self, response: Message) -> None:
+        """Take the target of the answer to a target refresh request (§12.2.1.2).
+
+        Interop: one that cannot be used changes nothing, since the change itself is agreed on.
+        """
+        try:
+            self.remote_target = self.target_in(response)
+        except RemoteProtocolError:
+            return
 
     def confirm(self, response: Message) -> None:
         """A 2xx confirms the dialog; the route set is worked out anew (§13.2.2.4)."""
         self.state = CONFIRMED
         self.route_set = routes_of(response)[::-1]
-        self.refresh(response)
+        self.remote_target = self.target_in(response)
 
     def request_line_and_routes(self) -> tuple[str, list[str]]:
         """The Request-URI and the Routes of a request in this dialog (§12.2.1.1)."""
@@ -113,7 +125,7 @@ def dialog_of_response(request: Message, response: Message) -> Dialog:
     )
     dialog.local_seq = request.cseq
     dialog.remote_target = request.uri
-    dialog.refresh(response)
+    dialog.remote_target = dialog.target_in(response)
     dialog.route_set = routes_of(response)[::-1]
     if 200 <= response.status < 300:
         dialog.state = CONFIRMED

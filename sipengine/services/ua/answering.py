@@ -67,12 +67,19 @@ class Answering:
             headers += [("Require", "100rel"), ("RSeq", str(rel.next_rseq()))]
             rel.send(status, self._text(status, headers, body), now)
 
-    def pracked(self, rack: str, now: float) -> None:
+    def pracked(self, rack: str) -> None:
         """Raises `RemoteProtocolError` 481 for a PRACK of nothing."""
         rel = self._rel
         if rel is None:
             raise RemoteProtocolError(481, "Call/Transaction Does Not Exist: nothing was reliable")
-        rel.acknowledge(rack, self.request.cseq, now)
+        rel.acknowledge(rack, self.request.cseq)
+
+    def go_on(self, now: float) -> None:
+        """The PRACK is answered: what waited for it goes out."""
+        rel = self._rel
+        if rel is None or self._session.ended:
+            return
+        rel.go_on(now)
         if self._postponed is not None and not rel.open:
             body, headers = self._postponed
             self._postponed = None
@@ -107,9 +114,10 @@ class Answering:
         self._alarm.start(self._interval, now)
 
     def refuse(self, status: int, headers: Headers, reason: str, now: float) -> None:
-        """300-699; nothing if there was a final answer already."""
-        if self.final:
+        """300-699, also instead of a 200 that still waits for a PRACK; nothing if a final answer is out."""
+        if self.final and self._postponed is None:
             return
+        self._postponed = None
         self.final = True
         self.status = status
         if self._rel is not None:
@@ -146,12 +154,13 @@ class Answering:
 
     def on_cancel(self, reason: str, now: float) -> None:
         """The caller gave up (§9.2). Without effect once there is a final answer."""
-        if not self.final:
-            self.refuse(487, [], "", now)
-            if self.initial:
-                self._session.finish_unanswered(487, "", now)
-            else:
-                self._session.offer_withdrawn()
+        if self.final and self._postponed is None:
+            return
+        self.refuse(487, [], "", now)
+        if self.initial:
+            self._session.finish_unanswered(487, "", now)
+        else:
+            self._session.offer_withdrawn(now)
 
     # -- text
 

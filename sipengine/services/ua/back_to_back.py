@@ -45,7 +45,12 @@ class BackToBack:
         """`session` offers, or asks for an offer (None)."""
         peer = self.peer(session)
         if self._asker is peer and offer is not None and self._offer is None:
-            self._pass_on_wanted(peer, session, offer, now)
+            if peer.owes_answer:
+                self._pass_on_wanted(peer, session, offer, now)
+            elif peer.free:  # who asked for it has taken that back
+                self.pass_on(session, offer, now, insist=True)
+            else:
+                session.refuse(491, now)
         elif self._asker is not None or not peer.free:
             session.refuse(491, now)
         elif offer is None:
@@ -79,8 +84,23 @@ class BackToBack:
         if asker is None or offer is None or asker is session:
             return False
         self._asker = self._offer = None
+        if not asker.owes_answer:
+            self._restore(session, now)
+            return False
         asker.answer(align_answer(answer, self._origins, offer), now)
         return True
+
+    def withdrawn(self, session: Session, now: float) -> None:
+        """`session` needs no answer to its offer any more: the peer's is not wanted either."""
+        if self._asker is session:
+            self.peer(session).withdraw(now)
+
+    def _restore(self, session: Session, now: float) -> None:
+        """Offer to `session`, which took an offer that had been withdrawn, what its peer still has."""
+        peer = self.peer(session)
+        present = peer.negotiation.remote
+        if present is not None and not peer.ended and session.free:
+            session.offer(align(present, session.negotiation.remote)[0], now, insist=True)
 
     def refused(self, session: Session, status: int, now: float) -> None:
         """`session` did not take what was passed on to it."""

@@ -212,6 +212,9 @@ class Dial:
     def on_offer_refused(self, session: Session, status: int, now: float) -> None:
         self._both.refused(session, 488 if not self._joined else status, now)
 
+    def on_offer_withdrawn(self, session: Session, now: float) -> None:
+        self._both.withdrawn(session, now)
+
     def on_info(self, session: Session, message: Message, now: float) -> None:
         self._both.info(session, message, now)
 

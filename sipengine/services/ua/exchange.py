@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sipengine.services.ua.composing import SDP, Headers, parse_response
 from sipengine.sip.message import Message
@@ -13,6 +13,15 @@ if TYPE_CHECKING:
 
 Done = Callable[[int, Message | None, float], None]
 """(status, response or None if none came, now). No answer counts as 408, no way as 503 (§8.1.3.1)."""
+
+GONE: Final = frozenset({404, 408, 410, 416, 481, 482, 483, 484, 485, 502, 604})
+"""Answers by which a dialog is over, not only the request (RFC 3261 §12.2.1.2, RFC 5057 §5.1)."""
+
+
+def is_gone(status: int, response: Message | None) -> bool:
+    """Whether a failed request of ours shows that the peer is there no more. A 503 that somebody sent does
+    not: it is asked again later."""
+    return status in GONE or (response is None and status == 503)
 
 
 class Exchange:
@@ -46,7 +55,8 @@ class Exchange:
         if status < 200:
             return
         response = parse_response(data)
-        if status in (401, 407) and response is not None and not self._proven:
+        over = self._session.ended and self._method != "BYE"
+        if status in (401, 407) and response is not None and not (self._proven or over):
             proof = self._session.proof(response, self._method)
             if proof is not None:
                 self._proven = True

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sipengine.services.ua.by_gateway import tell_answer, tell_offer
 from sipengine.services.ua.composing import description_in
 from sipengine.services.ua.ending import Ending
+from sipengine.services.ua.exchange import is_gone
 from sipengine.services.ua.owed import BY_ACK, BY_PRACK
 from sipengine.services.ua.session_timer import accepted
 from sipengine.sip.dialog import Dialog, dialog_of_response
@@ -59,6 +60,14 @@ def _enter_early(session: Session, dialog: Dialog) -> None:
     session.negotiated_with = dialog.remote_tag
     session.dialog = dialog
     session.tags.add(dialog.remote_tag)
+
+
+def forget_early(session: Session, inviting: Inviting) -> None:
+    """The INVITE goes out again: what phones said to the one before counts no more."""
+    if inviting.initial and session.negotiated_with:
+        session.negotiated_with = ""
+        session.dialog = None
+        _renegotiate(session, inviting)
 
 
 def _renegotiate(session: Session, inviting: Inviting) -> None:
@@ -147,7 +156,7 @@ def invite_failed(
     if inviting.initial:
         session.finish(Ending(status, response is not None), now)
         return
-    _offer_failed(session, status, inviting.is_refresh, now)
+    _offer_failed(session, status, response, inviting.is_refresh, now)
 
 
 def update_answered(session: Session, status: int, response: Message | None, now: float) -> None:
@@ -155,23 +164,25 @@ def update_answered(session: Session, status: int, response: Message | None, now
     if session.ended or session.negotiation.state != OFFERED:
         return
     if response is None or status >= 300:
-        _offer_failed(session, status, False, now)
+        _offer_failed(session, status, response, False, now)
         return
     try:
         given = parse_description(description_in(response))
         session.negotiation.receive_answer(given)
-        if session.dialog is not None:
-            session.dialog.refresh(response)
     except RemoteProtocolError as error:
         session.end(now, f"its phone's session description is of no use: {error.reason}")
         return
+    if session.dialog is not None:
+        session.dialog.refresh(response)
     tell_answer(session, given, now)
 
 
-def _offer_failed(session: Session, status: int, is_refresh: bool, now: float) -> None:
+def _offer_failed(
+    session: Session, status: int, response: Message | None, is_refresh: bool, now: float
+) -> None:
     if session.negotiation.state == OFFERED:
         session.negotiation.give_up()
-    if status in (408, 481, 503):  # §12.2.1.2: the peer knows nothing of us any more
+    if is_gone(status, response):
         session.lost(status, now)
     elif is_refresh:
         session.timer.refused(now)

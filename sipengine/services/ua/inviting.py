@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sipengine.services.proxy.branch import NOBODY
+from sipengine.services.ua.alarm import Alarm
 from sipengine.services.ua.by_gateway import ByGateway
 from sipengine.services.ua.carrier import Carrier
 from sipengine.services.ua.composing import (
@@ -17,6 +18,7 @@ from sipengine.services.ua.composing import (
 )
 from sipengine.services.ua.invite_outcome import (
     early_answer,
+    forget_early,
     invite_accepted,
     invite_failed,
     offer_to_prack,
@@ -28,12 +30,15 @@ from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
 from sipengine.sip.sdp.description import Description
+from sipengine.sip.timers import TIMER_C
 
 if TYPE_CHECKING:
     from sipengine.services.ua.session import Session
 
 MAX_EARLY: Final = 16
 """Early dialogs of one INVITE: more phones than that ring unseen."""
+MAX_FORKS: Final = 16
+"""Phones that answer one INVITE; more than that are not even told that they are too late."""
 MAX_TRIES: Final = 4
 """INVITEs in a row: one for a challenge, others for 422."""
 
@@ -51,7 +56,7 @@ class Inviting:
     """The user of the client transactions of one INVITE, sent again for a challenge or a 422."""
 
     __slots__ = (
-        "_acks", "_cancelled", "_carrier", "_interval", "_invitation", "_proof", "_receivers", "_session",
+        "_acks", "_alarm", "_cancelled", "_carrier", "_interval", "_invitation", "_proof", "_receivers", "_session",
         "_tries", "body", "early", "final", "is_refresh", "offer", "sent",
     )  # fmt: skip
 
@@ -79,6 +84,7 @@ class Inviting:
         self.early: dict[str, Dialog] = {}
         self._receivers: dict[str, ReliableReceiver] = {}
         self._acks: dict[str, tuple[Flow, bytes]] = {}
+        self._alarm = Alarm(session.agent.layer.timers, self._too_long)
 
     @property
     def initial(self) -> bool:
@@ -96,16 +102,17 @@ class Inviting:
     def send(self, now: float) -> None:
         session = self._session
         self._tries += 1
-        known = CAPABILITIES if self._carrier.knows_early_peers else WITHOUT_RELIABLE
+        reliable = self.initial and self._carrier.knows_early_peers
+        known = CAPABILITIES if reliable else WITHOUT_RELIABLE
         headers: Headers = [("Contact", session.contact), *known, *self._proof]
         invitation = self._invitation
         if invitation is None:
             agreed = session.timer.agreement
             refresher = "" if agreed is None else "uac" if agreed.we_refresh else "uas"
-            headers += asked_for(self._interval, refresher)
+            headers += asked_for(self._interval, session.timer.least, refresher)
             self.sent = session.compose("INVITE", headers, self.body)
         else:
-            headers += [*asked_for(self._interval), *invitation.headers]
+            headers += [*asked_for(self._interval, session.timer.least), *invitation.headers]
             self.sent = request(
                 "INVITE",
                 invitation.uri,
@@ -135,6 +142,8 @@ class Inviting:
             return
         if status < 200:
             self._carrier.provisional(now)
+            if not (self.initial or self.final or self._alarm.due):
+                self._alarm.start(TIMER_C, now)
             if status > 100 and not self.final:
                 self._provisional(response, now)
         elif status < 300:
@@ -148,14 +157,22 @@ class Inviting:
     def on_transport_error(self, now: float) -> None:
         self._failed(503, None, now)
 
+    def _too_long(self, now: float) -> None:
+        """A re-INVITE of ours was answered provisionally and never finally: §14.1 sets no limit, and until
+        there is an answer neither side can change anything."""
+        self.cancel("", now)
+
     def _failed(self, status: int, response: Message | None, now: float) -> None:
         if not self.final:
             self.final = True
-            invite_failed(self._session, self, 487 if self._cancelled else status, response, now)
+            self._alarm.stop()
+            if self._cancelled and self.initial:
+                status = 487
+            invite_failed(self._session, self, status, response, now)
 
     def _again(self, response: Message, now: float) -> bool:
         """Send the INVITE again with credentials, or for a longer interval; whether that was done."""
-        if self._cancelled or self._tries >= MAX_TRIES:
+        if self._cancelled or self._session.ended or self._tries >= MAX_TRIES:
             return False
         if response.status in (401, 407) and not self._proof:
             proof = self._session.proof(response, "INVITE", self.sent.uri)
@@ -169,9 +186,13 @@ class Inviting:
                 return False
             if least <= self._interval:
                 return False
-            self._interval = max(MIN_SE, least)
+            self._interval = self._session.timer.least = max(MIN_SE, least)
         else:
             return False
+        self._alarm.stop()
+        self.early.clear()
+        self._receivers.clear()
+        forget_early(self._session, self)
         self.send(now)
         return True
 
@@ -226,8 +247,9 @@ class Inviting:
             return
         if not self.final:
             self.final = True
+            self._alarm.stop()
             invite_accepted(self._session, self, response, self._cancelled, now)
-        elif self.initial and tag not in self._session.tags:
+        elif self.initial and tag not in self._session.tags and len(self._acks) < MAX_FORKS:
             self._end_fork(response, now)
 
     def _end_fork(self, response: Message, now: float) -> None:

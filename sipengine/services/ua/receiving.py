@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sipengine.services.methods import METHODS as METHODS_OF_SIP
 from sipengine.services.replies import reply
+from sipengine.services.ua.alarm import Alarm
 from sipengine.services.ua.answering import Answering
 from sipengine.services.ua.by_gateway import tell_answer, tell_offer
 from sipengine.services.ua.composing import CAPABILITIES, SDP, Headers, answer, description_in
@@ -22,6 +23,9 @@ from sipengine.sip.transaction.non_invite_server import NonInviteServer
 
 if TYPE_CHECKING:
     from sipengine.services.ua.session import Session
+
+UPDATE_LASTS: Final = 24.0
+"""Seconds that an offer in an UPDATE or PRACK may wait: its sender gives up after 32 (Timer F)."""
 
 
 def receive_invite(
@@ -46,14 +50,16 @@ def receive_invite(
             session.acknowledged(now)
             if session.ended:
                 raise RemoteProtocolError(481, "Call/Transaction Does Not Exist")
+    _check_gateway(session)
     answered(message, session.agent.interval)  # 422
+    target = dialog.target_in(message)
     text = description_in(message)
     if text:
         session.negotiation.receive_offer(parse_description(text))
     elif session.negotiation.state != STABLE:
         raise RemoteProtocolError(491, "Request Pending")
     session.heard = flow
-    dialog.refresh(message)
+    dialog.remote_target = target
     session.note_peer(message)
     session.answering = Answering(session, message, server, initial=False)
     session.owed = BY_INVITE
@@ -97,11 +103,22 @@ def receive_other(
         raise RemoteProtocolError(501, "Not Implemented")
 
 
+def _check_gateway(session: Session) -> None:
+    """Raises `RemoteProtocolError` 491 while an offer or answer of ours goes by the gateway: one that came
+    now would be taken for that."""
+    way = session.by_gateway
+    if way is not None and way.busy and session.negotiation.state == STABLE:
+        raise RemoteProtocolError(491, "Request Pending")
+
+
 def _bye(session: Session, message: Message, server: NonInviteServer, now: float) -> None:
     server.respond(200, answer(message, 200, []), now)
     answering = session.answering
-    if answering is not None and not answering.final:
-        answering.refuse(487, [], "", now)
+    if answering is not None:
+        answering.refuse(487, [], "", now)  # nothing, if it is answered
+    if session.inviting is not None and not session.inviting.final and session.inviting.initial:
+        session.end(now)  # a BYE that §15 forbids it: no other phone need ring on
+        return
     was_up = answering is None or not answering.initial or answering.status == 200
     session.finish(Ending(200 if was_up else 487, True), now)
 
@@ -109,12 +126,27 @@ def _bye(session: Session, message: Message, server: NonInviteServer, now: float
 def _update(session: Session, message: Message, server: NonInviteServer, now: float) -> None:
     assert session.dialog is not None
     answered(message, session.agent.interval)  # 422
+    target = session.dialog.target_in(message)
     text = description_in(message)
     if text:
+        _check_gateway(session)
+        _check_update(session)
         session.negotiation.receive_offer(parse_description(text))  # 491, 500 (RFC 3311 §5.2)
-    session.dialog.refresh(message)
+    session.dialog.remote_target = target
     session.note_peer(message)
     _take_offer(session, bool(text), message, server, now)
+
+
+def _check_update(session: Session) -> None:
+    """Raises `RemoteProtocolError` for an offer in an UPDATE while an INVITE without one is answered:
+    491 for ours, whose 2xx brings an offer, 500 for the peer's, which asks for ours (RFC 3311 §5.1)."""
+    inviting, answering = session.inviting, session.answering
+    if inviting is not None and not inviting.final and not inviting.initial:
+        raise RemoteProtocolError(491, "Request Pending")
+    if answering is None or answering.final or session.negotiation.state != STABLE:
+        return
+    if not answering.initial or session.negotiation.remote is None:
+        raise RemoteProtocolError(500, "Server Internal Error: an INVITE is being answered")
 
 
 def _prack(session: Session, message: Message, server: NonInviteServer, now: float) -> None:
@@ -122,16 +154,17 @@ def _prack(session: Session, message: Message, server: NonInviteServer, now: flo
     if answering is None:
         raise RemoteProtocolError(481, "Call/Transaction Does Not Exist")
     text = description_in(message)
-    answering.pracked(message.value("RAck") or "", now)
+    answering.pracked(message.value("RAck") or "")
     if text and session.negotiation.state == OFFERED:
         given = parse_description(text)
         session.negotiation.receive_answer(given)
         server.respond(200, answer(message, 200, []), now)
         tell_answer(session, given, now)
-        return
-    if text:
-        session.negotiation.receive_offer(parse_description(text))
-    _take_offer(session, bool(text), message, server, now)
+    else:
+        if text:
+            session.negotiation.receive_offer(parse_description(text))
+        _take_offer(session, bool(text), message, server, now)
+    answering.go_on(now)
 
 
 def _take_offer(
@@ -141,8 +174,27 @@ def _take_offer(
         session.owed = BY_UPDATE
         session.owed_update = server, message
         tell_offer(session, session.offered, now)
+        if session.owed_update is not None:
+            _Overdue(session, server, now)
     else:
         answer_update(session, server, message, "", now)
+
+
+class _Overdue:
+    """The limit of an UPDATE whose answer another phone must give (RFC 3311 §5.2)."""
+
+    __slots__ = ("_server", "_session")
+
+    def __init__(self, session: Session, server: NonInviteServer, now: float) -> None:
+        self._session = session
+        self._server = server
+        Alarm(session.agent.layer.timers, self._over).start(UPDATE_LASTS, now)
+
+    def _over(self, now: float) -> None:
+        session, owed = self._session, self._session.owed_update
+        if owed is not None and owed[0] is self._server:
+            session.refuse(504, now, "Server Time-out: the other side does not answer")
+            session.user.on_offer_withdrawn(session, now)
 
 
 def answer_update(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from sipengine.services.ua.alarm import Alarm
 from sipengine.services.ua.composing import CAPABILITIES, SIPFRAG, Headers, answer
+from sipengine.services.ua.exchange import is_gone
 from sipengine.sip.address import parse_address
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.message import Message
@@ -20,6 +21,8 @@ LASTS: Final = 180.0
 """Seconds that an implicit subscription lasts: longer than anything rings (RFC 3515 §2.4.7)."""
 MAX_OPEN: Final = 4
 """Referrals of one session at once; more are refused with 503."""
+ENDS: Final = frozenset({405, 480, 489, 501})
+"""Answers to a NOTIFY by which its subscription alone is over (RFC 5057 §5.1)."""
 
 Progress = Callable[[int, bool, float], None]
 """(status of the referred call, whether that is the last news, now)."""
@@ -45,9 +48,9 @@ class Referral:
         if status >= 200:
             self._close(status, "noresource", now)
             return
-        self._notify(status, f"active;expires={int(LASTS)}", now)
         if not self._alarm.due:
             self._alarm.start(LASTS, now)
+        self._notify(status, f"active;expires={int(self._alarm.due - now)}", now)
 
     def _expired(self, now: float) -> None:
         if not self.done and not self._session.ended:
@@ -68,7 +71,9 @@ class Referral:
         self._session.request("NOTIFY", headers, now, self._heard, body, SIPFRAG)
 
     def _heard(self, status: int, response: Message | None, now: float) -> None:
-        if status >= 300:  # RFC 5057 §5: the subscription is gone, the session stays
+        if (
+            is_gone(status, response) or status in ENDS
+        ):  # the subscription is gone, the session stays
             self.done = True
             self._alarm.stop()
 
@@ -110,6 +115,8 @@ class Referrals:
         session = self._session
         assert session.dialog is not None
         key = str(session.dialog.local_seq + 1)
+        if len(self._listeners) >= MAX_OPEN:  # its peer has never told the end of the oldest
+            del self._listeners[next(iter(self._listeners))]
         self._listeners[key] = progress
         lines = [("Refer-To", target), ("Contact", session.contact), *CAPABILITIES, *headers]
 

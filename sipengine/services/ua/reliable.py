@@ -68,16 +68,19 @@ class ReliableSender:
         self._server.respond(status, data, now)
         self._alarm.start(self._interval, now)
 
-    def acknowledge(self, rack: str, cseq: int, now: float) -> None:
+    def acknowledge(self, rack: str, cseq: int) -> None:
         """A PRACK came (RFC 3262 §3). Raises `RemoteProtocolError` 481 if nothing waits for it."""
         fields = rack.split()
         fits = self.open and len(fields) == 3 and fields[2] == "INVITE"
         waiting = self._rseq - len(self._waiting)
-        if not fits or fields[0] != str(waiting) or fields[1] != str(cseq):
+        if not fits or _number(fields[0]) != waiting or _number(fields[1]) != cseq:
             raise RemoteProtocolError(481, "Call/Transaction Does Not Exist: no such RAck")
         self._data = b""
         self._alarm.stop()
-        if self._waiting:
+
+    def go_on(self, now: float) -> None:
+        """That PRACK is answered: the next response that waits has its turn."""
+        if self._waiting and not self._data:
             status, data = self._waiting.pop(0)
             self.send(status, data, now)
 
@@ -106,11 +109,15 @@ class ReliableReceiver:
 
     def is_new(self, response: Message) -> bool:
         """Whether this one is next in order and wants its PRACK; repeated and early ones do not."""
-        text = response.value("RSeq") or ""
-        if not (text.isascii() and text.isdigit() and len(text) <= 10 and 0 < int(text) <= BIGGEST):
+        number = _number(response.value("RSeq") or "")
+        if not 0 < number <= BIGGEST:
             return False
-        number = int(text)
         if self._rseq and number != self._rseq + 1:
             return False
         self._rseq = number
         return True
+
+
+def _number(text: str) -> int:
+    """A number as it stands in RSeq and RAck, -1 if it is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else -1

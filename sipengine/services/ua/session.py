@@ -18,9 +18,9 @@ from sipengine.services.ua.exchange import Done, Exchange
 from sipengine.services.ua.glare import Glare
 from sipengine.services.ua.invite_outcome import update_answered
 from sipengine.services.ua.inviting import Invitation, Inviting
-from sipengine.services.ua.owed import BY_ACK, BY_INVITE, BY_PRACK, BY_UPDATE, NOTHING
+from sipengine.services.ua.owed import BY_ACK, NOTHING
+from sipengine.services.ua.owing import answer_offer, refuse_offer
 from sipengine.services.ua.peer import Peer
-from sipengine.services.ua.receiving import answer_update
 from sipengine.services.ua.referrals import Referrals
 from sipengine.services.ua.refusing import refusal_headers
 from sipengine.services.ua.session_timer import SessionTimer, answered
@@ -107,10 +107,17 @@ class Session:
             return
         body = ""
         if description is not None:
-            if self.negotiation.state == ASKED:
+            state, known = self.negotiation.state, self.negotiation.remote is not None
+            reliable = answering.can_be_reliable
+            if state == ASKED:
                 self.negotiation.send_answer(description)
                 self.owed = NOTHING
-            body = self.signed(description)
+                body = self.signed(description)
+            elif reliable and state == STABLE and not known:  # RFC 3262 §5: it asked for an offer
+                self.negotiation.send_offer(description)
+                body = self.signed(description)
+            elif known and not reliable:
+                body = self.signed(description)  # the same again
         answering.progress(status, body, now)
 
     def accept(self, description: Description | None, now: float) -> None:
@@ -134,7 +141,7 @@ class Session:
             body = self.signed(description)
             if self.negotiation.state == ASKED:
                 self.negotiation.send_answer(description)
-            elif self.negotiation.remote is None:
+            elif self.negotiation.state == STABLE and self.negotiation.remote is None:
                 self.negotiation.send_offer(description)
             elif answering.can_be_reliable:
                 body = ""  # RFC 6337 §3.1.1: the reliable answer was the answer
@@ -205,54 +212,26 @@ class Session:
             way.give_asked_offer(description, self._answer)
 
     def _answer(self, description: Description, now: float) -> None:
-        owed, self.owed = self.owed, NOTHING
-        if self.ended or not owed:
-            return
-        if self.negotiation.state == ASKED:
-            self.negotiation.send_answer(description)
-        else:
-            self.negotiation.send_offer(description)
-        body = self.signed(description)
-        if owed == BY_INVITE and self.answering is not None:
-            agreement, headers = answered(self.answering.request, self.agent.interval)
-            self.timer.start(agreement, now)
-            self.answering.accept(body, headers, now)
-        elif owed == BY_UPDATE and self.owed_update is not None:
-            server, message = self.owed_update
-            self.owed_update = None
-            answer_update(self, server, message, body, now)
-        elif owed == BY_ACK and self.inviting is not None and self.dialog is not None:
-            self.inviting.acknowledge(self.dialog, body)
-            self.stand(now)
-        elif owed == BY_PRACK and self.owed_prack is not None and self.inviting is not None:
-            dialog, rack = self.owed_prack
-            self.owed_prack = None
-            self.inviting.send_prack(dialog, rack, body, now)
+        answer_offer(self, description, now)
 
     def refuse(self, status: int, now: float, reason: str = "") -> None:
-        """Do not take what `SessionUser.on_offer` asked. Offers that cannot be refused (§13.2.2.4,
-        RFC 3262 §5) are answered with nothing flowing, and the session is ended."""
-        if not self.owed:
+        """Do not take what `SessionUser.on_offer` asked; `refuse_offer` tells what becomes of it."""
+        if self.owed:
+            refuse_offer(self, status, now, reason)
+        else:
             self.reject(status, now, reason)  # nothing, if its first INVITE is answered
-        owed, self.owed = self.owed, NOTHING
-        if self.ended or not owed:
-            return
-        if owed in (BY_ACK, BY_PRACK):
-            offer = self.negotiation.offer
-            self.owed = owed
-            if offer is not None:
-                self._answer(held_answer(offer), now)
-            self.end(now, reason)
-            return
-        if self.negotiation.state == ASKED:
-            self.negotiation.give_up()
-        headers = [("Retry-After", "5")] if status == 500 else []
-        if owed == BY_INVITE and self.answering is not None:
-            self.answering.refuse(status, headers, reason, now)
-        elif self.owed_update is not None:
-            server, message = self.owed_update
-            self.owed_update = None
-            server.respond(status, answer(message, status, headers, reason=reason), now)
+
+    @property
+    def owes_answer(self) -> bool:
+        """Whether the peer still waits for what `SessionUser.on_offer` asked."""
+        answering = self.answering
+        unanswered = answering is not None and answering.initial and not answering.final
+        return not self.ended and (bool(self.owed) or unanswered)
+
+    def withdraw(self, now: float) -> None:
+        """Take back our re-INVITE, whoever wanted it wants it no more; a final answer still comes."""
+        if self.inviting is not None and not self.inviting.initial:
+            self.inviting.cancel("", now)
 
     def request(
         self, method: str, headers: Headers, now: float, done: Done, body: str = "", kind: str = SDP
@@ -343,10 +322,14 @@ class Session:
 
     def lost(self, status: int, now: float) -> None:
         """A request was answered 481, or not at all: the peer is gone (§12.2.1.2)."""
-        if not self.ended:
-            if status != 481:
-                self.bye("", now)
-            self.finish(Ending(200, True, "its phone does not answer any more"), now)
+        if self.ended:
+            return
+        if self.inviting is not None and self.inviting.initial and not self.inviting.final:
+            self.end(now)  # an UPDATE of an early dialog: the other phones stop ringing as well
+            return
+        if status != 481:
+            self.bye("", now)
+        self.finish(Ending(200, True, "its phone does not answer any more"), now)
 
     def bye(self, reason: str, now: float) -> None:
         if self.dialog is not None:
@@ -376,11 +359,12 @@ class Session:
         """The peer's first INVITE came to nothing: it gave up, or never confirmed the ringing."""
         self.finish(Ending(status, True, why), now)
 
-    def offer_withdrawn(self) -> None:
+    def offer_withdrawn(self, now: float) -> None:
         """The peer took back its re-INVITE; what was agreed before stays."""
         self.owed = NOTHING
         if self.negotiation.state == ASKED:
             self.negotiation.give_up()
+        self.user.on_offer_withdrawn(self, now)
 
     def acknowledged(self, now: float) -> None:
         """The ACK of our 2xx came."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sipengine.services.ua.alarm import Alarm
 from sipengine.services.ua.composing import CAPABILITIES, Headers, options
-from sipengine.services.ua.exchange import Exchange
+from sipengine.services.ua.exchange import Exchange, is_gone
 from sipengine.sip.address import parse_parameters
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.message import Message
@@ -67,10 +67,14 @@ def answered(request: Message, wanted: int) -> tuple[Agreement, Headers]:
     return Agreement(interval, we_refresh), headers
 
 
-def asked_for(interval: int, refresher: str = "") -> Headers:
-    """The headers by which a UAC asks for an interval (RFC 4028 §7.1)."""
+def asked_for(interval: int, least: int = 0, refresher: str = "") -> Headers:
+    """The headers by which a UAC asks for an interval (RFC 4028 §7.1); `least` is the most that any 422
+    of the dialog wanted (RFC 4028 §7.4)."""
     role = f";refresher={refresher}" if refresher else ""
-    return [("Session-Expires", f"{interval}{role}"), ("Min-SE", str(MIN_SE))]
+    return [
+        ("Session-Expires", f"{max(interval, least)}{role}"),
+        ("Min-SE", str(max(MIN_SE, least))),
+    ]
 
 
 def accepted(response: Message, asked: int) -> Agreement:
@@ -87,17 +91,20 @@ def accepted(response: Message, asked: int) -> Agreement:
 class SessionTimer:
     """Refreshes one session, or ends it when its peer does not."""
 
-    __slots__ = ("_alarm", "_session", "agreement")
+    __slots__ = ("_alarm", "_session", "_until", "agreement", "least")
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._alarm = Alarm(session.agent.layer.timers, self._over)
+        self._until = 0.0  # when the session has expired
         self.agreement: Agreement | None = None
+        self.least = 0  # what the peer accepts, if it has told that
 
     def start(self, agreement: Agreement, now: float) -> None:
         """A 2xx to an INVITE or UPDATE was sent or received (RFC 4028 §10)."""
         self.agreement = agreement
         interval = min(agreement.interval, LONGEST)
+        self._until = now + interval
         wait = interval / 2 if agreement.we_refresh else interval - min(32.0, interval / 3)
         self._alarm.start(float(wait // GRAIN * GRAIN), now)
 
@@ -116,10 +123,13 @@ class SessionTimer:
         session = self._session
         local = session.negotiation.local
         if not session.free:  # an offer under way refreshes by itself, or is over soon
-            self._alarm.start(float(GRAIN), now)
+            if now >= self._until:
+                session.end(now, "its phone did not renew the session")
+            else:
+                self._alarm.start(float(GRAIN), now)
         elif "UPDATE" in session.allowed:
             headers = [("Contact", session.contact), *CAPABILITIES]
-            headers += asked_for(agreement.interval, "uac")
+            headers += asked_for(agreement.interval, self.least, "uac")
             Exchange(session, "UPDATE", self._refreshed, headers).send(now)
         elif local is not None:
             session.negotiation.send_offer(local)
@@ -130,11 +140,27 @@ class SessionTimer:
         if session.ended:
             return
         if response is not None and status < 300:
+            if session.dialog is not None:
+                session.dialog.refresh(response)  # RFC 3311 §5.1
             self.start(accepted(response, session.agent.interval), now)
-        elif status in (408, 481, 503):
+        elif is_gone(status, response):
             session.lost(status, now)
+        elif status == 422 and self.agreement is not None and self._raised(response):
+            self._refresh(self.agreement, now)
         else:
             self.refused(now)
+
+    def _raised(self, response: Message | None) -> bool:
+        """Whether a 422 wants a longer interval than it was asked for (RFC 4028 §7.4)."""
+        try:
+            least = interval_of(response, "Min-SE")[0] if response is not None else 0
+        except RemoteProtocolError:
+            return False
+        if self.agreement is None or not self.agreement.interval < least <= LONGEST:
+            return False
+        self.least = least
+        self.agreement = Agreement(least, self.agreement.we_refresh)
+        return True
 
     def refused(self, now: float) -> None:
         """The peer is there but did not take the refresh: it is asked again in due time."""

@@ -35,6 +35,10 @@ class SessionUser(Protocol):
         """The peer did not take our offer; what was agreed before stays."""
         ...
 
+    def on_offer_withdrawn(self, session: Session, now: float) -> None:
+        """What `on_offer` asked needs no answer any more (a CANCEL came, or it took too long)."""
+        ...
+
     def on_info(self, session: Session, message: Message, now: float) -> None:
         """An INFO came; it has been answered 200."""
         ...

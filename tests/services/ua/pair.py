@@ -99,6 +99,9 @@ class Party:
     def on_offer_refused(self, session: Session, status: int, now: float) -> None:
         self.events.append(f"refused {status}")
 
+    def on_offer_withdrawn(self, session: Session, now: float) -> None:
+        self.events.append("offer withdrawn")
+
     def on_info(self, session: Session, message: Message, now: float) -> None:
         self.events.append(f"info {message.body}")
 
