@@ -231,3 +231,36 @@ class TestDial:
             assert without_origin(web.request("ACK").body) == without_origin(FOR_WEB)
         assert said[-1].endswith("they are connected.")
         assert wire.row.state == "talking"
+
+
+@pytest.mark.parametrize("body", [WEB, ""])
+def test_change_while_another_goes_by_the_gateway_is_491_rfc3261_14_1(
+    wire: Anchored, web: Phone, body: str
+) -> None:
+    """The browser wants a change while the phone's offer is with the gateway: both get their answers."""
+    bob = registered(wire, "1002", "198.51.100.2")
+    browser = TestDial()
+    browser.dial(wire, "1001", "1002")
+    at_web = browser.browser_picks_up(wire, web, rtp())
+    wire.advance(0.05)
+    wire.gateway("answer", sdp=FOR_WEB)
+    web.request("ACK")
+    incoming = bob.incoming()
+    at_bob = incoming.answer()
+    wire.advance(0.05)
+    wire.gateway("offer", sdp=FOR_WEB)
+    web.reply(web.request("INVITE"), 200, "OK", extra=f"Contact: {web.contact}", body=WEB)
+    web.request("ACK")
+    wire.gateway("answer", sdp=rtp(30002))
+    bob.request("ACK")
+
+    at_bob.request("INVITE", body=rtp(40002, "sendonly", 2), extra=TYPE)
+    bob.response(100)
+    at_web.request("INVITE", body=body, extra=TYPE if body else "")
+    assert web.response(491)
+    at_web.ack()
+    wire.gateway("offer", sdp=f"{FOR_WEB}a=sendonly\r\n")
+    web.reply(web.request("INVITE"), 200, "OK", extra=f"Contact: {web.contact}", body=WEB)
+    web.request("ACK")
+    wire.gateway("answer", sdp=rtp(30002, "recvonly", 2))
+    assert "a=recvonly" in bob.response(200).body
