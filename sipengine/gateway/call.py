@@ -87,7 +87,8 @@ class Call:
         remote = read_remote(description, description.media[index])
         if not description.media[index].port:
             raise BadSdp("the offer wants no audio")
-        family = family_of(remote.host) if remote.host else ""
+        host = wish.signalled_from if remote.named else remote.host
+        family = family_of(host) if host else ""
         offerer, answerer = self._sides(tag)
         if offerer is None and remote.is_web:
             offerer = self._forked(tag, remote)

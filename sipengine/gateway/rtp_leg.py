@@ -1,8 +1,7 @@
 """A phone's leg: RTP or SRTP with keys from the description (RFC 4568), on a pair of ports of its own.
 
-A phone behind NAT is answered at the address its packets come from. That address is learnt once,
-from the first valid packet of a host that may be the phone's, and only another agreement (or, with
-SRTP, a packet that proves its key) makes it learnt again: RTP from strangers ends here.
+A phone behind NAT is answered at the address its packets come from (`latching.py` says which may be
+its own): RTP from strangers ends here.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from typing import Any, Final
 import pylibsrtp
 
 from sipengine.gateway import srtp
+from sipengine.gateway.latching import Latching
 from sipengine.gateway.leg import SENDING_FAILED, Leg
 from sipengine.gateway.rtp_ports import LONGEST_PACKET
 from sipengine.gateway.sdp.description import BadSdp
@@ -57,7 +57,7 @@ class RtpLeg(Leg):
         self._target: Any = None
         self._rtcp_latched: Any = None
         self._rtcp_target: Any = None
-        self._hosts: frozenset[str] = frozenset()
+        self._latching = Latching()
         self._numbers: frozenset[int] = frozenset()
         self._offered: tuple[Crypto, ...] = ()
         self._answered: Crypto | None = None
@@ -106,22 +106,24 @@ class RtpLeg(Leg):
         )
 
     def agree(self, remote: Remote) -> None:
-        before = self.remote
+        held = self.remote is not None and not _host_of(self.remote, self.signalled_from)
         rekeyed = self._use_cryptos(remote) if self.is_secure else False
-        moved = before is None or (before.host, before.port) != (remote.host, remote.port)
         self.remote = remote
         self._numbers = frozenset(item.number for item in self.told)
-        if remote.host and (moved or rekeyed):
-            self._latched = self._rtcp_latched = None
-            self._hosts = frozenset(host for host in (remote.host, self.signalled_from) if host)
-            if self._may_be_sent_to(remote.host):
-                self._target = (remote.host, remote.port)
-                self._rtcp_target = (remote.host, remote.rtcp_port)
-            else:
-                self._target = self._rtcp_target = None
-        elif not remote.host:
+        host = _host_of(remote, self.signalled_from)
+        if not host:
             self._target = self._rtcp_target = None
             self._latched = None
+            return
+        moved = held or self._latching.named != (host, remote.port)
+        self._latching.agreed(host, remote.port, self.signalled_from, monotonic())
+        if moved or rekeyed:
+            self._latched = self._rtcp_latched = None
+            if self._may_be_sent_to(host):
+                self._target = (host, remote.port)
+                self._rtcp_target = (host, remote.rtcp_port)
+            else:
+                self._target = self._rtcp_target = None
 
     def _may_be_sent_to(self, host: str) -> bool:
         """Not to this machine's own services because somebody far away says so."""
@@ -207,7 +209,7 @@ class RtpLeg(Leg):
                         self.undecipherable += 1
                         continue
             else:
-                opened = self._latch(source, data)
+                opened = self._latch(source, data, now)
                 if opened is None:
                     self.strangers += 1
                     continue
@@ -217,7 +219,7 @@ class RtpLeg(Leg):
             if path is not None:
                 path.forward(data, now)
 
-    def _latch(self, source: Any, data: bytes) -> bytes | None:
+    def _latch(self, source: Any, data: bytes, now: float) -> bytes | None:
         """The packet in clear if its source is the phone's from now on, else None."""
         if self.remote is None or data[0] >> 6 != 2 or data[1] & 0x7F not in self._numbers:
             return None
@@ -226,10 +228,10 @@ class RtpLeg(Leg):
                 data = self._unprotect(data)
             except pylibsrtp.Error:
                 return None
-        elif source[:2] != (self.remote.host, self.remote.port) and (
-            self._latched is not None or source[0] not in self._hosts
-        ):
-            return None  # the address that the description names beats whoever was quicker
+        elif not self._latching.takes(source, self._latched, data, self.incoming, now):
+            return None
+        if self._latched is not None:
+            self._rtcp_latched = None  # reports come from elsewhere now, too
         self._latched = source
         if not self.remote.wants_nothing:
             self._target = source
@@ -261,6 +263,11 @@ class RtpLeg(Leg):
         for each in self._pair:
             self._loop.remove_reader(each.fileno())
         self.surroundings.ports.give_back(self._pair)
+
+
+def _host_of(remote: Remote, signalled_from: str) -> str:
+    """Where a phone wants its packets, "" if nowhere: one that gives a name is where it signals from."""
+    return signalled_from if remote.named else remote.host
 
 
 def family_of(host: str) -> str:

@@ -12,6 +12,8 @@ from typing import Final
 HEADER: Final = struct.Struct("!BBHII")
 MAX_DROPOUT: Final = 3000  # RFC 3550 §A.1: further ahead than this is another sequence
 MAX_MISORDER: Final = 100
+LEAP_S: Final = 2
+"""By how much a timestamp may be beside the clock and still continue a stream."""
 
 
 class Incoming:
@@ -70,6 +72,14 @@ class Incoming:
             if -self.clock < step < self.clock:
                 self.jitter += (abs(step) - self.jitter) / 16.0
         return False
+
+    def continued_by(self, sequence: int, timestamp: int, ssrc: int, now: float) -> bool:
+        """Whether this may be the next packet that arrives of the very same stream."""
+        ahead = (sequence - self._highest) & 0xFFFF
+        if ssrc != self.ssrc or not 0 < ahead < MAX_DROPOUT:
+            return False
+        leap = LEAP_S * self.clock
+        return (int(now * self.clock - self._transit) - timestamp + leap) & 0xFFFFFFFF < 2 * leap
 
     def _begin(self, ssrc: int, sequence: int) -> None:
         self.lost_before += max(0, self._expected() - self.received) if self.ssrc >= 0 else 0

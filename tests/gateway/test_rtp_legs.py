@@ -91,6 +91,7 @@ async def test_a_phone_behind_nat_is_answered_where_it_sends_from(served: Served
 
 async def test_strangers_are_not_latched_after_the_first_valid_source(served: Served) -> None:
     caller, callee, stranger = served.phone(), served.phone(), served.phone()
+    stranger.ssrc = 0x55
     for_caller, for_callee = await connect(served, caller, callee)
     await caller.talk(for_caller, 3)
     await eventually(lambda: len(callee.received) == 3)
@@ -106,6 +107,7 @@ async def test_strangers_are_not_latched_after_the_first_valid_source(served: Se
 async def test_a_quick_stranger_of_the_phone_s_host_gives_way_to_the_phone(served: Served) -> None:
     """Before the phone speaks, its host's packets may be its own, through a NAT; then it is known."""
     caller, callee, stranger = served.phone(), served.phone(), served.phone()
+    stranger.ssrc = 0x55
     for_caller, for_callee = await connect(served, caller, callee)
     await stranger.talk(for_caller, 2)
     await eventually(lambda: len(callee.received) == 2)

@@ -39,7 +39,8 @@ class Crypto:
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """What a peer's description says. `host` is "" where it names none or is on hold by 0.0.0.0."""
+    """What a peer's description says. `host` is "" where it names none or is on hold by 0.0.0.0, and
+    where its address is a name (`named`), which nobody looks up here."""
 
     protocol: str
     host: str
@@ -55,6 +56,7 @@ class Remote:
     setup: str
     cryptos: tuple[Crypto, ...] = field(repr=False)
     packet_time: str
+    named: bool = False
 
     @property
     def is_web(self) -> bool:
@@ -147,6 +149,7 @@ def read_remote(description: Description, media: Media) -> Remote:
     formats = formats_of(media)
     direction = _direction(description, media)
     host = description.connection(media)
+    named = False
     if _is_zero(host):  # the hold of RFC 2543
         host = ""
         if (
@@ -155,6 +158,7 @@ def read_remote(description: Description, media: Media) -> Remote:
             direction = "inactive" if direction != "recvonly" else direction
     elif host:
         host = _usable(host)
+        named = not host
     mux = bool(media.attributes("rtcp-mux"))
     rtcp = description.attribute(media, "rtcp") or ""
     number = rtcp.split()[0] if rtcp.split() else ""
@@ -183,6 +187,7 @@ def read_remote(description: Description, media: Media) -> Remote:
             crypto for text in media.attributes("crypto")[:16] if (crypto := read_crypto(text))
         ),
         packet_time=_packet_time(description, media),
+        named=named,
     )
 
 
@@ -202,7 +207,8 @@ def _is_zero(host: str) -> bool:
 
 
 def _usable(host: str) -> str:
-    """A numeric unicast address; "" for a name, which in an SDP is most often an mDNS one."""
+    """A numeric unicast address; "" for a name: a browser's is an mDNS one, and a look-up of a phone's
+    would take time, and believe whoever answers for it. Its signalling tells as much."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
