@@ -60,7 +60,8 @@ class Publisher:
         self._thread.start()
 
     def hint(self, lines: Iterable[Line]) -> None:
-        """Tell pages that what `lines` are about is now in Postgres. Never blocks, never fails."""
+        """Tell pages that what `lines` are about is now in Postgres. Never blocks, never fails: after a
+        line that cannot be read they look at everything again."""
         lines = list(lines)
         calls = _keys([line for line in lines if line.kind == KIND_CALL])
         aors = _keys([line for line in lines if line.kind in (KIND_BINDING, KIND_GONE)])
@@ -133,7 +134,10 @@ def nowhere() -> str:
 def _keys(lines: list[Line]) -> set[str] | None:
     if len(lines) > MOST_KEYS:
         return None
-    keys = (_key(line.payload) for line in lines)
+    try:
+        keys = [_key(line.payload) for line in lines]
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
     return {key.id or key.aor for key in keys}
 
 

@@ -118,7 +118,6 @@ class Core:
         addresses = advertised if isinstance(advertised, OwnAddresses) else OwnAddresses(advertised)
         self._responsibility = responsibility = Responsibility(listening, addresses.default)
         self._location = process.watcher = location = Location(flows, self._new_facts)
-        self._sign_outs = SignOuts(location, process, now)
         self.traces = Traces(layer, trace_bytes)
         self._calls = calls = Calls(
             layer.timers, process, process.unique[:15], process.agent_mark, self.traces
@@ -173,6 +172,7 @@ class Core:
         self.events = EventServer(
             proxy, calls, challenger, responsibility, self._new_facts, process
         )
+        self._sign_outs = SignOuts(location, self.events.notifier, process, now)
         location.connect(
             keeper=KeepAlives(layer, location, branches, answers, process.unique, process),
             callers=proxy,
@@ -284,9 +284,9 @@ class Core:
         if self.guard is not None:
             bindings = self.guard.restore(left.bans, bindings, now)
         self._location.restore(bindings, now, wall)
-        self._sign_outs.follow(self._challenger.snapshot, now)
         self._sessions.restore(self._calls.restore(left.calls, now), now)
         self.events.restore(left.subscriptions, now)
+        self._sign_outs.follow(self._challenger.snapshot, now)
         self._messaging.restore(left.messages, now)
 
     def counters(self) -> dict[str, int]:

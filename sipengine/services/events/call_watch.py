@@ -6,7 +6,7 @@ step otherwise.
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Protocol
 
 from sipengine.api import STATE_ENDED
 from sipengine.services.call import Call
@@ -18,9 +18,6 @@ class Told(Protocol):
     def calls_changed(self, aor: str, now: float) -> None:
         """Something changed in the calls of a watched user."""
         ...
-
-
-_NONE: Final[list[Call]] = []
 
 
 class CallWatch:
@@ -53,12 +50,12 @@ class CallWatch:
             self._calls.watcher = None
 
     def calls_of(self, aor: str) -> list[Call]:
-        """The calls of a watched user, with those that ended a moment ago."""
+        """The calls of a user; of one who is watched also those that ended a moment ago."""
         calls = self._of_aor.get(aor)
-        return _NONE if calls is None else list(calls)
+        return self._calls.with_party(aor) if calls is None else list(calls)
 
     def is_on_the_phone(self, aor: str) -> bool:
-        """Whether a watched user talks: he has answered, or was answered."""
+        """Whether a user talks: he has answered, or was answered."""
         for call in self.calls_of(aor):
             if (
                 call.answered

@@ -129,3 +129,4 @@ class EventServer:
 
     def restore(self, records: list[SubscriptionRecord], now: float) -> None:
         self.notifier.restore(records, self._packages, now)
+        self.notifier.set_extensions(self._subscribing.snapshot.extensions, now)

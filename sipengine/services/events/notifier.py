@@ -15,12 +15,14 @@ from sipengine.services.events.expiries import Expiries
 from sipengine.services.events.notify import next_hop, notify, retry_after_of
 from sipengine.services.events.package import Package
 from sipengine.services.events.subscription import (
+    DEACTIVATED,
     NORESOURCE,
     PROBATION,
     REJECTED,
     RESERVE,
     TIMEOUT,
     Subscription,
+    Telling,
     restored,
 )
 from sipengine.services.proxy.proxy import Proxy
@@ -43,6 +45,9 @@ SECOND: Final = 1.0
 
 GONE: Final = frozenset({404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604})
 """Answers to a NOTIFY that end the subscription at once (RFC 6665 §4.2.2)."""
+
+SILENT: Final = frozenset({DEACTIVATED, NORESOURCE, PROBATION, REJECTED})
+"""Ends after which the subscriber is not told the state any more: he may not know it, or asks anew."""
 
 RETRY_S: Final = 30
 """After any other failure all is told once more, then or when the answer's Retry-After says; a second
@@ -189,6 +194,14 @@ class Notifier:
             elif subscription.resource not in extensions:
                 self._doom(subscription, NORESOURCE, now)
 
+    def of_user(self, aor: str) -> list[Subscription]:
+        """The subscriptions that this user has made."""
+        return list(self._of_account.get(aor, ()))
+
+    def sign_out(self, subscription: Subscription, now: float) -> None:
+        """It was made with a password that holds no longer: who knows the new one subscribes again."""
+        self._doom(subscription, DEACTIVATED, now)
+
     def _doom(self, subscription: Subscription, reason: str, now: float) -> None:
         """Let it expire now, for that reason: a whole domain may have gone at once."""
         if not subscription.doom:
@@ -221,7 +234,7 @@ class Notifier:
 
     def tell(self, subscription: Subscription, now: float) -> None:
         """Send a NOTIFY if there is something to tell and none is under way."""
-        if subscription.in_flight or subscription.due:
+        if subscription.telling is not None or subscription.due:
             subscription.dirty = True
             return
         subscription.dirty = False
@@ -231,7 +244,7 @@ class Notifier:
                 self._timers.start(wait, now, subscription)
                 return
         document: str | None = ""
-        if subscription.reason not in (REJECTED, NORESOURCE, PROBATION):
+        if subscription.reason not in SILENT:
             document = subscription.package.document(subscription, subscription.cseq, now)
             if document is None and not subscription.reason:
                 subscription.to_spend += 1.0
@@ -245,7 +258,7 @@ class Notifier:
         subscription.cseq += 1
         if subscription.cseq > subscription.reserved and not subscription.reason:
             self.store(subscription, now)
-        subscription.in_flight = True
+        subscription.telling = telling = Telling(subscription)
         branch = self._branches.make(0).encode()
         addresses = self._branches.addresses
         user = escape_user(subscription.resource.rpartition("@")[0])
@@ -257,7 +270,7 @@ class Notifier:
             self._state(subscription, now), document or "",
         )  # fmt: skip
         self.notifies += 1
-        OwnRequest(self._proxy.layer, subscription, branch, request, flow, now)
+        OwnRequest(self._proxy.layer, telling, branch, request, flow, now)
 
     def _way_to(self, subscription: Subscription) -> Flow:
         uri, routes = next_hop(subscription)
@@ -282,7 +295,7 @@ class Notifier:
         """The answer to its NOTIFY (RFC 6665 §4.2.2)."""
         if status < 200:
             return
-        subscription.in_flight = False
+        subscription.telling = None
         if status < 300:
             subscription.failures = 0
             self._go_on(subscription, now)
@@ -294,16 +307,17 @@ class Notifier:
 
     def unanswered(self, subscription: Subscription, now: float) -> None:
         """Timer F: nobody is there (RFC 6665 §4.2.2)."""
-        subscription.in_flight = False
+        subscription.telling = None
         self.notifies_failed += 1
         self._drop(subscription, "NOTIFY not answered", now)
 
     def failed(self, subscription: Subscription, retry_after: int, now: float) -> None:
         """It could not be told; it may be when it is tried again."""
-        subscription.in_flight = False
+        subscription.telling = None
         self.notifies_failed += 1
         subscription.failures += 1
         if subscription.reason:
+            self._go_on(subscription, now)  # its end is still to be told
             return
         if subscription.failures > 1:
             self._drop(subscription, "NOTIFY failed", now)

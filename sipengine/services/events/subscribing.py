@@ -8,7 +8,7 @@ from sipengine.api import ConfigSnapshot, Extension
 from sipengine.services.challenger import Challenger
 from sipengine.services.events.notifier import Notifier
 from sipengine.services.events.package import Package
-from sipengine.services.events.subscription import TIMEOUT, Subscription
+from sipengine.services.events.subscription import DEACTIVATED, TIMEOUT, Subscription
 from sipengine.services.own_addresses import OwnAddresses
 from sipengine.services.own_answers import MIN_EXPIRES
 from sipengine.services.own_bodies import check_body
@@ -104,6 +104,8 @@ class Subscribing:
             return
         if who.aor != subscription.subscriber:
             raise RemoteProtocolError(403, "Forbidden")
+        if subscription.doom == DEACTIVATED:
+            raise RemoteProtocolError(481, "Subscription does not exist")
         if subscription.doom:
             raise RemoteProtocolError(404, "Not Found")
         package = subscription.package
@@ -114,10 +116,14 @@ class Subscribing:
             raise RemoteProtocolError(500, "Server Internal Error: CSeq out of order")
         seconds = self._seconds(message, package)
         subscription.remote_cseq = message.cseq
+        before = subscription.target, subscription.flow
         if message.has("Contact"):
             subscription.target = self._target(message)  # target refresh (RFC 6665 §4.1.2.2)
         subscription.came_by(flow)
-        subscription.kind = subscription.package.kind_for(message.all("Accept"))
+        if before != (subscription.target, flow):
+            subscription.telling = None  # what is under way goes to where nobody is any more
+        if message.has("Accept"):
+            subscription.kind = package.kind_for(message.all("Accept"))
         subscription.updated_at = now + self._process.offset
         subscription.whole = True  # RFC 4235 §3.8: a refresh is answered by full state
         subscription.failures = 0
@@ -141,7 +147,7 @@ class Subscribing:
         """How long is granted, 0 for a question or an end."""
         if message.body:
             check_body(message)
-        if not package.kind_for(message.all("Accept")):
+        if message.has("Accept") and not package.kind_for(message.all("Accept")):
             raise RemoteProtocolError(406, "Not Acceptable")
         asked = message.value("Expires")
         if asked is None:

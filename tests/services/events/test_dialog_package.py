@@ -415,3 +415,22 @@ class TestRestart:
         wire.core.facts_lost()
         wire.beat()
         assert len(wire.subscriptions) == 1
+
+
+def test_6665_4_4_3_a_question_about_a_user_whom_nobody_watches(
+    alice: Phone, bob: Phone, carol: Phone
+) -> None:
+    answered_call(alice, bob)
+    asking = Watcher(carol)
+    asking.subscribe("0")
+    assert asking.told().dialogs == [("recipient", "confirmed")]
+
+
+def test_6665_4_2_1_4_the_last_word_tells_the_state_as_it_is(
+    wire: Wire, alice: Phone, bob: Phone, carol: Phone
+) -> None:
+    """The only watcher leaves while the call goes on: it has not ended with that."""
+    answered_call(alice, bob)
+    watcher = watching(carol)
+    assert watcher.subscribe("0").status == 200
+    assert watcher.told().dialogs == [("recipient", "confirmed")]
