@@ -112,16 +112,18 @@ class Leg(ABC):
         """Neither media nor reports go on with the keys there were."""
         self._unprotect = self._unprotect_rtcp = self._protect = self._protect_rtcp = None
 
-    def take_rtcp(self, data: bytes, now: float) -> None:
-        """One compound packet of the peer's."""
+    def take_rtcp(self, data: bytes, now: float) -> bool:
+        """One compound packet of the peer's; False if it is none, or proves no key."""
         if self._unprotect_rtcp is not None:
             try:
                 data = self._unprotect_rtcp(data)
             except pylibsrtp.Error:
                 self.undecipherable += 1
-                return
-        if rtcp.read(data, self.incoming, self.outgoing, self.feedback, now):
-            self.heard_at = now
+                return False
+        if not rtcp.read(data, self.incoming, self.outgoing, self.feedback, now):
+            return False
+        self.heard_at = now
+        return True
 
     def tick(self, now: float) -> None:
         """Once a second: send a report if it is due (RFC 3550 §6.2)."""

@@ -199,8 +199,8 @@ class RtpLeg(Leg):
             if len(data) < 12:
                 continue
             if source == self._latched:
-                if 192 <= data[1] <= 223:
-                    self.take_rtcp(data, now)
+                if 192 <= data[1] <= 223 and data[1] & 0x7F not in self._numbers:
+                    self.take_rtcp(data, now)  # agreed to be here or not (RFC 5761 §4)
                     continue
                 if self._unprotect is not None:
                     try:
@@ -251,12 +251,12 @@ class RtpLeg(Leg):
             if len(data) < 8 or source[0] != host:
                 self.strangers += 1
                 continue
-            if self._rtcp_latched is None:
-                self._rtcp_latched = self._rtcp_target = source
-            if source == self._rtcp_latched:
-                self.take_rtcp(data, now)
-            else:
+            if self._rtcp_latched not in (None, source) or not self.take_rtcp(data, now):
                 self.strangers += 1
+            elif self._rtcp_latched is None:
+                self._rtcp_latched = source
+                if self.remote is not None and not self.remote.wants_nothing:
+                    self._rtcp_target = source
 
     def close(self, now: float) -> None:
         super().close(now)

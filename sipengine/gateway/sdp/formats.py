@@ -53,6 +53,10 @@ _STATIC: Final = {
 """Numbers that mean a codec without a=rtpmap (RFC 3551 §6)."""
 
 
+RTCP_LIKE: Final = range(72, 80)
+"""With the marker they read as the RTCP packet types 200 to 207 (RFC 3551 §6, RFC 5761 §4)."""
+
+
 def formats_of(media: Media) -> tuple[Format, ...]:
     """The formats that a medium names and explains, in its order of preference. Raises `BadSdp`."""
     codecs = dict(_STATIC)
@@ -67,6 +71,8 @@ def formats_of(media: Media) -> tuple[Format, ...]:
     for text in media.formats:
         number_of_format = _number(text)
         codec = codecs.get(number_of_format)
+        if number_of_format in RTCP_LIKE:
+            continue
         if codec is not None and number_of_format not in found:
             found[number_of_format] = Format(
                 number_of_format, codec, parameters.get(number_of_format, "")
