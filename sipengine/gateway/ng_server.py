@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import OrderedDict
+from time import monotonic
 from typing import Any, Final
 
 from sipengine.gateway.gateway import Gateway
@@ -18,8 +19,14 @@ MAX_COOKIE: Final = 128
 MAX_ANSWERS: Final = 4096
 """Answers kept; at 300 commands a second a controller has 13 s to repeat itself."""
 
-BURST: Final = 32
+MAX_KEPT: Final = 16 * 1024 * 1024
+"""Octets of all of them; an answer with a browser's description has some 2000."""
+
+SLICE_S: Final = 0.005
+"""For commands in one go, which with their usual length take a fraction of it; then voice has its turn."""
 MAX_DATAGRAM: Final = 65_536
+MAX_ANSWER: Final = 65_000
+"""Octets; 65,507 fit an IPv4 datagram."""
 
 
 class NgServer:
@@ -27,6 +34,7 @@ class NgServer:
         self._loop = loop
         self._gateway = gateway
         self._answers: OrderedDict[tuple[Any, bytes], bytes] = OrderedDict()
+        self._kept = 0
         self._socket: socket.socket | None = None
         self.port = 0
         self.broken = 0
@@ -47,9 +55,8 @@ class NgServer:
             self._socket = None
 
     def _on_readable(self) -> None:
-        for _ in range(BURST):
-            if self._socket is None:
-                return
+        until = monotonic() + SLICE_S
+        while self._socket is not None and monotonic() < until:
             try:
                 data, source = self._socket.recvfrom(MAX_DATAGRAM)
             except BlockingIOError:
@@ -82,7 +89,14 @@ class NgServer:
             told = f"Could not decode the command: {error}"
             return cookie + b" " + encode({"result": "error", "error-reason": told})
         answer = cookie + b" " + encode({**self._gateway.command(request)})
-        self._answers[key] = answer
-        if len(self._answers) > MAX_ANSWERS:
-            self._answers.popitem(last=False)
+        if len(answer) > MAX_ANSWER:
+            told = "The answer is too long for a datagram"
+            answer = cookie + b" " + encode({"result": "error", "error-reason": told})
+        self._keep(key, answer)
         return answer
+
+    def _keep(self, key: tuple[Any, bytes], answer: bytes) -> None:
+        self._answers[key] = answer
+        self._kept += len(answer)
+        while len(self._answers) > MAX_ANSWERS or self._kept > MAX_KEPT:
+            self._kept -= len(self._answers.popitem(last=False)[1])

@@ -34,6 +34,9 @@ caller's Timer B."""
 PING_S: Final = 2.0
 LAST_KEY: Final = len(KEYS) - 1
 
+MAX_COMMAND: Final = 60_000
+"""Octets; 65,507 fit an IPv4 datagram, and the answer is a bit longer than the command."""
+
 MAX_WAITING: Final = 5000
 """Commands under way; at 300 calls a second none of them waits for longer than a dead gateway lets it."""
 
@@ -70,8 +73,9 @@ class Instance(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, _source: object) -> None:
         self._client.received(self, data)
 
-    def error_received(self, _error: Exception) -> None:  # connection refused: nobody listens there
-        self._client.refused(self)
+    def error_received(self, error: Exception) -> None:
+        if isinstance(error, ConnectionRefusedError):
+            self._client.refused(self)  # other errors may pass: the command is repeated
 
     def send(self, data: bytes) -> None:
         if self.transport is not None and not self.transport.is_closing():
@@ -173,7 +177,7 @@ class NgClient:
             told = json.loads(data)
             name, tag = str(told["callid"]), str(told["source_tag"])
             code, duration = int(told["event"]), int(told["duration"])
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return
         if self._listener is not None and 0 <= code <= LAST_KEY:
             now = monotonic()
@@ -206,6 +210,11 @@ class NgClient:
         self._count += 1
         cookie = f"{self._prefix}_{self._count}".encode()
         asked.datagram = cookie + b" " + encode({**command})
+        if len(asked.datagram) > MAX_COMMAND:
+            why = "its session description is too long for the media gateway"
+            failed = MediaAnswer(False, asked.instance.number, why=why, status=488)
+            self._loop.call_soon(self._tell, asked.waiter, failed)
+            return
         self._asked[cookie] = asked
         self._try(cookie)
 

@@ -53,6 +53,8 @@ def test_anything_else_raises_only_value_errors(data: bytes) -> None:
         b"i1ei2e",
         b"l" * (MAX_DEPTH + 1) + b"e" * (MAX_DEPTH + 1),
         b"l" * 50_000,
+        b"l" + b"i1e" * 8192 + b"e",
+        b"d" + b"1:ai1e" * 8192 + b"e",
     ],
 )
 def test_broken_values_are_refused(data: bytes) -> None:

@@ -6,8 +6,10 @@ import random
 
 import pytest
 
+from sipengine.gateway import ng_server
 from sipengine.media.bencode import decode, encode
 from tests.gateway.served import TO_PHONE, Served, audio
+from tests.support.wait import eventually
 
 
 async def test_ping(served: Served) -> None:
@@ -141,3 +143,52 @@ async def test_hostile_descriptions_cost_an_answer_each(served: Served) -> None:
         await served.controller.ask(command="delete", call_id=f"n{count}", from_tag="a")
     numbers = (await served.controller.ask(command="statistics"))["statistics"]
     assert numbers["port_pairs_now"] == 0
+
+
+async def test_a_description_that_is_too_long_is_refused_in_words(served: Served) -> None:
+    """Its answer would not fit a datagram, and who gets none takes the gateway for dead."""
+    sdp = served.phone().sdp("8") + ("a=x:" + "y" * 1000 + "\r\n") * 40
+    told = await served.controller.ask(command="offer", call_id="x", from_tag="a", sdp=sdp)
+    assert b"too long" in bytes(told["error-reason"])  # type: ignore[arg-type]
+
+
+async def test_an_answer_that_fits_no_datagram_is_told_to_be_too_long(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ng_server, "MAX_ANSWER", 400)
+    for name in ("one" * 100, "two" * 100):
+        await served.controller.offer(name, "a", served.phone().sdp(), **TO_PHONE)
+    told = await served.controller.ask(command="list")
+    assert (told["result"], told["error-reason"]) == (
+        b"error",
+        b"The answer is too long for a datagram",
+    )
+
+
+async def test_kept_answers_have_a_limit_of_octets(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ng_server, "MAX_KEPT", 1000)
+    for _ in range(40):
+        await served.controller.ask(command="ping")
+    kept = served.server._answers
+    assert 5 < len(kept) < 40
+    assert served.server._kept == sum(len(answer) for answer in kept.values()) <= 1000
+
+
+async def test_rubbish_on_the_control_port_leaves_the_voice_its_turn(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What takes longest to read: thousands of values in a datagram, and many datagrams."""
+    monkeypatch.setattr(ng_server, "SLICE_S", 0.0005)
+    caller, callee = served.phone(), served.phone()
+    to_callee = await served.controller.offer("call", "a", caller.sdp("8"), **TO_PHONE)
+    await served.controller.answer("call", ("a", "b"), callee.sdp("8"), **TO_PHONE)
+    for _ in range(6):
+        served.controller.socket.send(b"c l" + b"le" * 8200)
+    callee.send(audio(to_callee))
+    served.server._on_readable()
+    assert 0 < served.server.broken < 6
+    await eventually(lambda: bool(caller.received))
+    assert served.server.broken < 6
+    await eventually(lambda: served.server.broken == 6)

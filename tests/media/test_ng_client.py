@@ -213,6 +213,34 @@ async def test_answers_of_strangers_are_not_taken(bench: Bench) -> None:
     assert not answer.ok
 
 
+async def test_a_command_that_fits_no_datagram_fails_alone(bench: Bench) -> None:
+    """A body of SIP may be that long; the gateway and its other calls have nothing to do with it."""
+    waiter = Waiter()
+    long = "v=0\r\n" + "a=x\r\n" * 13_000
+    bench.client.ask(MediaRequest(OFFER, 0, "long", "a", "", long, TO_RTP), waiter)
+    told = await waiter.answer()
+    assert (told.ok, told.status) == (False, 488)
+    assert "too long" in told.why
+    assert bench.client.counters()["media_waiting_now"] == 0
+    bench.client.instances[0].error_received(OSError(90, "Message too long"))
+    assert bench.client.instances[0].alive
+    assert (await bench.ask(0, QUERY)).ok
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        b"[" * 60_000,
+        b'{"callid":"c","source_tag":"a","event":1e999,"duration":1}',
+        b'{"callid":"c","source_tag":"a","event":1,"duration":' + b"9" * 5000 + b"}",
+        b'{"callid":"c","source_tag":"a","event":null,"duration":1}',
+        b"7",
+    ],
+)
+async def test_a_key_that_cannot_be_read_is_dropped(bench: Bench, told: bytes) -> None:
+    bench.client.key_pressed(told)
+
+
 def test_what_each_side_is_asked_for() -> None:
     """STACK of rtpengine's options: what reached Chromium and phones through it."""
     to_web = commands.command(MediaRequest(ANSWER, 0, "c", "a", "b", "v=0", TO_WEB, "192.0.2.1"))

@@ -10,6 +10,8 @@ MAX_LINES: Final = 600
 MAX_MEDIA: Final = 16
 MAX_FORMATS: Final = 64
 MAX_LINE: Final = 2048
+MAX_TEXT: Final = 32 * 1024
+"""Characters: four times of what a browser with a dozen networks writes, and its answer still fits a datagram."""
 
 
 class BadSdp(ValueError):
@@ -68,6 +70,8 @@ def attributes(lines: list[str], name: str) -> list[str]:
 
 def parse(text: str) -> Description:
     """Raises `BadSdp`."""
+    if len(text) > MAX_TEXT:
+        raise BadSdp("the session description is too long")
     lines = [line for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n") if line]
     if len(lines) > MAX_LINES or any(len(line) > MAX_LINE for line in lines):
         raise BadSdp("the session description is too long")
