@@ -254,6 +254,10 @@ class Engine:
         self._status_due = 0.0
         self._collect_due = monotonic() + COLLECT_S
         self._tick()
+        self._tell_ready(start, ports)
+
+    def _tell_ready(self, start: Start, ports: dict[str, int]) -> None:
+        settings = self._settings
         counters = self.core.counters()
         self._log.info(
             "engine ready",

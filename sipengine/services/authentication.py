@@ -152,13 +152,7 @@ class Authenticator:
             extension = self.pages.extension_of(username, domain, snapshot, now)
         proved = _proves(extension, algorithm, message.method, fields, given)
         if extension is None or not proved:
-            device = readable(message.value("User-Agent") or "")
-            if guard is not None and sender is not None:
-                told = guard.failed(sender, account, now, device)
-                return Refusal.WRONG if told else Refusal.SILENT
-            if sender is not None and self.refused is not None:
-                self.refused.note(source, account, device, now)
-            return Refusal.WRONG
+            return self._wrong(message, account, sender, source, now)
         if extension.registered_for <= 0:
             return Refusal.EXPIRED
         request = 0
@@ -173,6 +167,20 @@ class Authenticator:
             if self.refused is not None:
                 self.refused.passed(source, account)
         return extension
+
+    def _wrong(
+        self, message: Message, account: str, sender: Flow | None, source: str, now: float
+    ) -> Refusal:
+        """A wrong password, or nobody of that name: who asked is held to account for it."""
+        if sender is None:
+            return Refusal.WRONG
+        device = readable(message.value("User-Agent") or "")
+        if self.guard is not None:
+            told = self.guard.failed(sender, account, now, device)
+            return Refusal.WRONG if told else Refusal.SILENT
+        if self.refused is not None:
+            self.refused.note(source, account, device, now)
+        return Refusal.WRONG
 
     def challenge(
         self, domain: str, proxy: bool, stale: bool, now: float, user_agent: str = "",

@@ -15,13 +15,11 @@ The shell's side of the contract:
 
 from __future__ import annotations
 
-from typing import Final
-
 from sipengine.api import ConfigSnapshot, Fact, Restored
 from sipengine.services.authentication import Authenticator
 from sipengine.services.calls import Calls
 from sipengine.services.challenger import Challenger
-from sipengine.services.events.event_server import METHODS, EventServer
+from sipengine.services.events.event_server import EventServer
 from sipengine.services.facts import Facts
 from sipengine.services.guard.guard import Guard
 from sipengine.services.guard.refused import Refused
@@ -35,14 +33,8 @@ from sipengine.services.own_addresses import OwnAddresses
 from sipengine.services.own_answers import OwnAnswers
 from sipengine.services.page_phones import PagePhones
 from sipengine.services.ports import Flows, Media, MediaPlane, NoMedia
-from sipengine.services.proxy.cancelling import receive_cancel
 from sipengine.services.proxy.dialogs import Dialogs
-from sipengine.services.proxy.forwarding import (
-    Branches,
-    is_for_cancel,
-    pop_own_routes,
-    split_response,
-)
+from sipengine.services.proxy.forwarding import Branches, is_for_cancel, split_response
 from sipengine.services.proxy.new_calls import NewCalls
 from sipengine.services.proxy.new_requests import NewRequests
 from sipengine.services.proxy.proxy import Proxy
@@ -55,6 +47,7 @@ from sipengine.services.refused_words import OVERLOADED
 from sipengine.services.refuser import Refuser
 from sipengine.services.registrar import Registrar
 from sipengine.services.reply_path import reply_path
+from sipengine.services.request_chain import RequestChain
 from sipengine.services.requests_to_server import Held, RequestsToServer
 from sipengine.services.responsibility import Responsibility
 from sipengine.services.routing import RoutingTable
@@ -66,19 +59,10 @@ from sipengine.services.ua.own_place import OwnPlace
 from sipengine.services.way_back import WayBack
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
-from sipengine.sip.message import Message
 from sipengine.sip.parser import parse
 from sipengine.sip.transaction.invite_client import InviteClient
-from sipengine.sip.transaction.invite_server import ACCEPTED
-from sipengine.sip.transaction.layer import TransactionLayer, old_style_branch, server_key
+from sipengine.sip.transaction.layer import TransactionLayer
 from sipengine.sip.transaction.own_request import OwnInvite, OwnRequest
-from sipengine.sip.uri import parse_uri
-from sipengine.sip.via import MAGIC_COOKIE
-
-MAX_TRANSACTIONS: Final = 200_000
-"""Server transactions at once (about 1.5 kB each); more new requests are answered 503."""
-
-_OVERLOADED: Final = RemoteProtocolError(503, OVERLOADED)
 
 
 class Core:
@@ -129,7 +113,7 @@ class Core:
         self._refused_calls = refused_calls = RefusedCalls(
             calls, responsibility, layer.timers, process, self._new_facts
         )
-        self._refuser = Refuser(answers, guard, refused_calls, self.traces)
+        self._refuser = refuser = Refuser(answers, guard, refused_calls, self.traces)
         authenticator = Authenticator(
             process.passing_key("nonce"), refused=refused, guard=guard,
             pages=PagePhones(page_key, process, location),
@@ -141,7 +125,7 @@ class Core:
         anchors = None
         if gateways is not None:
             anchors = Anchors(gateways, layer, branches, process.unique[:8])
-        self._validation = validation = Validation(branches, record_route, responsibility)
+        validation = Validation(branches, record_route, responsibility)
         self._proxy = proxy = Proxy(
             layer=layer,
             flows=flows,
@@ -154,7 +138,7 @@ class Core:
             tag_prefix=process.tag_prefix,
         )
         self._messaging = Messaging(proxy, answers, self._held, self._new_facts, process)
-        self._to_server = RequestsToServer(
+        to_server = RequestsToServer(
             answers, challenger, registrar, self._messaging, self.out, self._held, process, guard
         )
         self._sessions = SessionTimers(layer.timers)
@@ -171,6 +155,19 @@ class Core:
         )
         self.events = EventServer(
             proxy, calls, challenger, responsibility, self._new_facts, process
+        )
+        self._requests = RequestChain(
+            layer=layer,
+            validation=validation,
+            admission=self.admission,
+            answers=answers,
+            refuser=refuser,
+            responsibility=responsibility,
+            to_server=to_server,
+            agent=self.agent,
+            events=self.events,
+            dialogs=self._dialogs,
+            new_requests=self._new_requests,
         )
         self._sign_outs = SignOuts(location, self.events.notifier, process, now)
         location.connect(
@@ -215,7 +212,7 @@ class Core:
         reply_flow = flow
         try:
             reply_flow, branch, sent_by = reply_path(message, flow, self._flows)
-            self._receive_request(message, flow, reply_flow, branch, sent_by, now)
+            self._requests.receive(message, flow, reply_flow, branch, sent_by, now)
         except RemoteProtocolError as error:
             self._refuser.refuse(message, reply_flow, error, now)
 
@@ -334,66 +331,3 @@ class Core:
             return
         self.traces.answer(client, data, flow, now)
         client.receive(status, rest, now)
-
-    def _receive_request(
-        self, message: Message, flow: Flow, reply_flow: Flow, branch: str, sent_by: str, now: float
-    ) -> None:
-        """The chain a request passes (§16.2): its transaction, its Routes, this server, the proxy.
-
-        Each step raises `RemoteProtocolError` for what it refuses.
-        """
-        method = message.method
-        if len(branch) <= len(MAGIC_COOKIE) or not branch.startswith(MAGIC_COOKIE):
-            branch = old_style_branch(
-                message.uri, message.from_tag, message.call_id, message.cseq, f"{sent_by};{branch}"
-            )
-        key = server_key(branch, sent_by, method)
-        server = self._layer.servers.get(key)
-        if server is not None and not (method == "ACK" and server.state == ACCEPTED):
-            server.receive(method, now)
-            return
-        if method == "ACK":
-            failed = self._layer.unconfirmed.find(message.call_id, message.cseq, message.to_tag)
-            if failed is not None:
-                failed.receive(method, now)
-                return
-            # of a 2xx, also by old phones that keep the INVITE's branch (RFC 6026 §7.1)
-            if self.agent.owns(message.to_tag):
-                self.agent.receive_ack(message, now)
-            else:
-                self._dialogs.receive_ack(message, now)
-            return
-        if method == "CANCEL":
-            receive_cancel(self._layer, message, branch, sent_by, now)
-            self._answers.send(message, reply_flow, 200)
-            return
-        if self.admission.level and not message.to_tag and not self.admission.admits(message):
-            self._answers.count("requests_shed")
-            self._refuser.refuse(message, reply_flow, _OVERLOADED, now, guarded=False)
-            return
-        if len(self._layer.servers) >= MAX_TRANSACTIONS:
-            raise RemoteProtocolError(503, "Service Unavailable")
-        route = pop_own_routes(message, self._validation.is_own_route)
-        uri = parse_uri(message.uri)
-        if message.to_tag:
-            if self.agent.owns(message.to_tag):
-                self.agent.receive(message, flow, reply_flow, key, now)
-                return
-            if method == "SUBSCRIBE" and self.events.receive_within(
-                message, flow, reply_flow, key, now
-            ):
-                return
-            loop_hash = self._validation.check(message)
-            self._dialogs.receive(message, flow, reply_flow, key, route, loop_hash, now)
-            return
-        if self._layer.own and self._layer.is_merged(message):
-            raise RemoteProtocolError(482, "Loop Detected: merged request")  # §8.2.2.2
-        user = uri.user and method != "REGISTER"  # §10.2 wants none there, some phones write one
-        domain = "" if user else self._responsibility.domain_of(uri.host, uri.port)
-        if domain:
-            self._to_server.receive(message, flow, reply_flow, domain, now)
-            return
-        if method in METHODS and self.events.receive(message, flow, reply_flow, key, now):
-            return
-        loop_hash = self._validation.check(message)
-        self._new_requests.receive(message, flow, reply_flow, key, loop_hash, now)

@@ -264,54 +264,73 @@ class Registrar:
         if path:
             check_path(path)
         agent = _user_agent(message)
-        location = self._location
         durable = outbound = False
         for change in changes:
             binding = change.binding
             if not change.seconds:
                 durable = True
                 if binding is not None:
-                    location.remove(binding, REMOVED, wall)
+                    self._location.remove(binding, REMOVED, wall)
                 continue
             earlier: Binding | None = None
             if binding is not None and change.replaces(binding):
-                location.remove(binding, REPLACED, wall)
+                self._location.remove(binding, REPLACED, wall)
                 earlier = binding
                 binding = None
             new = binding is None
-            reordered = False
             if binding is None:
                 binding = change.new_binding(aor, wall)
                 if earlier is not None:
                     binding.came_after(earlier, call_id)
-            elif binding.params != change.parameters.kept:
-                durable = True
-                reordered = change.tell_parameters(binding)
-            moved = location.came_by(binding, flow)
-            if binding.unreachable_since:
-                binding.unreachable_since = 0.0
-                reordered = True
-            if new or moved or path != binding.path or binding.unsaved:
-                durable = True
-                binding.path = path
-                binding.unsaved = False
             binding.call_id = call_id
             binding.cseq = cseq
             binding.user_agent = agent
             binding.updated_at = wall
             binding.expires = now + change.seconds
-            if new:
-                location.add(binding, now, wall)
-            else:
-                location.refresh(binding, reordered, now, wall)
-            if new or moved:
-                location.arrived(binding, earlier, now)
+            if self._bind(binding, change, new, earlier, path, flow, now, wall):
+                durable = True
             if binding.reg_id:
                 outbound = True
         answer = self._answer(message, aor, now, wall, durable)
         if outbound:
             answer.lines += outbound_lines(message, flow)
         return answer
+
+    def _bind(
+        self,
+        binding: Binding,
+        change: Change,
+        new: bool,
+        earlier: Binding | None,
+        path: tuple[str, ...],
+        flow: Flow,
+        now: float,
+        wall: float,
+    ) -> bool:
+        """Have the location service know a binding that says when it ends; whether that must be on disk.
+
+        `earlier` is the binding whose place a `new` one takes, if any.
+        """
+        location = self._location
+        durable = reordered = False
+        if not new and binding.params != change.parameters.kept:
+            durable = True
+            reordered = change.tell_parameters(binding)
+        moved = location.came_by(binding, flow)
+        if binding.unreachable_since:
+            binding.unreachable_since = 0.0
+            reordered = True
+        if new or moved or path != binding.path or binding.unsaved:
+            durable = True
+            binding.path = path
+            binding.unsaved = False
+        if new:
+            location.add(binding, now, wall)
+        else:
+            location.refresh(binding, reordered, now, wall)
+        if new or moved:
+            location.arrived(binding, earlier, now)
+        return durable
 
     def _answer(
         self, message: Message, aor: str, now: float, wall: float, durable: bool

@@ -273,21 +273,11 @@ class RoutingTable:
         by: tuple[Diverted, ...],
         steps: list[str],
     ) -> Decision:
-        targets = tuple(fill(target, groups) for target in rule.targets)
         if rule.action == ACTION_REJECT:
-            reason = rule.reason or reason_phrase(rule.status)
-            steps.append(f"It rejects with {rule.status} {reason}.")
-            why = f"the rule turns such calls away with “{reason}” ({rule.status})"
-            return Decision(
-                REPLY_STATUS, status=rule.status, reason=reason, rule=rule.name, steps=tuple(steps), why=why
-            )  # fmt: skip
+            return _rejected(rule, steps)
+        targets = tuple(fill(target, groups) for target in rule.targets)
         if rule.action == ACTION_REDIRECT:
-            contacts = tuple(as_uri(target, domain) for target in targets)
-            steps.append(f"It tells the caller to call {', '.join(contacts)}.")
-            why = ", ".join(to_dial(contact, domain) for contact in contacts)
-            return Decision(
-                REPLY_CONTACTS, contacts=contacts, rule=rule.name, steps=tuple(steps), why=why
-            )
+            return _redirected(rule, targets, domain, steps)
         if rule.action == ACTION_REDIRECT_CONTACTS:
             steps.append("It tells the caller the registered contacts.")
             found = self._group(targets or (called,), domain, seen, steps)
@@ -300,20 +290,11 @@ class RoutingTable:
                 steps=tuple(steps),
             )
         assert rule.action == ACTION_FORWARD, rule.action
-        stage: Stage | None = None
         if rule.strategy == SEQUENTIAL:
-            groups_of = [self._group((target,), domain, seen, steps) for target in targets]
-            count = 0
-            for destinations in reversed(groups_of):
-                if destinations:
-                    onward = ((ANY, stage),) if stage else ()
-                    stage = Stage(destinations, rule.timeout, onward, by)
-                    count += 1
-            steps.append(f"It rings {count} targets one after the other, {rule.timeout} s each.")
+            stage = self._one_after_another(rule, targets, domain, seen, by, steps)
         else:
             everyone = self._group(targets, domain, seen, steps)
-            if everyone:
-                stage = Stage(everyone, rule.timeout, diverted=by)
+            stage = Stage(everyone, rule.timeout, diverted=by) if everyone else None
             steps.append(f"It rings {len(everyone)} targets together for {rule.timeout} s.")
         if stage is None:
             return _no_target(rule, steps)
@@ -324,6 +305,27 @@ class RoutingTable:
             follow_redirects=rule.follow_redirects,
             steps=tuple(steps),
         )
+
+    def _one_after_another(
+        self,
+        rule: Rule,
+        targets: tuple[str, ...],
+        domain: str,
+        seen: tuple[str, ...],
+        by: tuple[Diverted, ...],
+        steps: list[str],
+    ) -> Stage | None:
+        """A stage for each target that can ring, the first leading on to the next."""
+        groups_of = [self._group((target,), domain, seen, steps) for target in targets]
+        stage: Stage | None = None
+        count = 0
+        for destinations in reversed(groups_of):
+            if destinations:
+                onward = ((ANY, stage),) if stage else ()
+                stage = Stage(destinations, rule.timeout, onward, by)
+                count += 1
+        steps.append(f"It rings {count} targets one after the other, {rule.timeout} s each.")
+        return stage
 
     def _onward(
         self, target: str, domain: str, seen: tuple[str, ...], by: tuple[Diverted, ...]
@@ -365,6 +367,22 @@ class RoutingTable:
 def _refused(status: int, why: str, steps: list[str]) -> Decision:
     phrase = reason_phrase(status)
     return Decision(REPLY_STATUS, status=status, reason=phrase, steps=tuple(steps), why=why)
+
+
+def _rejected(rule: Rule, steps: list[str]) -> Decision:
+    reason = rule.reason or reason_phrase(rule.status)
+    steps.append(f"It rejects with {rule.status} {reason}.")
+    why = f"the rule turns such calls away with “{reason}” ({rule.status})"
+    return Decision(
+        REPLY_STATUS, status=rule.status, reason=reason, rule=rule.name, steps=tuple(steps), why=why
+    )
+
+
+def _redirected(rule: Rule, targets: tuple[str, ...], domain: str, steps: list[str]) -> Decision:
+    contacts = tuple(as_uri(target, domain) for target in targets)
+    steps.append(f"It tells the caller to call {', '.join(contacts)}.")
+    why = ", ".join(to_dial(contact, domain) for contact in contacts)
+    return Decision(REPLY_CONTACTS, contacts=contacts, rule=rule.name, steps=tuple(steps), why=why)
 
 
 def _no_target(rule: Rule, steps: list[str]) -> Decision:

@@ -238,12 +238,12 @@ def test_a_flood_of_unauthenticated_invites_leaves_nothing_behind(sender: Phone)
 
 @pytest.mark.pure
 def test_the_limit_of_transactions_is_503(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    import sipengine.services.core as core
+    from sipengine.services import request_chain
 
     wire = world()
     alice = registered(wire, "1001", "198.51.100.1")
     registered(wire, "1002", "198.51.100.2")
-    monkeypatch.setattr(core, "MAX_TRANSACTIONS", 1)
+    monkeypatch.setattr(request_chain, "MAX_TRANSACTIONS", 1)
     alice.call("1002")
     alice.other_request("INVITE", BOB)
     assert alice.response(503)["Retry-After"]
