@@ -195,7 +195,7 @@ class Call:
     ) -> None:
         former, offerer.partner = offerer.partner, answerer
         if former is not None and former is not answerer:
-            former.path = None  # of a fork, one phone is heard at a time: who answered last
+            former.drop_path()  # of a fork, one phone is heard at a time: who answered last
         offerer.path = self._path(offerer, answerer, accepted, remote.formats)
         answerer.path = self._path(answerer, offerer, answerer.told, accepted)
 
@@ -209,8 +209,13 @@ class Call:
         path = sender.path
         if path is not None and path.serves(receiver, table) and path.hears(clocks):
             return path
+        former = None if path is None else path.heard
+        if isinstance(path, PlayedKeys):
+            path.end()
         path = self._new_path(sender, receiver, told, wanted, table)
-        if clocks and self.told_keys is not None:
+        if former is not None and former.clocks == clocks:
+            path.heard = former  # which knows what it has told
+        elif clocks and self.told_keys is not None:
             path.heard = HeardKeys(clocks, partial(self.told_keys, self, sender.tag))
         return path
 

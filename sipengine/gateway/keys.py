@@ -5,12 +5,13 @@ where its controller brings them from SIP INFO.
 from __future__ import annotations
 
 import asyncio
-import struct
 from collections.abc import Callable
 from time import monotonic
 from typing import Final
 
-from sipengine.gateway.path import Path, bare
+from sipengine.gateway.events import END, LastingEvent, Segments
+from sipengine.gateway.path import Path, Receiver, bare
+from sipengine.gateway.sdp.choosing import Route
 from sipengine.gateway.streams import HEADER
 
 KEYS: Final = "0123456789*#ABCD"
@@ -22,15 +23,11 @@ PAUSE_STEPS: Final = 3
 """60 ms between two keys, so that they are two."""
 MAX_WAITING: Final = 32
 """Keys that wait to be played; nobody presses faster."""
-LATE_S: Final = 2
-"""An event packet this much older than the newest was overtaken; older still, the sender counts anew."""
 SILENT_S: Final = 0.5
 """Updates come every 50 ms or sooner (RFC 4733 §2.5.1.2): after ten that are missing a key is over."""
 ENDINGS: Final = 3
 """The last packet of an event is sent three times (RFC 4733 §2.5.1.4)."""
-_END: Final = 0x80
 _VOLUME: Final = 10
-_EVENT: Final = struct.Struct("!BBH")
 
 Pressed = Callable[[int, int], None]
 """(event code, milliseconds)."""
@@ -42,42 +39,39 @@ class HeardKeys:
     def __init__(self, clocks: dict[int, int], pressed: Pressed) -> None:
         self.clocks = clocks
         self._pressed = pressed
-        self._stamp = -1
-        self._source = -1
+        self._lasting = LastingEvent()
         self._heard_at = 0.0
         self._open = False
-        self._event = 0
+        self._key = 0
         self._ms = 0
 
     def take(self, data: bytes) -> None:
         first, second, _, stamp, source = HEADER.unpack_from(data)
         clock = self.clocks.get(second & 0x7F)
         payload = bare(first, data[12:])
-        if clock is None or payload is None or len(payload) < 4:
+        if clock is None or payload is None or len(payload) < 4 or payload[0] >= len(KEYS):
             return
-        behind = (self._stamp - stamp) & 0xFFFFFFFF
-        if source == self._source and 0 < behind < LATE_S * clock:
+        lasting = self._lasting
+        if lasting.is_late(stamp, source, clock):
             return  # overtaken by the next key on the way; its end was told then
-        event, flags, duration = _EVENT.unpack_from(payload)
-        if event >= len(KEYS):
-            return
-        if stamp != self._stamp:
-            self._tell()  # all packets with the end of the one before were lost
-            self._stamp, self._source, self._open = stamp, source, True
+        if lasting.begins(second, stamp, source, clock, payload):
+            self.finish()  # all packets with the end of the one before were lost
+            self._open = True
         self._heard_at = monotonic()
-        self._event, self._ms = event, duration * 1000 // clock
-        if flags & _END:
-            self._tell()
+        self._key, self._ms = lasting.code, lasting.duration * 1000 // clock
+        if lasting.over:
+            self.finish()
 
     def tick(self, now: float) -> None:
         """Once a second: a key whose end was lost has ended all the same."""
         if now - self._heard_at > SILENT_S:
-            self._tell()
+            self.finish()
 
-    def _tell(self) -> None:
+    def finish(self) -> None:
+        """Tell the key that is not told yet, if there is one: nothing more will come of it."""
         if self._open:
             self._open = False
-            self._pressed(self._event, self._ms)
+            self._pressed(self._key, self._ms)
 
 
 class PlayedKeys(Path):
@@ -91,9 +85,12 @@ class PlayedKeys(Path):
         "_ended",
         "_loop",
         "_number",
+        "_path",
+        "_segments",
         "_stamp",
         "_step",
         "_steps",
+        "_timer",
         "_waiting",
     )
 
@@ -103,11 +100,14 @@ class PlayedKeys(Path):
     ) -> None:  # fmt: skip
         super().__init__(path.incoming, path.receiver, {})
         self._loop = loop
+        self._path = path
         self._number = number
         self._clock = clock
         self._ended = ended
         self._waiting: list[tuple[int, int]] = []
         self._step = self._steps = self._stamp = 0
+        self._segments = Segments(0)
+        self._timer: asyncio.TimerHandle | None = None
 
     def play(self, event: int, milliseconds: int) -> bool:
         """False if too many keys wait."""
@@ -123,6 +123,7 @@ class PlayedKeys(Path):
         outgoing = self.outgoing
         elapsed = min(monotonic() - outgoing.last_at, 3600.0) if outgoing.last_at else STEP_S
         self._stamp = outgoing.last_stamp + int(elapsed * self._clock)
+        self._segments = Segments(self._stamp)
         self._step = 0
         self._steps = self._waiting[0][1] // int(STEP_S * 1000)
         self._send()
@@ -133,19 +134,33 @@ class PlayedKeys(Path):
         self._step += 1
         over = self._step >= self._steps
         last = min(self._step, self._steps)
-        duration = min(int(last * STEP_S * self._clock), 0xFFFF)
+        duration = int(last * STEP_S * self._clock)
         second = self._number | (0x80 if self._step == 1 else 0)
-        payload = _EVENT.pack(event, _VOLUME | (_END if over else 0), duration)
-        self.receiver.send_rtp(self.outgoing.emit(second, self._stamp, payload, now))
+        flags = _VOLUME | (END if over else 0)
+        for stamp, payload in self._segments.packets(event, flags, duration):
+            self.receiver.send_rtp(self.outgoing.emit(second, stamp, payload, now))
         if self._step < self._steps + ENDINGS - 1:
-            self._loop.call_later(STEP_S, self._send)
+            self._timer = self._loop.call_later(STEP_S, self._send)
             return
         self.outgoing.last_stamp = (self._stamp + duration) & 0xFFFFFFFF
         del self._waiting[0]
         if self._waiting:
-            self._loop.call_later(STEP_S * PAUSE_STEPS, self._begin)
+            self._timer = self._loop.call_later(STEP_S * PAUSE_STEPS, self._begin)
         else:
             self._ended(self)
+
+    def serves(self, receiver: Receiver, routes: dict[int, Route]) -> bool:
+        """As the path that it stands in for: an agreement that changes nothing does not end a key."""
+        return self._path.serves(receiver, routes)
+
+    def hears(self, clocks: dict[int, int]) -> bool:
+        return self._path.hears(clocks)
+
+    def end(self) -> None:
+        """Nobody is left to hear the keys that wait."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._path.end()
 
     def forward(self, data: bytes, now: float) -> None:
         """The sender's voice is not heard meanwhile, but counted."""

@@ -136,4 +136,11 @@ class Leg(ABC):
     def close(self, now: float) -> None:
         if self.has_keys() and self.outgoing.packets:
             self.send_rtcp(rtcp.bye(self.outgoing, self.incoming, self.surroundings.cname, now))
-        self.path = self.partner = None
+        self.drop_path()
+        self.partner = None
+
+    def drop_path(self) -> None:
+        """The peer is heard by nobody any more."""
+        if self.path is not None:
+            self.path.end()
+            self.path = None

@@ -23,6 +23,7 @@ class Listener(Protocol):
     def clocks(self) -> dict[int, int]: ...
     def take(self, data: bytes) -> None: ...
     def tick(self, now: float) -> None: ...
+    def finish(self) -> None: ...
 
 
 class Path:
@@ -89,6 +90,11 @@ class Path:
     def hears(self, clocks: dict[int, int]) -> bool:
         """Whether it listens to exactly these payload numbers."""
         return clocks == ({} if self.heard is None else self.heard.clocks)
+
+    def end(self) -> None:
+        """No packet of the sender goes this way any more."""
+        if self.heard is not None:
+            self.heard.finish()
 
     @property
     def transcodes(self) -> bool:

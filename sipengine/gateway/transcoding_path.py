@@ -1,14 +1,14 @@
 """One direction of a call whose sides share no voice codec: decoded, resampled, encoded.
 
 Packets are numbered anew and their timestamps counted in the receiver's clock. Telephone events
-(RFC 4733 §2.5.1) pass with their durations in that clock.
+(RFC 4733 §2.5.1) pass with their durations in that clock, in as many segments as that needs.
 """
 
 from __future__ import annotations
 
-import struct
 from typing import Final
 
+from sipengine.gateway.events import LastingEvent, Segments
 from sipengine.gateway.path import Path, Receiver, bare
 from sipengine.gateway.sdp.choosing import Route
 from sipengine.gateway.streams import HEADER, Incoming
@@ -18,11 +18,9 @@ MAX_LATE_S: Final = 5
 """A timestamp further back than this is no late packet: the sender counts its time anew."""
 FAR: Final = 0x40000000
 
-_EVENT: Final = struct.Struct("!BBH")
-
 
 class TranscodingPath(Path):
-    __slots__ = ("_in_base", "_in_last", "_out_base", "_transcoders")
+    __slots__ = ("_in_base", "_in_last", "_lasting", "_out_base", "_segments", "_transcoders")
 
     def __init__(
         self,
@@ -36,6 +34,8 @@ class TranscodingPath(Path):
         self._in_base = 0
         self._in_last = 0
         self._out_base = 0
+        self._lasting = LastingEvent()
+        self._segments = Segments(0)
 
     @property
     def transcodes(self) -> bool:
@@ -75,10 +75,10 @@ class TranscodingPath(Path):
         if ahead >= FAR:  # half the numbers on, a stamp would seem older than the first
             self._in_base, self._out_base = stamp, place
         if route.is_event:
-            if len(payload) >= 4:
-                event, flags, duration = _EVENT.unpack_from(payload)
-                payload = _EVENT.pack(event, flags, min(duration * ours // theirs, 0xFFFF))
+            if ours == theirs:
                 self._emit(route, second, place, payload, now)
+            elif len(payload) >= 4:
+                self._event(route, (second, stamp, ssrc), place, payload, now)
             return
         transcoder = self._transcoders.get(second & 0x7F)
         if transcoder is None:
@@ -93,6 +93,22 @@ class TranscodingPath(Path):
         for frame, duration in frames:
             self._emit(route, second, place, frame, now)
             place += duration
+            second &= 0x7F
+
+    def _event(
+        self, route: Route, header: tuple[int, int, int], place: int, payload: bytes, now: float
+    ) -> None:
+        """One packet of an event; `header` is its second octet, timestamp and source."""
+        second, stamp, ssrc = header
+        ours, theirs = route.scale
+        lasting = self._lasting
+        if lasting.is_late(stamp, ssrc, theirs):
+            return
+        if lasting.begins(second, stamp, ssrc, theirs, payload):
+            self._segments = Segments(place)
+        duration = lasting.duration * ours // theirs
+        for time, part in self._segments.packets(lasting.code, payload[1], duration):
+            self._emit(route, second, time, part, now)
             second &= 0x7F
 
     def _emit(self, route: Route, second: int, stamp: int, payload: bytes, now: float) -> None:
