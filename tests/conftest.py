@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from pbx.supervisor import compiled  # noqa: E402
 from pbx.supervisor.cluster import Cluster  # noqa: E402
 from pbx.supervisor.identity import service_identity  # noqa: E402
 from tests.support.assets import ASSETS, build_assets  # noqa: E402
+from tests.support.chromium import headless_shell  # noqa: E402
 from tests.support.lanes import Lanes  # noqa: E402
 from tests.support.wait import until  # noqa: E402
 
@@ -87,11 +87,8 @@ def django_db_modify_db_settings(postgres_cluster: Cluster) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """The one real Chromium of the run."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        missing = "Chromium is missing: apt-get install --no-install-recommends chromium"
-        pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
+    """One real Chromium for the whole run."""
+    program = headless_shell()
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

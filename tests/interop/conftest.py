@@ -16,6 +16,7 @@ from playwright.sync_api import Browser
 
 from tests.support.baresip import Baresip
 from tests.support.cast import PASSWORD, merged
+from tests.support.chromium import headless_shell
 from tests.support.my_phone import make_people
 from tests.support.pbx_process import DOMAIN, PbxProcess
 from tests.support.wait import until
@@ -109,9 +110,19 @@ def people(request: pytest.FixtureRequest, pbx: PbxProcess) -> dict[str, float]:
 
 
 @pytest.fixture
+def chromium_program() -> str:
+    """What the people's pages are open in."""
+    return headless_shell()
+
+
+@pytest.fixture
 def web(
-    pbx: PbxProcess, people: dict[str, float], browser: Browser, tmp_path: Path
+    pbx: PbxProcess,
+    people: dict[str, float],
+    browser: Browser,
+    chromium_program: str,
+    tmp_path: Path,
 ) -> Iterator[WebPeople]:
     """Their pages My phone."""
     with ExitStack() as stack:
-        yield WebPeople(pbx, browser, tmp_path, stack, people)
+        yield WebPeople(pbx, browser, tmp_path, stack, people, chromium_program)

@@ -10,7 +10,7 @@ from typing import Any
 from playwright.async_api import Browser as Chromium
 from playwright.async_api import Page, Playwright, async_playwright
 
-from tests.support.programs import program
+from tests.support.chromium import headless_shell
 
 SCRIPT = """async ({tone, codec}) => {
     const context = new AudioContext();
@@ -57,7 +57,7 @@ class ChromiumMedia:
     async def start(cls, tone: float, codecs: tuple[str, ...]) -> ChromiumMedia:
         playwright = await async_playwright().start()
         chromium = await playwright.chromium.launch(
-            executable_path=program("chromium", "chromium"),
+            executable_path=headless_shell(),
             args=[
                 "--no-sandbox",
                 "--disable-gpu",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
+from tests.support.chromium import headless_shell
 from tests.support.pbx_process import PbxProcess
 from tests.support.tone import write_tone
 from tests.support.wait import until
@@ -58,12 +59,14 @@ _STRENGTHS = """(wanted) => {
 
 
 @contextmanager
-def chromium_with_tone(browser: Browser, frequency: float, directory: Path) -> Iterator[Browser]:
-    """Another Chromium, whose microphone is a tone. `browser` says which program."""
+def chromium_with_tone(
+    browser: Browser, frequency: float, directory: Path, program: str = ""
+) -> Iterator[Browser]:
+    """Another Chromium than `browser`, whose microphone is a tone; `program` is its path."""
     file = write_tone(directory / f"tone-{frequency:g}.wav", frequency, RATE)
     kind = browser.browser_type
     running = kind.launch(
-        executable_path=_program(),
+        executable_path=program or headless_shell(),
         args=[
             "--no-sandbox", "--disable-gpu", "--use-fake-device-for-media-stream",
             "--use-fake-ui-for-media-stream", f"--use-file-for-fake-audio-capture={file}",
@@ -74,12 +77,6 @@ def chromium_with_tone(browser: Browser, frequency: float, directory: Path) -> I
         yield running
     finally:
         running.close()
-
-
-def _program() -> str:
-    import shutil
-
-    return shutil.which("chromium") or shutil.which("chromium-browser") or "chromium"
 
 
 class MyPhone:

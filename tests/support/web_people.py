@@ -20,16 +20,17 @@ class WebPeople:
         directory: Path,
         stack: ExitStack,
         tones: Mapping[str, float],
+        program: str,
     ) -> None:
-        """`tones`: extension -> what its person is heard by, in Hz."""
+        """`tones`: extension -> what its person is heard by, in Hz; `program`: Chromium's path."""
         self.pbx, self.browser, self.directory, self.stack = pbx, browser, directory, stack
-        self.tones = tones
+        self.tones, self.program = tones, program
 
     def open(self, number: str, *permissions: str, at: str = "") -> MyPhone:
         """That person's page, registered; `permissions` besides the microphone, `at` another address
         of the server's."""
         running = self.stack.enter_context(
-            chromium_with_tone(self.browser, self.tones[number], self.directory)
+            chromium_with_tone(self.browser, self.tones[number], self.directory, self.program)
         )
         assert self.pbx.ready is not None
         context = running.new_context(

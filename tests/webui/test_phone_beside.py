@@ -3,7 +3,6 @@ of an extension; and the page that checks all that a call needs."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pbx.calls.models import Call
 from pbx.directory.models import Extension, Person
 from pbx.registrations.models import Binding
+from tests.support.chromium import headless_shell
 from tests.webui import office
 from tests.webui.conftest import Server, Trouble, session_of
 
@@ -33,7 +33,7 @@ def with_microphones(
 ) -> Iterator[Open]:
     """A window of a Chromium that has microphones and speakers that sound of nothing real."""
     running = browser.browser_type.launch(
-        executable_path=shutil.which("chromium") or "chromium",
+        executable_path=headless_shell(),
         args=["--no-sandbox", "--use-fake-device-for-media-stream",
               "--autoplay-policy=no-user-gesture-required"],
     )  # fmt: skip
