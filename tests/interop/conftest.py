@@ -16,7 +16,7 @@ from playwright.sync_api import Browser
 
 from tests.support.baresip import Baresip
 from tests.support.cast import PASSWORD, merged
-from tests.support.chromium import headless_shell
+from tests.support.chromium import headless_shell, whole_chromium
 from tests.support.my_phone import make_people
 from tests.support.pbx_process import DOMAIN, PbxProcess
 from tests.support.wait import until
@@ -110,9 +110,10 @@ def people(request: pytest.FixtureRequest, pbx: PbxProcess) -> dict[str, float]:
 
 
 @pytest.fixture
-def chromium_program() -> str:
+def chromium_program(request: pytest.FixtureRequest) -> str:
     """What the people's pages are open in."""
-    return headless_shell()
+    whole = request.node.get_closest_marker("whole_chromium")
+    return whole_chromium() if whole else headless_shell()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from playwright.sync_api import Browser, expect
 
 from tests.interop.conftest import Phones
 from tests.support.cast import extension
-from tests.support.chromium import whole_chromium
 from tests.support.my_phone import PASSWORD, MyPhone
 from tests.support.pbx_process import PbxProcess
 from tests.support.wait import until
@@ -17,10 +16,7 @@ CONFIGURATION = {"extensions": [extension(number) for number in ("1191", "1192",
 
 TONE = {"1191": 440.0, "1192": 660.0}
 
-
-@pytest.fixture
-def chromium_program() -> str:
-    return whole_chromium()
+pytestmark = pytest.mark.whole_chromium
 
 
 def test_one_page_calls_another_and_both_hear_each_other(pbx: PbxProcess, web: WebPeople) -> None:

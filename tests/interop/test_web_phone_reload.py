@@ -187,6 +187,7 @@ def contacts_of(pbx: PbxProcess) -> set[str]:
     return {row["contact"] for row in pbx.bindings() if row["aor"].startswith("4111@")}
 
 
+@pytest.mark.whole_chromium  # its shell shows no notices
 def test_a_call_is_announced_while_nobody_looks(web: WebPeople, phones: Phones) -> None:
     page, desk = web.open("4111", "notifications"), phones.baresip("4113")
     page.window.evaluate(
@@ -204,11 +205,11 @@ def test_a_call_is_announced_while_nobody_looks(web: WebPeople, phones: Phones) 
     )
     desk.dial("4111")
     page.says("Incoming call")
-    page.window.wait_for_function("notices.length === 1")
+    page.window.wait_for_function("() => notices.length === 1")
     assert page.window.evaluate("notices[0].title") == "Phone 4113 is calling"
     desk.hang_up()
     page.is_idle()
-    page.window.wait_for_function("notices[0].gone")
+    page.window.wait_for_function("() => notices[0].gone")
 
 
 def test_leave_for_notices_is_asked_by_the_person_alone(web: WebPeople, phones: Phones) -> None:

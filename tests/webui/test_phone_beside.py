@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pbx.calls.models import Call
 from pbx.directory.models import Extension, Person
 from pbx.registrations.models import Binding
-from tests.support.chromium import headless_shell
+from tests.support.chromium import whole_chromium
 from tests.webui import office
 from tests.webui.conftest import Server, Trouble, session_of
 
@@ -31,9 +31,9 @@ def mira(charlie: Person) -> Extension:
 def with_microphones(
     server: Server, browser: Browser, charlie: Person, trouble: Trouble
 ) -> Iterator[Open]:
-    """A window of a Chromium that has microphones and speakers that sound of nothing real."""
+    """A window of a whole Chromium: its microphones and speakers, which sound of nothing real, have names."""
     running = browser.browser_type.launch(
-        executable_path=headless_shell(),
+        executable_path=whole_chromium(),
         args=["--no-sandbox", "--use-fake-device-for-media-stream",
               "--autoplay-policy=no-user-gesture-required"],
     )  # fmt: skip
