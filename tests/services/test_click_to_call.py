@@ -349,3 +349,39 @@ def test_a_feature_code_without_a_port_ends_the_call(wire: Wire, alice: Phone, n
     assert "no RTP port is free" in wire.row.reason
     assert news.said[-1] == wire.row.reason
     assert news.ends == [False]
+
+
+def test_answer_while_the_callers_phone_changes_something_waits_rfc3261_14_1(
+    wire: Wire, alice: Phone, bob: Phone, news: Heard
+) -> None:
+    """Alice's ACK is late: nothing may be offered to her yet, and Bob is not hung up for that."""
+    dial(wire, news)
+    a = picked_up(wire, alice)
+    incoming = bob.incoming()
+    a.request("INVITE", body=sdp(alice, 40000, 2), extra=TYPE)
+    assert alice.response(200)
+    number = a.cseq
+    incoming.send_ok()
+    wire.advance(0.3)
+    assert not any(message.method == "INVITE" for message in alice.inbox)
+    alice.inbox.clear()
+    a.ack(number)
+    wire.advance(0.3)
+    again = alice.request("INVITE")
+    alice.reply(again, 200, "OK", extra=f"Contact: {alice.contact}", body=sdp(alice, 40002, 3))
+    alice.request("ACK")
+    assert "m=audio 40002" in bob.request("ACK").body
+    assert news.ends == [True]
+
+
+def test_callers_phone_that_never_has_done_ends_it(
+    wire: Wire, alice: Phone, bob: Phone, news: Heard
+) -> None:
+    dial(wire, news)
+    a = picked_up(wire, alice)
+    incoming = bob.incoming()
+    a.request("INVITE", body=sdp(alice, 40000, 2), extra=TYPE)
+    incoming.send_ok()
+    wire.advance(11)
+    assert any(message.method == "BYE" for message in bob.inbox)
+    assert news.ends == [False]

@@ -48,9 +48,14 @@ class Publications:
         raise RemoteProtocolError(412, "Conditional Request Failed")
 
     def begin(self, aor: str, presence: Presence, expires: float, now: float) -> str:
-        """A new publication; its entity-tag. Raises `RemoteProtocolError` if there are too many."""
+        """A new publication; its entity-tag. Raises `RemoteProtocolError` 503 if there are too many.
+
+        A device that was restarted has forgotten its entity-tag: at a user's limit his oldest word goes.
+        """
         mine = self._of_aor.get(aor, [])
-        if len(mine) >= MAX_OF_USER or self._total >= MAX_TOTAL:
+        if len(mine) >= MAX_OF_USER:
+            self.remove(aor, min(mine, key=_serial))
+        if self._total >= MAX_TOTAL:
             raise RemoteProtocolError(503, "Service Unavailable: too many publications")
         publication = Publication("", presence, expires, 0)
         self._name(publication)
@@ -96,3 +101,7 @@ class Publications:
         self._count += 1
         publication.serial = self._count
         publication.etag = f"{self._prefix}{self._count:x}"
+
+
+def _serial(publication: Publication) -> int:
+    return publication.serial

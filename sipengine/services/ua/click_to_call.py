@@ -19,6 +19,7 @@ from sipengine.services.ports import Media
 from sipengine.services.proxy.proxy import Proxy
 from sipengine.services.routing import RING, Decision, Destination, RoutingTable, Stage
 from sipengine.services.ua.agent import UserAgent
+from sipengine.services.ua.alarm import Alarm
 from sipengine.services.ua.back_to_back import BackToBack
 from sipengine.services.ua.by_gateway import tell_offer
 from sipengine.services.ua.ending import Ending
@@ -38,6 +39,9 @@ CALLER_RINGS: Final = 30
 """Seconds: who has just clicked sits beside the phone."""
 COMPLETED_ELSEWHERE: Final = 'SIP;cause=200;text="Call completed elsewhere"'
 """Why a phone stops ringing when another picked up for it (RFC 3326 §2): it shows no missed call."""
+PATIENCE: Final = 10.0
+"""Seconds that the called phone's answer waits while the caller's is changing something itself."""
+AGAIN: Final = 0.5
 MAX_DIALS: Final = 50
 """Calls at once that are being set up or held together for this."""
 
@@ -111,6 +115,9 @@ class Dial:
         self._joined = False
         self._ending = False
         self._rang = False
+        self._joiner: Session | None = None  # who was called, and has answered
+        self._joining = Alarm(agent.layer.timers, self._join)
+        self._join_by = 0.0
         self._swap: tuple[Session, Session] | None = None  # who is replaced, and by whom
         self._attempt: Call | None = None
         call = owner.calls.begin(call_id, self._b.local_tag, now)
@@ -197,10 +204,24 @@ class Dial:
             session.answer(held_answer(offer), now)
             if not self._b_called:
                 self._ring_called(now)
-        elif offer is None or not self._a.free:
+        elif offer is None:
             session.refuse(488, now)
         else:
+            self._joiner, self._join_by = session, now + PATIENCE
+            self._join(now)
+
+    def _join(self, now: float) -> None:
+        """Offer to the caller's phone what the called one offers, once the former has no change under way."""
+        session = self._joiner
+        offer = None if session is None else session.offered
+        if session is None or offer is None or session.ended:
+            return
+        if self._a.free:
             self._both.pass_on(session, offer, now, insist=True)
+        elif now >= self._join_by:
+            session.refuse(488, now)
+        else:
+            self._joining.start(AGAIN, now)
 
     def on_answer(self, session: Session, answer: Description, now: float) -> None:
         if self._both.answered(session, answer, now) and not self._joined:

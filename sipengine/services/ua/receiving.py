@@ -155,16 +155,30 @@ def _prack(session: Session, message: Message, server: NonInviteServer, now: flo
         raise RemoteProtocolError(481, "Call/Transaction Does Not Exist")
     text = description_in(message)
     answering.pracked(message.value("RAck") or "")
-    if text and session.negotiation.state == OFFERED:
-        given = parse_description(text)
-        session.negotiation.receive_answer(given)
-        server.respond(200, answer(message, 200, []), now)
-        tell_answer(session, given, now)
-    else:
+    try:
+        if session.negotiation.state == OFFERED:
+            _take_answer(session, text, message, server, now)
+            return
         if text:
             session.negotiation.receive_offer(parse_description(text))
         _take_offer(session, bool(text), message, server, now)
-    answering.go_on(now)
+    finally:
+        answering.go_on(now)
+
+
+def _take_answer(
+    session: Session, text: str, message: Message, server: NonInviteServer, now: float
+) -> None:
+    """The PRACK's answer to our offer (RFC 3262 §5). Raises `RemoteProtocolError` for one that is none, and
+    ends the session, which has no media then."""
+    try:
+        given = parse_description(text)
+        session.negotiation.receive_answer(given)
+    except RemoteProtocolError as error:
+        session.end(now, f"its phone's session description is of no use: {error.reason}")
+        raise
+    server.respond(200, answer(message, 200, []), now)
+    tell_answer(session, given, now)
 
 
 def _take_offer(
@@ -173,9 +187,8 @@ def _take_offer(
     if has_offer:
         session.owed = BY_UPDATE
         session.owed_update = server, message
+        _Overdue(session, server, now)
         tell_offer(session, session.offered, now)
-        if session.owed_update is not None:
-            _Overdue(session, server, now)
     else:
         answer_update(session, server, message, "", now)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sipengine.services.events import pidf
+from sipengine.services.events import pidf, publications
 from sipengine.sip.errors import RemoteProtocolError
 from tests.services.events.test_dialog_package import GATHERED, answered_call, hang_up
 from tests.services.events.watcher import Watcher, watching
@@ -237,10 +237,21 @@ class TestPublished:
     def test_nobody_publishes_for_another(self, alice: Phone, bob: Phone) -> None:
         assert Publisher(alice).publish(document()).status == 403
 
-    def test_too_many_publications_of_one_user(self, bob: Phone) -> None:
-        for _ in range(10):
-            assert Publisher(bob).publish(document()).status == 200
-        assert Publisher(bob).publish(document()).status == 503
+    def test_a_device_that_forgets_its_entity_tag_shuts_nobody_out(self, bob: Phone) -> None:
+        """At the limit the oldest goes: who published it is told and publishes anew (RFC 3903 §4.1)."""
+        devices = [Publisher(bob) for _ in range(11)]
+        for device in devices:
+            assert device.publish(document()).status == 200
+        assert devices[0].publish().status == 412
+        assert devices[1].publish().status == 200
+
+    @pytest.mark.pure
+    def test_3903_6_too_many_publications_of_all(
+        self, bob: Phone, alice: Phone, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(publications, "MAX_TOTAL", 1)
+        assert Publisher(bob).publish(document()).status == 200
+        assert Publisher(alice).publish(document(), uri=f"sip:1001@{DOMAIN}").status == 503
 
 
 class TestDocuments:

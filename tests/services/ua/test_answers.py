@@ -174,6 +174,27 @@ def test_prack_is_answered_before_the_200_that_waits_for_it_rfc3262_3(pair: Pair
     ]
 
 
+@pytest.mark.parametrize("body", ["v=0\r\n", "no description", ""])
+def test_prack_without_a_usable_answer_ends_the_call_rfc3262_5(pair: Pair, body: str) -> None:
+    """We offered in a reliable response: a call without an answer to it would stay for ever."""
+    pair.bob.at_once = False
+    pair.alice.call(with_offer=False)
+    pair.hold = starts("PRACK")
+    pair.bob.session.progress(183, pair.bob.description, pair.now)
+    pair.bob.session.accept(None, pair.now)
+    pair.settle()
+    rack = [("RAck", f"{pair.last('SIP/2.0 183').value('RSeq')} 1 INVITE")]
+    pair.held.clear()
+    pair.hold = lambda data: False
+    pair.alice.session.request("PRACK", rack, pair.now, lambda *_: None, body)
+    pair.settle()
+    assert any(line.startswith("4") and line.endswith("PRACK") for line in pair.said("bob"))
+    assert "200 INVITE" in pair.said("bob"), "it waited for the PRACK"
+    pair.advance(40)
+    assert pair.bob.endings
+    assert pair.alice.endings
+
+
 @pytest.mark.parametrize("rack", ["+1 1 INVITE", "1 1 BYE", "1 INVITE", "1 2 INVITE", "x"])
 def test_prack_of_another_response_is_481_rfc3262_3(pair: Pair, rack: str) -> None:
     pair.hold = starts("PRACK")
