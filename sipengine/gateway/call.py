@@ -30,7 +30,8 @@ from sipengine.gateway.transcoding_path import TranscodingPath
 from sipengine.gateway.web_leg import WebLeg
 
 IDLE_S: Final = 900.0
-"""A call of which nothing is heard, no media, report or check: its `delete` was lost."""
+"""A call of which nothing is heard, no media, report, check or question of its controller: its `delete`
+was lost. Two who hold each other send nothing for as long as they like."""
 
 UNANSWERED_S: Final = 600.0
 """An offer nobody answered: longer than any phone rings."""
@@ -72,6 +73,7 @@ class Call:
         self.legs: list[Leg] = []
         self.answered_at = 0.0
         self.created_at = now
+        self.asked_at = 0.0  # when its controller last wanted to know of it
         self._surroundings = surroundings
         self._loop = loop
         self._offered: Offered | None = None
@@ -268,7 +270,12 @@ class Call:
     def is_stale(self, now: float) -> bool:
         if not self.answered_at:
             return now - self.created_at > UNANSWERED_S
-        last = max(self.heard_at, self.answered_at, *(leg.incoming.last_at for leg in self.legs))
+        last = max(
+            self.heard_at,
+            self.answered_at,
+            self.asked_at,
+            *(leg.incoming.last_at for leg in self.legs),
+        )
         return now - last > IDLE_S
 
     def tick(self, now: float) -> None:

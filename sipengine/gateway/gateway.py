@@ -123,7 +123,9 @@ class Gateway:
         return answer
 
     def _query(self, request: Request) -> dict[str, Value]:
-        return self._told(self._known(request))
+        call = self._known(request)
+        call.asked_at = self._loop.time()
+        return self._told(call)
 
     def _list(self, request: Request) -> dict[str, Value]:
         limit = request.get("limit")
@@ -185,7 +187,8 @@ class Gateway:
         packets = octets = lost = 0
         now = self._loop.time()
         for position, leg in enumerate(call.legs):
-            values: dict[str, Value] = dict(figures(leg, now))
+            other = call.legs[1 - position] if len(call.legs) == 2 else None
+            values: dict[str, Value] = dict(figures(leg, other, now))
             values["kind"] = "web" if leg.is_web else "srtp" if leg.is_secure else "rtp"
             values["trouble"] = leg.trouble
             values["gone"] = int(leg.is_gone)

@@ -88,7 +88,13 @@ class NgServer:
             self.broken += 1
             told = f"Could not decode the command: {error}"
             return cookie + b" " + encode({"result": "error", "error-reason": told})
-        answer = cookie + b" " + encode({**self._gateway.command(request)})
+        try:
+            done = self._gateway.command(request)
+        except Exception as error:  # noqa: BLE001 - it costs this command; unanswered, all calls
+            told = "The media gateway has a defect; its log says more"
+            done = {"result": "error", "error-reason": told}
+            self._loop.call_exception_handler({"message": "a command failed", "exception": error})
+        answer = cookie + b" " + encode({**done})
         if len(answer) > MAX_ANSWER:
             told = "The answer is too long for a datagram"
             answer = cookie + b" " + encode({"result": "error", "error-reason": told})

@@ -14,6 +14,7 @@ _LOSS: Final = {"PCMU": (0.0, 25.1), "PCMA": (0.0, 25.1), "G722": (0.0, 20.0), "
 """Codec -> (Ie, Bpl): what it costs by itself, and how many percent of loss it bears."""
 _OTHER: Final = (10.0, 10.0)
 _SENDING: Final = ("sendrecv", "sendonly")
+_RECEIVING: Final = ("sendrecv", "recvonly")
 _FRAMES_S: Final = 0.04  # packing and playing out 20 ms packets
 
 
@@ -31,12 +32,17 @@ def score(round_trip_s: float, jitter_ms: float, loss_percent: float, codec: str
     return round(max(1.0, 1 + 0.035 * rating + rating * (rating - 60) * (100 - rating) * 7e-6), 2)
 
 
-def figures(leg: Leg, now: float) -> dict[str, int]:
-    """Of what this leg's peer sent and got; all whole numbers, as ng's bencode wants them.
+def _goes(leg: Leg, directions: tuple[str, ...]) -> bool:
+    return leg.remote is not None and leg.remote.direction in directions
+
+
+def figures(leg: Leg, other: Leg | None, now: float) -> dict[str, int]:
+    """Of what this leg's peer sent and got; all whole numbers, as ng's bencode wants them. `other` is the
+    leg of the side that it speaks to.
 
     `mos_100` is 100 × MOS of what the peer sends, as it arrived here, 0 where nothing came. `sends`
-    is 1 if its description says that it does (RFC 3264 §5.1), 0 of one that holds the call or only
-    listens. `quiet_s` are the seconds since its latest packet, 0 before the first.
+    is 1 if both descriptions want it to (RFC 3264 §6.1), 0 of one that holds the call, only listens or is
+    held. `quiet_s` are the seconds since its latest packet, 0 before the first.
     """
     incoming, feedback = leg.incoming, leg.feedback
     expected = incoming.packets + incoming.lost
@@ -55,7 +61,7 @@ def figures(leg: Leg, now: float) -> dict[str, int]:
         "reported_loss_256": feedback.loss_256,
         "round_trip_us": round(feedback.round_trip * 1_000_000),
         "mos_100": round(mos * 100),
-        "sends": int(leg.remote is not None and leg.remote.direction in _SENDING),
+        "sends": int(_goes(leg, _SENDING) and (other is None or _goes(other, _RECEIVING))),
         "quiet_s": int(now - incoming.last_at) if incoming.packets else 0,
         "strangers": leg.strangers,
         "undecipherable": leg.undecipherable,

@@ -24,6 +24,10 @@ CONNECT_S: Final = 35.0
 is away is known to be after 30 s (`ice.CONSENT_S`)."""
 
 
+RETURNING_S: Final = 10.0
+"""From an agreement on another ICE session to its first check: who comes back at the last moment is there."""
+
+
 class WebLeg(Leg):
     is_web = True
     is_secure = True
@@ -40,6 +44,7 @@ class WebLeg(Leg):
         self._calls = 1
         self._fault = ""
         self._keyless_since = 0.0
+        self._restarted_at = -RETURNING_S
         surroundings.shared.expect(self._ice.credentials.ufrag, self)
 
     def _new_dtls(self) -> Dtls:
@@ -62,7 +67,11 @@ class WebLeg(Leg):
 
     @property
     def is_gone(self) -> bool:
-        return self._source is not None and not self._consented
+        return (
+            self._source is not None
+            and not self._consented
+            and monotonic() - self._restarted_at > RETURNING_S
+        )
 
     def link(self, now: float) -> str:
         """As every leg:
@@ -146,6 +155,8 @@ class WebLeg(Leg):
         """Raises `BadSdp`."""
         self._check(remote)
         self._ice.agree(remote.ufrag)
+        if self.remote is not None and remote.ufrag != self.remote.ufrag:
+            self._restarted_at = monotonic()
         if self._dtls.over or (
             self._dtls.started and remote.fingerprints != self._dtls.fingerprints
         ):

@@ -27,7 +27,12 @@ LIVE_S: Final = 2
 """The other side's latest packet is no older, or both are quiet and nobody misses anything."""
 SHORTEST_MS: Final = 100
 """Of a key that is played; rtpengine takes no shorter one."""
-_ITS_OWN_TROUBLES: Final = ("Unknown call-id", "no free pair of ports", "as many calls as it can")
+_ITS_OWN_TROUBLES: Final = (
+    "Unknown call-id",
+    "no free pair of ports",
+    "as many calls as it can",
+    "has a defect",
+)
 
 
 def command(request: MediaRequest, keys_to: str = "") -> dict[str, Value]:

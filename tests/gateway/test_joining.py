@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -137,3 +138,8 @@ async def test_a_page_that_is_left_may_come_back(served: Served) -> None:
     now = asyncio.get_running_loop().time()
     leg.tick(now + 31)
     assert (await look(served)).gone == "caller"
+    # It comes back at the last moment: another offer is agreed on, its first check is on its way.
+    assert leg.remote is not None
+    leg.agree(replace(leg.remote, ufrag="other"))
+    told = await look(served)
+    assert (told.gone, told.waits) == ("", True)

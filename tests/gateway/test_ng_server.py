@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
 import pytest
 
 from sipengine.gateway import ng_server
-from sipengine.media.bencode import decode, encode
+from sipengine.media import commands
+from sipengine.media.bencode import Value, decode, encode
 from tests.gateway.served import TO_PHONE, Served, audio
 from tests.support.wait import eventually
 
@@ -192,3 +194,20 @@ async def test_rubbish_on_the_control_port_leaves_the_voice_its_turn(
     await eventually(lambda: bool(caller.received))
     assert served.server.broken < 6
     await eventually(lambda: served.server.broken == 6)
+
+
+async def test_a_defect_costs_its_command_and_not_the_gateway(served: Served) -> None:
+    """Who gets no answer takes the gateway for dead, with all of its calls."""
+
+    def broken(request: object) -> dict[str, Value]:
+        raise RuntimeError("a defect of ours")
+
+    defects: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda loop, context: defects.append(context["exception"]))
+    served.gateway._commands["statistics"] = broken
+    told = await served.controller.ask(command="statistics")
+    assert (told["result"], len(defects)) == (b"error", 1)
+    judged = commands.answer({"result": "error", "error-reason": told["error-reason"]}, 0)
+    assert judged.status == 503
+    assert (await served.controller.ask(command="ping"))["result"] == b"pong"

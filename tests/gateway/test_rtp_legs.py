@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
+import socket
 import struct
 
 import numpy as np
@@ -11,6 +14,8 @@ import pytest
 
 from sipengine.gateway import srtp
 from sipengine.gateway.g711 import a_value
+from sipengine.gateway.rtp_leg import RtpLeg
+from sipengine.gateway.rtp_ports import bind_udp
 from sipengine.gateway.sdp.sides import Crypto, Remote
 from tests.gateway.served import (
     TO_PHONE,
@@ -309,6 +314,12 @@ async def test_hold_of_both_kinds_and_its_end(served: Served) -> None:
     assert audio(back).direction == "recvonly"
     told = await served.controller.ask(command="query", call_id="call")
     assert [told["quality"][tag]["sends"] for tag in "ab"] == [1, 0]
+    # A plain offer, answered by a hold: who is held is not expected to send (RFC 3264 §6.1).
+    await served.controller.offer("call", "a", caller.sdp(), **TO_PHONE)
+    answer = callee.sdp().replace("sendrecv", "sendonly")
+    await served.controller.answer("call", ("a", "b"), answer, **TO_PHONE)
+    told = await served.controller.ask(command="query", call_id="call")
+    assert [told["quality"][tag]["sends"] for tag in "ab"] == [0, 1]
     await connect(served, caller, callee)
     before = len(caller.received)
     await callee.talk(for_callee, 3)
@@ -350,6 +361,56 @@ async def test_no_port_left_is_told(served: Served) -> None:
     assert b"no free pair of ports" in told["error-reason"]
     ports = served.gateway._surroundings.ports
     assert ports.taken == ports.pairs // 2 * 2  # the one that is left over is not lost
+
+
+async def test_without_descriptors_a_call_is_refused_and_everybody_else_stays(
+    served: Served,
+) -> None:
+    caller = served.phone()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = {int(name) for name in os.listdir("/proc/self/fd")}
+    most = [number for number in range(soft) if number not in used][3]  # three are left
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    try:
+        told: dict[str, object] = {}
+        for count in range(30):
+            told = await served.controller.ask(
+                command="offer", call_id=f"call{count}", from_tag="a", sdp=caller.sdp()
+            )
+            if told["result"] != b"ok":
+                break
+        assert b"can be opened: Too many open files" in told["error-reason"]  # type: ignore[operator]
+        assert (await served.controller.ask(command="ping"))["result"] == b"pong"
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert await served.controller.offer("after", "a", caller.sdp(), **TO_PHONE)
+    ports = served.gateway._surroundings.ports
+    assert ports.taken == 2 * served.gateway.call_count
+
+
+async def test_a_call_that_its_controller_asks_for_is_not_forgotten(served: Served) -> None:
+    """Two who hold each other for half an hour send nothing."""
+    await connect(served, served.phone(), served.phone())
+    call = served.gateway._calls["call"]
+    now = asyncio.get_running_loop().time()
+    call.answered_at = now - 1800
+    assert call.is_stale(now)
+    await served.controller.ask(command="query", call_id="call")
+    assert not call.is_stale(now + 30)
+    assert call.is_stale(now + 1000)
+
+
+async def test_rfc8837_5_voice_and_reports_ask_for_expedited_forwarding(served: Served) -> None:
+    await connect(served, served.phone(), served.phone())
+    leg = served.gateway._calls["call"].legs[0]
+    assert isinstance(leg, RtpLeg)
+    browsers = served.shared.sender(0)
+    for each in (*leg._pair, browsers):
+        assert each.getsockopt(socket.IPPROTO_IP, socket.IP_TOS) >> 2 == 46
+    six = bind_udp("::1", 0)
+    assert six is not None
+    assert six.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS) >> 2 == 46
+    six.close()
 
 
 async def test_a_packet_that_is_too_long_for_srtp_costs_itself(served: Served) -> None:
