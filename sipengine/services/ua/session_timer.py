@@ -52,14 +52,14 @@ def interval_of(message: Message, name: str) -> tuple[int, str]:
 def answered(request: Message, wanted: int) -> tuple[Agreement, Headers]:
     """What a UAS agrees to (RFC 4028 §9), and the headers of its 2xx that say so.
 
-    Raises `RemoteProtocolError` 422 if the interval asked for is too small.
+    Raises `RemoteProtocolError` 422 if the interval asked for is too small and the peer knows what that is.
     """
     asked, refresher = interval_of(request, "Session-Expires")
     least, _ = interval_of(request, "Min-SE")
-    if asked and asked < MIN_SE:
+    knows = "timer" in options(request, "Supported") or "timer" in options(request, "Require")
+    if asked and asked < MIN_SE and knows:
         raise RemoteProtocolError(422, "Session Interval Too Small")
     interval = max(MIN_SE, least, min(asked or wanted, wanted))
-    knows = "timer" in options(request, "Supported") or "timer" in options(request, "Require")
     we_refresh = not knows or refresher != "uac"
     headers = [("Session-Expires", f"{interval};refresher={'uas' if we_refresh else 'uac'}")]
     if not we_refresh:
@@ -145,6 +145,9 @@ class SessionTimer:
             self.start(accepted(response, session.agent.interval), now)
         elif is_gone(status, response):
             session.lost(status, now)
+        elif status in (405, 501) and "UPDATE" in session.allowed and self.agreement is not None:
+            session.allowed -= {"UPDATE"}  # it says so and does not mean it: by re-INVITE then
+            self._refresh(self.agreement, now)
         elif status == 422 and self.agreement is not None and self._raised(response):
             self._refresh(self.agreement, now)
         else:
@@ -163,6 +166,12 @@ class SessionTimer:
         return True
 
     def refused(self, now: float) -> None:
-        """The peer is there but did not take the refresh: it is asked again in due time."""
-        if self.agreement is not None:
+        """The peer is there but did not take the refresh. It is asked again before the session expires, as
+        the peer may count; after that as if it had taken it."""
+        if self.agreement is None:
+            return
+        wait = (self._until - now) / 2 // GRAIN * GRAIN
+        if wait >= GRAIN:
+            self._alarm.start(wait, now)
+        else:
             self.start(self.agreement, now)

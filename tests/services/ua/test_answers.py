@@ -52,6 +52,56 @@ def test_refresh_refused_for_now_keeps_the_call_rfc5057_5_1(
     assert "200 UPDATE" in talking.said() or "200 INVITE" in talking.said()
 
 
+def test_refresh_refused_is_tried_again_before_the_session_expires_rfc4028_10(
+    talking: Pair,
+) -> None:
+    """Else the peer, whose clock runs from the last refresh, would hang up."""
+    talking.hold = starts("SIP/2.0 200")
+    talking.advance(867)
+    answered_instead(talking, changed(b"500"))
+    talking.sent.clear()
+    talking.advance(460)
+    assert "200 UPDATE" in talking.said("alice")
+
+
+def test_refresh_that_is_always_refused_ends_nothing_and_is_no_flood_rfc4028_10(
+    talking: Pair,
+) -> None:
+    change = changed(b"403")
+    assert callable(change)
+    talking.hold = starts("SIP/2.0 200")
+    for _ in range(400):
+        talking.advance(10)
+        held, talking.held = talking.held, []
+        for party, data in held:
+            party.phone.receive(change(data), party.flow, talking.now)
+        talking.settle()
+    assert not talking.bob.endings
+    requests = {data.split(b"CSeq: ")[1][:9] for _, data in talking.sent if b" UPDATE\r" in data}
+    assert 8 <= len(requests) < 40
+
+
+@pytest.mark.parametrize("status", [b"405", b"501"])
+def test_update_that_is_allowed_and_refused_gives_way_to_reinvite_rfc4028_7_4(
+    talking: Pair, status: bytes
+) -> None:
+    talking.hold = starts("SIP/2.0 200")
+    talking.advance(867)
+    answered_instead(talking, changed(status))
+    assert talking.said("bob") == ["UPDATE", "INVITE", "ACK"]
+    assert talking.bob.session.free
+
+
+def test_too_small_an_interval_of_who_knows_no_timers_is_made_longer_rfc4028_9(pair: Pair) -> None:
+    pair.hold = starts("INVITE")
+    pair.alice.agent.interval = 60
+    pair.alice.call()
+    pair.held = [(to, data.replace(b", timer", b"")) for to, data in pair.held]
+    pair.release()
+    assert "422 INVITE" not in pair.said()
+    assert pair.last("SIP/2.0 200").value("Session-Expires") == "90;refresher=uas"
+
+
 @pytest.mark.parametrize("status", [b"404", b"410", b"482", b"604"])
 def test_answer_by_which_a_dialog_is_over_rfc5057_5_1(talking: Pair, status: bytes) -> None:
     talking.hold = starts("SIP/2.0 200")
