@@ -44,9 +44,20 @@ class Decoder:
 
     def decode(self, payload: bytes) -> bytes:
         """Raises `ValueError` for what is no Opus."""
-        count = self._library.opus_decode(
-            self._state, payload, len(payload), self._out, self._most, 0
-        )
+        return self._decoded(payload, self._most, 0)
+
+    def conceal(self, samples: int) -> bytes:
+        """What may have been in a packet that is missing: the sound before it, fading."""
+        return self._decoded(None, samples, 0)
+
+    def recover(self, following: bytes, samples: int) -> bytes:
+        """What was in a missing packet, of what the one after it says again (RFC 6716 §2.1.7); if that
+        says nothing, as `conceal`. `following` is decoded for itself after this."""
+        return self._decoded(following, samples, 1)
+
+    def _decoded(self, payload: bytes | None, most: int, again: int) -> bytes:
+        length = 0 if payload is None else len(payload)
+        count = self._library.opus_decode(self._state, payload, length, self._out, most, again)
         if count < 0:
             raise ValueError("no Opus packet")
         return bytes(self._view[: count * _SAMPLE])
