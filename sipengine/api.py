@@ -302,6 +302,7 @@ class SubscriptionRecord:
     user_agent: str
     created_at: float
     updated_at: float
+    kind: str = ""  # the type of its documents (RFC 6665 §3.1.3), "" for the package's own
 
 
 @dataclass(slots=True)

@@ -27,6 +27,7 @@ class Subscription(models.Model):
     user_agent = models.TextField(blank=True)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
+    kind = models.TextField("document type", blank=True, db_default="")
 
     class Meta:
         ordering = ["subscriber", "resource", "package"]

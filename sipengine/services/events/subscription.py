@@ -63,7 +63,7 @@ class Subscription:
         self.remote_tag = remote_tag
         self.event_id = self.local = self.remote = self.target = self.user_agent = ""
         self.transport = self.received = ""
-        self.kind = ""  # of its documents, where that is not the package's own; not recorded
+        self.kind = ""  # of its documents, where that is not the package's own
         self.routes: tuple[str, ...] = ()
         self.cseq = 0
         self.reserved = 0
@@ -143,6 +143,7 @@ class Subscription:
             self.user_agent,
             self.created_at,
             self.updated_at,
+            self.kind,
         )
 
     def on_timer(self, now: float) -> None:
@@ -192,4 +193,5 @@ def restored(
     subscription.user_agent = record.user_agent
     subscription.created_at = record.created_at
     subscription.updated_at = record.updated_at
+    subscription.kind = record.kind
     return subscription

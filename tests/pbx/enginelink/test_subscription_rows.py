@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from zlib import crc32
 
 import psycopg
 import pytest
@@ -39,6 +40,7 @@ def subscription(number: int, **changes: object) -> SubscriptionRecord:
         user_agent="desk phone",
         created_at=T0,
         updated_at=T0 + 0.25,
+        kind="application/cpim-pidf+xml",
     )
     return replace(record, **changes)  # type: ignore[arg-type]
 
@@ -63,6 +65,22 @@ def test_a_line_is_what_it_was(fact: SubscriptionRecord | SubscriptionGone) -> N
 def test_lines_of_an_older_version_are_still_understood() -> None:
     for fact in (binding(1), call(1, 1)):
         assert decode(parse(encode(fact)[:-1], START)) == fact
+
+
+def test_a_line_from_before_there_were_types_of_documents(
+    tmp_path: Path, database_url: str, connection: psycopg.Connection
+) -> None:
+    old = encode(subscription(1))[8:-1].replace(b',"kind":"application/cpim-pidf+xml"', b"")
+    assert b"kind" not in old
+    line = b"%08x%b\n" % (crc32(old), old)
+    journal = Journal.open(tmp_path)
+    journal.write([line])
+    carry(database_url, journal)
+    assert stored_subscriptions(connection) == {
+        subscription(1).id: (expected := subscription(1, kind=""))
+    }
+    assert decode(parse(line[:-1], START)) == expected
+    journal.close()
 
 
 def test_rows_follow_the_facts_and_come_back(

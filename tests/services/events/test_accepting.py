@@ -189,3 +189,13 @@ def test_6665_3_1_3_a_refresh_may_ask_for_another_type(alice: Phone) -> None:
     watcher.extra = "Accept: application/pidf+xml\n"
     assert watcher.subscribe().status == 200
     assert watcher.notified()["Content-Type"] == "application/pidf+xml"
+
+
+def test_6665_3_1_3_the_type_that_was_asked_for_survives_a_restart(
+    wire: Wire, alice: Phone
+) -> None:
+    """Some telephones know PIDF by its older name alone, and answer 415 to the other."""
+    watcher = watching(alice, event="presence", extra=f"Accept: {CPIM}\n")
+    wire.restart()
+    wire.advance(1.5)
+    assert watcher.notified()["Content-Type"] == CPIM
