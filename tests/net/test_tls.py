@@ -318,7 +318,7 @@ def test_handshakes_take_turns(served: Served, authority: Authority) -> None:
         for sock in plain:
             sock.settimeout(0)
             phone = context.wrap_socket(sock, do_handshake_on_connect=False)
-            with pytest.raises(ssl.SSLWantReadError):
+            with suppress(ssl.SSLWantReadError):  # most often it has to wait for the server
                 phone.do_handshake()
             wrapped.append(phone)
         other.send(b"between")

@@ -143,7 +143,7 @@ def test_sigterm_stops_everything_and_the_next_start_is_quick(pbx: PbxProcess) -
     assert time.monotonic() - begun < 10
     assert not [member for member in family if member.is_running()]
     pbx.start()
-    assert pbx.started_in < 8
+    assert pbx.started_in < 15  # 2 s where nothing else is at work
     assert pbx.stop() == 0
 
 
