@@ -66,6 +66,9 @@ class Path:
         fresh = self.incoming.update(sequence, stamp, ssrc, len(payload), now)
         outgoing = self.outgoing
         if fresh or outgoing.source != ssrc:
+            if not route.is_event:  # which of the codecs that were agreed on it speaks
+                outgoing.clock = route.scale[0]
+                self.incoming.count_by(route.scale[1], stamp, now)
             outgoing.follow(ssrc, sequence, stamp, now)
         second = second & 0x80 | route.number
         packet = outgoing.stamp(second, sequence, stamp, payload, now)

@@ -136,6 +136,9 @@ def places_of(settings: Settings) -> dict[str, Place]:
         fits = (":" in settings.advertised) == (family == IP6)
         told = settings.advertised if fits else next(iter(mine), "")
         if told and (binds or "::" in settings.binds):
-            # Of several addresses the kernel chooses by the way to the peer.
-            found[family] = Place(binds[0] if len(binds) == 1 else wild, told)
+            # What leaves has the address that phones send to: else a machine with several would answer
+            # from the one on the way to the peer, which firewalls and phones take for a stranger's.
+            # One that is not ours is a NAT's, which sees to that.
+            bind = binds[0] if len(binds) == 1 else wild
+            found[family] = Place(told if bind == wild and told in mine else bind, told)
     return found

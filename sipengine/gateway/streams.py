@@ -73,6 +73,11 @@ class Incoming:
                 self.jitter += (abs(step) - self.jitter) / 16.0
         return False
 
+    def count_by(self, clock: int, timestamp: int, now: float) -> None:
+        """The source that began with this packet counts its time so."""
+        self.clock = clock
+        self._transit = now * clock - timestamp
+
     def continued_by(self, sequence: int, timestamp: int, ssrc: int, now: float) -> bool:
         """Whether this may be the next packet that arrives of the very same stream."""
         ahead = (sequence - self._highest) & 0xFFFF

@@ -77,6 +77,9 @@ class TranscodingPath(Path):
         if fresh or leapt or outgoing.source != ssrc:
             outgoing.source = ssrc
             self._in_base = stamp
+            if not route.is_event:
+                outgoing.clock = route.scale[0]
+                self.incoming.count_by(route.scale[1], stamp, now)
             elapsed = min(max(now - outgoing.last_at, 0.02), 3600.0) if outgoing.last_at else 0.02
             self._out_base = outgoing.last_stamp + int(elapsed * outgoing.clock)
             second |= 0x80

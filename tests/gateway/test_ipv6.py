@@ -42,6 +42,24 @@ async def test_ipv6_meets_ipv4() -> None:
         await stop(served)
 
 
+async def test_rfc4961_4_what_a_phone_hears_comes_from_where_it_sends_to() -> None:
+    """On a machine with several addresses, told the one that is not the kernel's first choice."""
+    first = free_block(42)
+    served = serve((first, first + 41), "127.0.0.5", "0.0.0.0", (HERE, "127.0.0.5"))
+    try:
+        caller, callee = Phone(HERE), Phone(HERE)
+        served.closers += [caller.close, callee.close]
+        there = audio(await served.controller.offer("call", "a", caller.sdp("8"), **TO_PHONE))
+        await served.controller.answer("call", ("a", "b"), callee.sdp("8"), **TO_PHONE)
+        assert there.host == "127.0.0.5"
+        # From now on it hears nobody else, as behind a firewall or a NAT.
+        caller.rtp.connect(("127.0.0.5", served.gateway._calls["call"].legs[0].port))  # type: ignore[attr-defined]
+        await callee.talk(there, 3)
+        await eventually(lambda: len(caller.received) == 3)
+    finally:
+        await stop(served)
+
+
 @pytest.mark.parametrize(
     ("binds", "local", "advertised", "expected"),
     [
@@ -51,7 +69,13 @@ async def test_ipv6_meets_ipv4() -> None:
             ("::",),
             ("10.0.0.1", "2001:db8::1"),
             "10.0.0.1",
-            {"IP4": ("0.0.0.0", "10.0.0.1"), "IP6": ("::", "2001:db8::1")},
+            {"IP4": ("10.0.0.1", "10.0.0.1"), "IP6": ("2001:db8::1", "2001:db8::1")},
+        ),
+        (
+            ("0.0.0.0",),
+            ("10.0.0.1", "192.168.1.1"),
+            "192.168.1.1",
+            {"IP4": ("192.168.1.1", "192.168.1.1")},
         ),
         (
             ("10.0.0.1", "2001:db8::1"),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
+from sipengine.gateway.path import Path
 from sipengine.gateway.quality import score
+from sipengine.gateway.sdp.choosing import Route
 from sipengine.gateway.sdp.formats import G722, OPUS, PCMA, PCMU
 from sipengine.gateway.streams import Incoming, Outgoing
 from sipengine.gateway.transcoding import Table, Transcoder, make_transcoder
+from sipengine.gateway.transcoding_path import TranscodingPath
 
 
 def arrive(stream: Incoming, sequences: list[int], spacing: float = 0.02) -> None:
@@ -103,3 +108,30 @@ def test_g711_of_one_law_becomes_the_other_by_a_table() -> None:
 def test_what_is_no_voice_is_refused(payload: bytes) -> None:
     with pytest.raises(ValueError, match="no voice"):
         Transcoder(OPUS, PCMA).turn(payload)
+
+
+@pytest.mark.parametrize("transcoded", [False, True], ids=["passed", "transcoded"])
+def test_rfc3550_a_8_jitter_is_measured_by_the_clock_of_the_codec_that_is_spoken(
+    transcoded: bool,
+) -> None:
+    """Agreed on Opus first and A-law after it, a phone may as well speak A-law."""
+
+    class Receiver:
+        def __init__(self) -> None:
+            self.outgoing = Outgoing()
+
+        def send_rtp(self, packet: bytes) -> None:
+            assert packet
+
+    incoming, receiver = Incoming(), Receiver()
+    incoming.clock = receiver.outgoing.clock = 48000
+    passed = {8: Route(8, (8000, 8000))}
+    path = Path(incoming, receiver, passed)
+    if transcoded:
+        routes = {8: Route(0, (8000, 8000), PCMA, PCMU)}
+        path = TranscodingPath(incoming, receiver, routes, {8: make_transcoder(PCMA, PCMU)})
+    for at in range(100):
+        head = struct.pack("!BBHII", 0x80, 8, at, 160 * at, 7)
+        path.forward(head + b"\xd5" * 160, 100 + at * 0.02)
+    assert (incoming.clock, receiver.outgoing.clock) == (8000, 8000)
+    assert incoming.jitter_ms < 0.1
