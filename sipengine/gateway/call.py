@@ -21,7 +21,7 @@ from sipengine.gateway.sdp.choosing import (
     routes,
 )
 from sipengine.gateway.sdp.description import BadSdp, Description, parse
-from sipengine.gateway.sdp.formats import EVENTS, Codec, Format, find, voice_of
+from sipengine.gateway.sdp.formats import EVENTS, OPUS, Codec, Format, find, voice_of
 from sipengine.gateway.sdp.sides import Local, Remote, audio_index, read_remote
 from sipengine.gateway.sdp.writing import describe
 from sipengine.gateway.surroundings import Surroundings
@@ -281,8 +281,21 @@ class Call:
     def tick(self, now: float) -> None:
         for leg in self.legs:
             leg.tick(now)
-            if leg.path is not None and leg.path.heard is not None:
-                leg.path.heard.tick(now)
+            path = leg.path
+            if path is not None and path.heard is not None:
+                path.heard.tick(now)
+            if isinstance(path, TranscodingPath):
+                path.expect_loss(self._lost_percent(path))
+
+    def _lost_percent(self, path: Path) -> int:
+        """What the receiver of a path says it misses, if it can use a packet that is said again (RFC 7587
+        §6.1: useinbandfec)."""
+        receiver = next((leg for leg in self.legs if leg is path.receiver), None)
+        if receiver is None or receiver.remote is None or not receiver.feedback.loss_256:
+            return 0
+        opus = find(receiver.remote.formats, OPUS)
+        useful = opus is not None and "useinbandfec=1" in opus.parameters
+        return receiver.feedback.loss_256 * 100 // 256 if useful else 0
 
     def close(self, now: float) -> None:
         for leg in self.legs:

@@ -26,6 +26,8 @@ MAX_PACKET: Final = 1275
 _VOIP: Final = 2048  # OPUS_APPLICATION_VOIP, opus_defines.h
 _SET_BITRATE: Final = 4002
 _SET_COMPLEXITY: Final = 4010
+_SET_INBAND_FEC: Final = 4012
+_SET_PACKET_LOSS: Final = 4014
 _SAMPLE: Final = 2  # octets
 
 
@@ -76,6 +78,11 @@ class Encoder:
         self._library.opus_encoder_ctl(self._state, _SET_COMPLEXITY, COMPLEXITY)
         self._out = ctypes.create_string_buffer(MAX_PACKET)
         self._view = memoryview(self._out).cast("B")
+
+    def expect_loss(self, percent: int) -> None:
+        """Say each packet again in the next one, as well as that loss is worth it; 0: not any more."""
+        self._library.opus_encoder_ctl(self._state, _SET_INBAND_FEC, int(percent > 0))
+        self._library.opus_encoder_ctl(self._state, _SET_PACKET_LOSS, percent)
 
     def encode(self, samples: bytes) -> bytes:
         """One frame of 20 ms. Raises `ValueError` for another length."""

@@ -15,6 +15,9 @@ _NAMES: Final = {PCMU: "pcm_mulaw", PCMA: "pcm_alaw", G722: "g722", OPUS: "libop
 _FRAME_S: Final = 0.02
 MAX_PAYLOAD: Final = 1500
 G711: Final = (PCMU, PCMA)
+LOSS_STEP: Final = 5
+MOST_LOSS: Final = 30
+"""Percent: more of what is sent would only go into saying it again."""
 _G711_FRAME: Final = 160  # samples of 20 ms
 _OPUS_DURATION: Final = 960  # the same in Opus's clock
 
@@ -130,6 +133,7 @@ class ToOpus:
         self._decode = law(source == PCMU).decode
         self._encoder = libopus.Encoder(8000)
         self._rest = b""
+        self._expected = 0
 
     @property
     def waiting(self) -> int:
@@ -144,6 +148,13 @@ class ToOpus:
             return [(self._encoder.encode(samples), _OPUS_DURATION)]
         frames, self._rest = _frames(self._rest + samples)
         return [(self._encoder.encode(frame), _OPUS_DURATION) for frame in frames]
+
+    def expect_loss(self, percent: int) -> None:
+        """So many packets in a hundred are reported to be lost on their way to the receiver."""
+        step = min((percent + LOSS_STEP - 1) // LOSS_STEP * LOSS_STEP, MOST_LOSS)
+        if step != self._expected:
+            self._expected = step
+            self._encoder.expect_loss(step)
 
 
 def _frames(samples: bytes) -> tuple[list[bytes], bytes]:

@@ -12,7 +12,7 @@ from sipengine.gateway.events import LastingEvent, Segments
 from sipengine.gateway.path import Path, Receiver, bare
 from sipengine.gateway.sdp.choosing import Route
 from sipengine.gateway.streams import HEADER, Incoming
-from sipengine.gateway.transcoding import AnyTranscoder, FromOpus
+from sipengine.gateway.transcoding import AnyTranscoder, FromOpus, ToOpus
 
 MAX_LATE_S: Final = 5
 """A timestamp further back than this is no late packet: the sender counts its time anew."""
@@ -49,6 +49,12 @@ class TranscodingPath(Path):
         self._restored = (0, 0)  # what was made up for last: its time and its duration
         self._lasting = LastingEvent()
         self._segments = Segments(0)
+
+    def expect_loss(self, percent: int) -> None:
+        """What the receiver has reported of late (RFC 3550 §6.4.1)."""
+        for transcoder in self._transcoders.values():
+            if isinstance(transcoder, ToOpus):
+                transcoder.expect_loss(percent)
 
     @property
     def transcodes(self) -> bool:

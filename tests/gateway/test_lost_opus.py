@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import struct
 
@@ -9,13 +10,14 @@ import numpy as np
 import pytest
 
 from sipengine.gateway import libopus
-from sipengine.gateway.g711 import a_value
+from sipengine.gateway.g711 import a_value, law
 from sipengine.gateway.sdp.choosing import Route
 from sipengine.gateway.sdp.formats import OPUS, PCMA
 from sipengine.gateway.streams import Incoming, Outgoing
-from sipengine.gateway.transcoding import FromOpus
+from sipengine.gateway.transcoding import FromOpus, ToOpus
 from sipengine.gateway.transcoding_path import TranscodingPath
-from tests.gateway.served import header
+from tests.gateway.served import TO_PHONE, Served, audio, header
+from tests.support.wait import eventually
 
 COUNT = 100
 
@@ -129,3 +131,74 @@ def test_numbers_and_times_that_do_not_fit_together_make_up_nothing(
     odd = struct.pack("!BBHII", 0x80, 96, number, stamp, 7) + second[12:]
     again = struct.pack("!BBHII", 0x80, 96, number + 2, stamp, 7) + second[12:]  # no time passed
     assert len(listen([first, odd, again]).heard) == 3
+
+
+async def test_rfc7587_3_3_a_packet_is_said_again_to_who_reports_that_it_loses_some(
+    served: Served,
+) -> None:
+    caller, callee = served.phone(), served.phone()
+    offer = await served.controller.offer(
+        "call", "a", caller.sdp("8"), codec={"transcode": ["opus"]}, **TO_PHONE
+    )
+    number = next(item.number for item in audio(offer).formats if item.codec == OPUS)
+    wants = f"a=fmtp:{number} minptime=10;useinbandfec=1\r\n"
+    answer = callee.sdp("96", wants, opus=number)
+    to_caller = await served.controller.answer("call", ("a", "b"), answer, **TO_PHONE)
+    call, path = served.gateway._calls["call"], served.gateway._calls["call"].legs[0].path
+    samples = np.frombuffer(voice(), "<i2")
+    spoken = law(False).encode(samples.tobytes())
+
+    async def heard() -> list[bytes]:
+        callee.received.clear()
+        for at in range(COUNT):
+            caller.send(audio(to_caller), spoken[160 * at : 160 * at + 160])
+            await asyncio.sleep(0.0005)
+        await eventually(lambda: len(callee.received) == COUNT)
+        return [each[12:] for each in callee.received]
+
+    assert isinstance(path, TranscodingPath)
+    plain = await heard()
+    call.legs[1].feedback.loss_256 = 26  # a tenth
+    call.tick(asyncio.get_running_loop().time())
+    again = await heard()
+    call.legs[1].feedback.loss_256 = 0
+    call.tick(asyncio.get_running_loop().time())
+    await heard()
+    for payloads, off in ((plain, 10.0), (again, 0.3)):
+        whole, holed = libopus.Decoder(8000), libopus.Decoder(8000)
+        wrong = total = 0.0
+        for at, payload in enumerate(payloads):
+            true = np.frombuffer(whole.decode(payload), "<i2").astype(float)
+            if at % 10 == 5:
+                missing = true
+                continue
+            if at % 10 == 6:
+                made = np.frombuffer(holed.recover(payload, 160), "<i2")
+                wrong += float(np.mean((made - missing) ** 2))
+                total += float(np.mean(missing**2))
+            holed.decode(payload)
+        assert wrong < off * total
+        assert (wrong > 0.5 * total) == (payloads is plain)
+
+
+async def test_rfc7587_6_1_who_cannot_use_it_is_told_nothing_twice(served: Served) -> None:
+    caller, callee = served.phone(), served.phone()
+    offer = await served.controller.offer(
+        "call", "a", caller.sdp("8"), codec={"transcode": ["opus"]}, **TO_PHONE
+    )
+    number = next(item.number for item in audio(offer).formats if item.codec == OPUS)
+    await served.controller.answer("call", ("a", "b"), callee.sdp("96", opus=number), **TO_PHONE)
+    call = served.gateway._calls["call"]
+    call.legs[1].feedback.loss_256 = 26
+    path = call.legs[0].path
+    assert path is not None
+    assert call._lost_percent(path) == 0
+
+
+def test_a_loss_is_taken_in_steps_and_has_a_limit() -> None:
+    made = ToOpus(PCMA)
+    taken = []
+    for percent in (0, 1, 4, 6, 30, 99, 0):
+        made.expect_loss(percent)
+        taken.append(made._expected)
+    assert taken == [0, 5, 5, 10, 30, 30, 0]
