@@ -103,7 +103,7 @@ class Session:
     def progress(self, status: int, description: Description | None, now: float) -> None:
         """Answer the peer's first INVITE provisionally; `description` is the answer for early media."""
         answering = self.answering
-        if answering is None or answering.final:
+        if answering is None or not answering.initial or answering.final:
             return
         body = ""
         if description is not None:
@@ -236,8 +236,15 @@ class Session:
     def request(
         self, method: str, headers: Headers, now: float, done: Done, body: str = "", kind: str = SDP
     ) -> None:
-        """Send any other request in the dialog."""
-        Exchange(self, method, done, headers, body, kind).send(now)
+        """Send any other request in the dialog. An INFO or REFER of which the peer knows no dialog, or
+        that it does not answer, ends the session (§12.2.1.2)."""
+
+        def told(status: int, response: Message | None, now: float) -> None:
+            done(status, response, now)
+            if status in (408, 481) and method in ("INFO", "REFER"):
+                self.lost(status, now)
+
+        Exchange(self, method, told, headers, body, kind).send(now)
 
     def end(self, now: float, why: str = "", reason: str = "") -> None:
         """Be done with it: CANCEL, 480 or BYE, whichever is right. `reason` is a Reason header's value."""

@@ -304,6 +304,22 @@ def test_update_offer_before_our_first_is_500_rfc3311_5_1(pair: Pair) -> None:
     assert pair.alice.session.established
 
 
+@pytest.mark.parametrize("method", ["INFO", "REFER"])
+@pytest.mark.parametrize("answered", [True, False])
+def test_info_of_no_dialog_ends_the_session_rfc3261_12_2_1_2(
+    talking: Pair, method: str, answered: bool
+) -> None:
+    if answered:
+        talking.bob.session.tags.clear()  # a phone that was restarted: 481
+    else:
+        talking.lose = starts(method)
+    lines = [("Refer-To", "<sip:carol@c.test>")] if method == "REFER" else []
+    talking.alice.session.request(method, lines, talking.now, lambda *_: None)
+    talking.advance(33)
+    assert talking.alice.endings
+    assert ("BYE" in talking.said("alice")) is not answered
+
+
 @pytest.mark.parametrize("number", ["0", "2147483648", "99999999999", "-1", "one", ""])
 def test_rseq_that_is_none_gets_no_prack_rfc3262_4(pair: Pair, number: str) -> None:
     ringing(pair)
