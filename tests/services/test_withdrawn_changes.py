@@ -68,6 +68,24 @@ def test_200_crosses_the_cancel_and_the_change_is_taken_back_rfc3261_9_1(
     assert call.wire.row.state == "talking"
 
 
+def test_phone_that_listens_elsewhere_after_that_is_told_of_rfc3725_7(
+    call: Joined, alice: Phone, bob: Phone
+) -> None:
+    withdrawn(call, alice, sdp(alice, 40002, 3))
+    contact = f"Contact: {bob.contact}"
+    bob.reply(bob.request("INVITE"), 200, "OK", extra=contact, body=sdp(bob, 50010, 2))
+    bob.request("ACK")
+    bob.reply(bob.request("INVITE"), 200, "OK", extra=contact, body=sdp(bob, 50012, 3))
+    bob.request("ACK")
+    told = alice.request("INVITE")
+    assert "m=audio 50012" in told.body
+    answer = sdp(alice, 40002, 4)
+    alice.reply(told, 200, "OK", extra=f"Contact: {alice.contact}", body=answer)
+    alice.request("ACK")
+    call.wire.advance(1)
+    bob.nothing()
+
+
 def test_200_with_an_offer_that_nobody_wants_any_more_rfc3261_13_2_2_4(
     call: Joined, alice: Phone, bob: Phone
 ) -> None:

@@ -6,11 +6,17 @@ their streams. One change at a time: whoever wants another meanwhile gets 491 an
 
 from __future__ import annotations
 
+from typing import Final
+
 from sipengine.services.ua.referrals import Referral
 from sipengine.services.ua.session import Session
 from sipengine.sip.message import Message
 from sipengine.sip.sdp.alignment import align, align_answer
 from sipengine.sip.sdp.description import Description
+
+MAX_ROUNDS: Final = 4
+"""Offers by which two phones hear where the other listens now: one that changes that with each answer
+would have them for ever."""
 
 
 class BackToBack:
@@ -22,6 +28,8 @@ class BackToBack:
         self._asker: Session | None = None  # whose offer, or wish for one, is on its way
         self._offer: Description | None = None  # what is to be answered, as it came
         self._origins: list[int] = []
+        self._restored: Session | None = None  # who is offered what its peer has, and nobody asked
+        self._rounds = 0
 
     def peer(self, session: Session) -> Session:
         return self._other if session is self._one else self._one
@@ -81,6 +89,9 @@ class BackToBack:
     def answered(self, session: Session, answer: Description, now: float) -> bool:
         """`session` answered what was passed on to it; whether somebody waited for that."""
         asker, offer = self._asker, self._offer
+        if asker is None and session is self._restored:
+            self._restored = None
+            self._tell_changed(session, answer, now)
         if asker is None or offer is None or asker is session:
             return False
         self._asker = self._offer = None
@@ -100,10 +111,23 @@ class BackToBack:
         peer = self.peer(session)
         present = peer.negotiation.remote
         if present is not None and not peer.ended and session.free:
+            self._restored, self._rounds = session, MAX_ROUNDS
             session.offer(align(present, session.negotiation.remote)[0], now, insist=True)
+
+    def _tell_changed(self, session: Session, answer: Description, now: float) -> None:
+        """`session` answered that; if its phone listens elsewhere than its peer was told, that is told."""
+        peer = self.peer(session)
+        present = align(answer, peer.negotiation.remote)[0]
+        told = peer.negotiation.local
+        if self._rounds and peer.free and (told is None or _listens(told) != _listens(present)):
+            self._restored = peer
+            self._rounds -= 1
+            peer.offer(present, now, insist=True)
 
     def refused(self, session: Session, status: int, now: float) -> None:
         """`session` did not take what was passed on to it."""
+        if session is self._restored:
+            self._restored = None
         asker = self._asker
         self._asker = self._offer = None
         if asker is not None and asker is not session:
@@ -117,6 +141,11 @@ class BackToBack:
             package = message.value("Info-Package")
             headers = [("Info-Package", package)] if package else []
             peer.request("INFO", headers, now, _unheard, message.body, kind)
+
+
+def _listens(description: Description) -> list[tuple[str, int]]:
+    """Where the streams of a description are to be sent."""
+    return [(description.host(stream), stream.port) for stream in description.streams]
 
 
 def _unheard(status: int, response: Message | None, now: float) -> None:
