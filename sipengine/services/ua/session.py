@@ -236,12 +236,13 @@ class Session:
     def request(
         self, method: str, headers: Headers, now: float, done: Done, body: str = "", kind: str = SDP
     ) -> None:
-        """Send any other request in the dialog. An INFO or REFER of which the peer knows no dialog, or
-        that it does not answer, ends the session (§12.2.1.2)."""
+        """Send any other request in the dialog. An INFO or REFER for which the peer knows no dialog ends
+        the session (§12.2.1.2). Interop: one that is not answered does not, old phones ignore INFO.
+        """
 
         def told(status: int, response: Message | None, now: float) -> None:
             done(status, response, now)
-            if status in (408, 481) and method in ("INFO", "REFER"):
+            if status == 481 and method in ("INFO", "REFER"):
                 self.lost(status, now)
 
         Exchange(self, method, told, headers, body, kind).send(now)
