@@ -24,7 +24,7 @@ EXPEDITED: Final = 46 << 2
 _SO_RCVBUFFORCE: Final = 33  # Linux; the socket module has no name for it
 
 _TRIES: Final = 200
-"""Pairs tried before giving up: the range is others' too."""
+"""Pairs that others use, tried before giving up: the range is theirs too."""
 
 
 class NoPort(Exception):
@@ -40,7 +40,11 @@ class RtpPorts:
         self._first = first + first % 2
         self._pairs = max(0, (last - self._first + 1) // 2)
         self._next = secrets.randbelow(self._pairs) if self._pairs else 0
-        self.taken = 0
+        self._taken: set[int] = set()  # their even ports
+
+    @property
+    def taken(self) -> int:
+        return len(self._taken)
 
     @property
     def pairs(self) -> int:
@@ -48,22 +52,28 @@ class RtpPorts:
 
     def take(self, host: str) -> tuple[socket.socket, socket.socket]:
         """Two bound sockets, for RTP and RTCP. Raises `NoPort`."""
-        for _ in range(min(self._pairs, _TRIES)):
+        tries = 0
+        for _ in range(self._pairs):
             port = self._first + 2 * self._next
             self._next = (self._next + 1) % self._pairs
+            if port in self._taken:
+                continue
             try:
                 pair = _bound(host, port)
             except OSError as error:  # no descriptor is left, or the address has gone
                 raise NoPort(f"no free pair of ports can be opened: {error.strerror}") from error
             if pair is not None:
-                self.taken += 1
+                self._taken.add(port)
                 return pair
+            tries += 1
+            if tries >= _TRIES:
+                break
         raise NoPort("no free pair of ports in PBX_RTP_PORTS")
 
     def give_back(self, pair: tuple[socket.socket, socket.socket]) -> None:
+        self._taken.discard(pair[0].getsockname()[1])
         for each in pair:
             each.close()
-        self.taken -= 1
 
 
 def _bound(host: str, port: int) -> tuple[socket.socket, socket.socket] | None:

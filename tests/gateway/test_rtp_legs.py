@@ -12,10 +12,10 @@ import numpy as np
 import pylibsrtp
 import pytest
 
-from sipengine.gateway import srtp
+from sipengine.gateway import rtp_ports, srtp
 from sipengine.gateway.g711 import a_value
 from sipengine.gateway.rtp_leg import RtpLeg
-from sipengine.gateway.rtp_ports import bind_udp
+from sipengine.gateway.rtp_ports import NoPort, RtpPorts, bind_udp
 from sipengine.gateway.sdp.sides import Crypto, Remote
 from tests.gateway.served import (
     TO_PHONE,
@@ -26,6 +26,7 @@ from tests.gateway.served import (
     header,
     tone,
 )
+from tests.support.free_ports import free_block
 from tests.support.tone import Sound
 from tests.support.wait import eventually
 
@@ -361,6 +362,34 @@ async def test_no_port_left_is_told(served: Served) -> None:
     assert b"no free pair of ports" in told["error-reason"]
     ports = served.gateway._surroundings.ports
     assert ports.taken == ports.pairs // 2 * 2  # the one that is left over is not lost
+
+
+def test_ports_of_many_long_calls_in_a_row_are_stepped_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only what others use counts as tried in vain."""
+    monkeypatch.setattr(rtp_ports, "_TRIES", 3)
+    first = free_block(42)
+    ports = RtpPorts(first, first + 41)
+    ports._next = 0
+    pairs = [ports.take("127.0.0.1") for _ in range(12)]
+    ports.give_back(pairs.pop(5))
+    ports._next = 0
+    assert ports.taken == 11
+    pairs.append(ports.take("127.0.0.1"))
+    begin = first + first % 2
+    assert pairs[-1][0].getsockname()[1] == begin + 10
+    assert ports.taken == 12
+    others = [bind_udp("127.0.0.1", begin + 2 * at) for at in (12, 13, 14)]
+    ports._next = 0
+    with pytest.raises(NoPort):
+        ports.take("127.0.0.1")
+    for pair in pairs:
+        ports.give_back(pair)
+    assert ports.taken == 0
+    for each in others:
+        assert each is not None
+        each.close()
 
 
 async def test_without_descriptors_a_call_is_refused_and_everybody_else_stays(
