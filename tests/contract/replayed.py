@@ -13,10 +13,8 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path.append(str(PROJECT))
-sys.path.append(str(PROJECT / "bench"))
 
-from replay import Replay  # noqa: E402 - after the path
-
+from bench.replay import Replay  # noqa: E402 - after the path
 from sipengine.services import core  # noqa: E402
 from sipengine.sip.flow import Flow  # noqa: E402
 

@@ -91,4 +91,4 @@ def test_it_answers_the_same_messages_with_the_same_bytes(engine: Path) -> None:
     assert not compiled_core.endswith(".py")
     assert len(pure) > 2 * int(SPOILT)
     differences = [pair for pair in zip(pure, same, strict=True) if pair[0] != pair[1]]
-    assert not differences, "\n".join(difflib.ndiff(*([line] for line in differences[0])))
+    assert not differences, "\n".join(difflib.ndiff([differences[0][0]], [differences[0][1]]))

@@ -143,6 +143,6 @@ def test_a_stream_gives_the_same_however_it_is_cut(messages: list[bytes], cuts: 
     for cut in cuts:
         pieces.append(rest[:cut])
         rest = rest[cut:]
-    cut, whole = answers([*pieces, rest]), answers([stream])
-    shorter = min(len(cut), len(whole))
-    assert cut[:shorter] == whole[:shorter]
+    in_pieces, at_once = answers([*pieces, rest]), answers([stream])
+    shorter = min(len(in_pieces), len(at_once))
+    assert in_pieces[:shorter] == at_once[:shorter]

@@ -48,7 +48,7 @@ KIND = st.tuples(
         ["application/pidf+xml", "application/sdp;x=y", "multipart/mixed;boundary=x", "text/plain", "", "application/pkcs7-mime"]
     ),
 )  # fmt: skip
-HEADERS = st.lists(mostly(HEADER, KIND), max_size=4)  # type: ignore[arg-type]
+HEADERS: st.SearchStrategy[list[tuple[str, str]]] = st.lists(mostly(HEADER, KIND), max_size=4)  # type: ignore[arg-type]
 _serial = count(1)
 
 

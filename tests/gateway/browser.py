@@ -76,6 +76,7 @@ class Browser:
     async def _hear(self, track: AudioStreamTrack) -> None:
         while True:
             frame = await track.recv()
+            assert isinstance(frame, AudioFrame)
             samples = frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0]
             self.heard.append(samples.astype(np.float64) / 32768)
             self._rate = frame.sample_rate

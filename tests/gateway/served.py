@@ -9,6 +9,7 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from sipengine.gateway.gateway import Gateway
 from sipengine.gateway.ng_server import NgServer
@@ -16,7 +17,7 @@ from sipengine.gateway.process import Process, Settings
 from sipengine.gateway.sdp.description import parse
 from sipengine.gateway.sdp.sides import Remote, read_remote
 from sipengine.gateway.shared_port import SharedPort
-from sipengine.media.bencode import Value, decode, encode, text
+from sipengine.media.bencode import decode, encode, text
 
 HERE = "127.0.0.1"
 TO_PHONE = {
@@ -51,7 +52,7 @@ class Controller:
         async with asyncio.timeout(seconds):
             return await loop.sock_recv(self.socket, 65536)
 
-    async def ask(self, **command: Value) -> dict[str, Value]:
+    async def ask(self, **command: Any) -> dict[str, Any]:
         """Keys with `_` for ng's `-`."""
         named = {name.replace("_", "-"): value for name, value in command.items()}
         cookie = b"c%d" % next(self._count)
@@ -62,13 +63,13 @@ class Controller:
         assert isinstance(decoded, dict)
         return decoded
 
-    async def offer(self, call: str, tag: str, sdp: str, **more: Value) -> str:
+    async def offer(self, call: str, tag: str, sdp: str, **more: Any) -> str:
         named = {name.replace("-", "_"): value for name, value in more.items()}
         told = await self.ask(command="offer", call_id=call, from_tag=tag, sdp=sdp, **named)
         assert text(told.get("result")) == "ok", told
         return text(told["sdp"])
 
-    async def answer(self, call: str, tags: tuple[str, str], sdp: str, **more: Value) -> str:
+    async def answer(self, call: str, tags: tuple[str, str], sdp: str, **more: Any) -> str:
         named = {name.replace("-", "_"): value for name, value in more.items()}
         told = await self.ask(
             command="answer", call_id=call, from_tag=tags[0], to_tag=tags[1], sdp=sdp, **named

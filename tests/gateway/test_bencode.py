@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sipengine.media.bencode import MAX_DEPTH, decode, encode
+from sipengine.media.bencode import MAX_DEPTH, Value, decode, encode
 
 VALUES = st.recursive(
     st.integers(-(10**18), 10**18) | st.binary(max_size=40),
@@ -19,7 +19,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_what_is_encoded_is_decoded_again(value: object) -> None:
+def test_what_is_encoded_is_decoded_again(value: Value) -> None:
     assert decode(encode(value)) == value
 
 

@@ -244,7 +244,7 @@ async def test_rfc8842_5_1_another_certificate_ends_the_keys_of_media_and_report
     assert isinstance(leg, WebLeg)
     await eventually(lambda: leg.has_keys() and len(phone.received) > 5, 10)
     sent: list[bytes] = []
-    leg._send = lambda data, to: sent.append(data) or len(data)
+    leg._send = lambda data, to: sent.append(data) or len(data)  # type: ignore[assignment]
     report = rtcp.bye(leg.outgoing, leg.incoming, "here", 0.0)
     leg.send_rtcp(report)
     assert len(sent) == 1, "with the keys there were"
@@ -295,8 +295,8 @@ async def test_rfc4733_digits_of_a_phone_reach_the_browser_s_leg(served: Served)
     await web.accept(to_web)
     leg = served.gateway._calls["call"].legs[0]
     await eventually(leg.has_keys, 10)
-    sent = []
-    leg.send_rtp = sent.append  # what goes out, before it is protected
+    sent: list[bytes] = []
+    leg.send_rtp = sent.append  # type: ignore[assignment]  # what goes out, before it is protected
     phone.send(audio(to_phone), bytes([3, 10, 0, 160]), 110)
     await eventually(lambda: bool(sent))
     assert header(sent[0])[0] == 110

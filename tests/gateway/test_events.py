@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import struct
+from typing import Any
 
 import pytest
 
@@ -110,20 +111,20 @@ def test_rfc4733_2_5_1_3_a_long_event_goes_out_in_segments() -> None:
 
 
 async def call(
-    served: Served, caller: Phone, callee: Phone, formats: tuple[str, str], **wish: object
+    served: Served, caller: Phone, callee: Phone, formats: tuple[str, str], **wish: Any
 ) -> tuple[object, object]:
     """Who offers the first formats calls who answers the second; their ends at the gateway."""
-    to_callee = await served.controller.offer("call", "a", caller.sdp(formats[0]), **TO_PHONE, **wish)  # type: ignore[arg-type]  # fmt: skip
+    to_callee = await served.controller.offer("call", "a", caller.sdp(formats[0]), **TO_PHONE, **wish)  # fmt: skip
     offered = {
         (item.codec.name, item.codec.clock): item.number for item in audio(to_callee).formats
     }
-    numbers = {
+    numbers: dict[str, Any] = {
         "opus": offered.get(("OPUS", 48000), 96),
         "wide_event": offered.get(("TELEPHONE-EVENT", 48000), 97),
         "event": offered.get(("TELEPHONE-EVENT", 8000), 101),
     }
     answer = callee.sdp(formats[1], **numbers)
-    to_caller = await served.controller.answer("call", ("a", "b"), answer, **TO_PHONE, **wish)  # type: ignore[arg-type]  # fmt: skip
+    to_caller = await served.controller.answer("call", ("a", "b"), answer, **TO_PHONE, **wish)  # fmt: skip
     return audio(to_caller), audio(to_callee)
 
 

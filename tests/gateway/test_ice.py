@@ -89,9 +89,13 @@ def test_rfc8445_8_1_1_a_later_nomination_moves_the_media() -> None:
     ice, ufrag, password = agent()
     ice.receive(check(ufrag, password), 0, PEER, 1.0)
     other = ("203.0.113.4", 1234)
-    assert ice.receive(check(ufrag, password, nominate=False), 0, other, 2.0).selected is False
+    heard = ice.receive(check(ufrag, password, nominate=False), 0, other, 2.0)
+    assert heard is not None
+    assert heard.selected is False
     assert ice.selected == (0, PEER)
-    assert ice.receive(check(ufrag, password), 0, other, 3.0).selected is True
+    heard = ice.receive(check(ufrag, password), 0, other, 3.0)
+    assert heard is not None
+    assert heard.selected is True
     assert ice.selected == (0, other)
 
 
@@ -106,7 +110,9 @@ def test_rfc8445_9_a_restart_keeps_the_old_pair_until_a_new_one_is_nominated() -
     assert ice.receive(check(ufrag, password), 0, PEER, 2.0) is not None
     moved = ("203.0.113.4", 1234)
     new = ice.credentials
-    assert ice.receive(check(new.ufrag, new.password, remote="fresh"), 0, moved, 3.0).selected
+    heard = ice.receive(check(new.ufrag, new.password, remote="fresh"), 0, moved, 3.0)
+    assert heard is not None
+    assert heard.selected
     assert ice.receive(check(ufrag, password), 0, PEER, 4.0) is None
 
 
@@ -125,6 +131,7 @@ def test_the_addresses_of_a_peer_are_bounded() -> None:
     dropped = []
     for port in range(MAX_PAIRS + 10):
         heard = ice.receive(check(ufrag, password, nominate=False), 0, (HERE, 1000 + port), 2.0)
+        assert heard is not None
         dropped.append(heard.dropped)
     assert len([each for each in dropped if each]) == 11
     assert ice.knows(0, PEER)

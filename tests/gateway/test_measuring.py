@@ -9,7 +9,7 @@ import pytest
 from sipengine.gateway.path import Path
 from sipengine.gateway.quality import score
 from sipengine.gateway.sdp.choosing import Route
-from sipengine.gateway.sdp.formats import G722, OPUS, PCMA, PCMU
+from sipengine.gateway.sdp.formats import G722, OPUS, PCMA, PCMU, Codec
 from sipengine.gateway.streams import Incoming, Outgoing
 from sipengine.gateway.transcoding import Table, Transcoder, make_transcoder
 from sipengine.gateway.transcoding_path import TranscodingPath
@@ -80,7 +80,7 @@ def test_the_score_falls_with_loss_delay_and_jitter() -> None:
 
 @pytest.mark.parametrize("source", [PCMU, PCMA, G722, OPUS])
 @pytest.mark.parametrize("target", [PCMU, PCMA, G722, OPUS])
-def test_frames_of_20_ms_stay_frames_of_20_ms(source: object, target: object) -> None:
+def test_frames_of_20_ms_stay_frames_of_20_ms(source: Codec, target: Codec) -> None:
     if source == target:
         return
     silence = [bytes([0xD5]) * 160] * 20

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import struct
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.gateway.served import TO_PHONE, TO_SRTP_PHONE, Phone, Served, audio, 
 from tests.support.wait import eventually
 
 
-async def begin(served: Served, formats: str = "8", **sdp: str) -> tuple[Phone, Phone, Remote, Remote]:  # fmt: skip
+async def begin(served: Served, formats: str = "8", **sdp: Any) -> tuple[Phone, Phone, Remote, Remote]:  # fmt: skip
     """A call between two who have both been heard; neither has agreed on a=rtcp-mux."""
     caller, callee = served.phone(), served.phone()
     to_callee = await served.controller.offer("call", "a", caller.sdp(formats, **sdp), **TO_PHONE)
@@ -140,7 +141,7 @@ async def test_rfc5761_4_a_number_that_reads_as_rtcp_is_no_format(
 async def test_rfc3551_3_a_number_of_the_others_is_heard_with_its_marker(served: Served) -> None:
     """64 to 95 may be used where nothing is multiplexed; the marker makes 192 to 223 of them."""
     caller, callee = served.phone(), served.phone()
-    maps = {"extra": "a=rtpmap:90 speex/8000\r\n"}
+    maps: dict[str, Any] = {"extra": "a=rtpmap:90 speex/8000\r\n"}
     to_callee = await served.controller.offer("call", "a", caller.sdp("90", **maps), **TO_PHONE)
     to_caller = await served.controller.answer(
         "call", ("a", "b"), callee.sdp("90", **maps), **TO_PHONE

@@ -46,7 +46,8 @@ def test_rfc5626_baresip_registers_two_flows_and_rings_once(
     pbx: PbxProcess, phones: Phones
 ) -> None:
     callee = phones.baresip("3602", flows=("udp", "tcp"))
-    found = until(lambda: len(rows(pbx, "3602")) == 2 and rows(pbx, "3602"), "both flows")
+    until(lambda: len(rows(pbx, "3602")) == 2, "both flows")
+    found = rows(pbx, "3602")
     assert [row["reg_id"] for row in found] == [1, 2]
     assert sorted(str(row["transport"]).lower() for row in found) == ["tcp", "udp"]
     assert len({row["instance"] for row in found}) == 1

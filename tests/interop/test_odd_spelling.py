@@ -64,7 +64,7 @@ def test_call_goes_through(pbx: PbxProcess, phones: Phones, spelling: str) -> No
             message = SPELLINGS[spelling](head) + blank + body
         plain(message)
 
-    alice.wire.send = send  # type: ignore[method-assign]
+    alice.wire.send = send
     call = alice.call("2602")
     incoming = bob.incoming()
     assert incoming.invite.body.startswith("v=0")

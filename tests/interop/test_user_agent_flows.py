@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sipengine.sip.sdp.answering import SENDONLY
+from sipengine.sip.sdp.description import SENDONLY
 from tests.support.cast import PASSWORD, extension
 from tests.support.pbx_process import DOMAIN, PbxProcess
 from tests.support.soft_phone import SoftPhone

@@ -218,6 +218,7 @@ def test_kill_9_of_the_gateway_ends_what_it_carried_and_nothing_else(
     row = until(
         lambda: pbx.row_of(web.call_id) if pbx.row_of(web.call_id)["ended"] else None, "the row"
     )
+    assert row is not None
     assert row["hangup_by"] == "system"
     assert "the media gateway lost it" in row["reason"]
     one.hears(550)

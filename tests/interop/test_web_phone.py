@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, ViewportSize, expect
 
 from tests.interop.conftest import Phones
 from tests.support.cast import extension
@@ -129,7 +129,7 @@ def test_without_a_microphone_the_page_says_so_on_a_small_screen_too(
     pbx: PbxProcess, people: None, browser: Browser
 ) -> None:
     assert pbx.ready is not None
-    small = {"width": 390, "height": 844}
+    small = ViewportSize(width=390, height=844)
     with browser.new_context(base_url=pbx.ready.http, viewport=small) as context:
         page = MyPhone(context.new_page(), "person1191", PASSWORD)
         page.dial("1192")

@@ -12,7 +12,7 @@ from playwright.sync_api import Route, expect
 from tests.interop.conftest import Phones
 from tests.services.phones import credentials
 from tests.support.cast import extension
-from tests.support.pbx_process import PbxProcess
+from tests.support.pbx_process import DOMAIN, PbxProcess
 from tests.support.wait import until
 from tests.support.web_people import WebPeople
 from tests.support.wire_phone import WirePhone
@@ -138,14 +138,14 @@ def test_the_log_out_ends_the_credential_and_whatever_registered_with_it(
             return answer.json();
         }"""
     )
-    with WirePhone("4212", "", server=pbx.sip, domain=pbx.ready.domain) as thief:
+    with WirePhone("4212", "", server=pbx.sip, domain=DOMAIN) as thief:
 
         def register() -> int:
             challenge = thief.send_register("", 300)
             line = next(each for each in challenge.all("WWW-Authenticate") if "MD5" in each)
             lines = credentials(
                 f"WWW-Authenticate: {line}", username=stolen["username"], ha1=stolen["ha1"],
-                uri=f"sip:{pbx.ready.domain}",
+                uri=f"sip:{DOMAIN}",
             )  # fmt: skip
             return thief.send_register("", 300, f"{lines}\n").status
 

@@ -206,7 +206,7 @@ def test_a_new_log_in_in_another_tab_leaves_the_phone_in_peace(
     other.get_by_role("button", name="Log in").click()
     expect(other.get_by_role("heading", name="Check my phone")).to_be_visible()
     # Both cookies at once: in between, the page could learn that it was logged out.
-    page.window.context.add_cookies(elsewhere.cookies())
+    page.window.context.add_cookies(elsewhere.cookies())  # type: ignore[arg-type]
     elsewhere.close()
     with page.window.expect_response(
         lambda answer: answer.url.endswith("/phone/credential/") and answer.status == 200

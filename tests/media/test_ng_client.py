@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
+from typing import Any, cast
 
 import pytest
 
@@ -25,30 +26,30 @@ from sipengine.services.ports import (
 from tests.support.wait import eventually
 
 HERE = "127.0.0.1"
-OK = {"result": "ok", "sdp": "v=0"}
+OK: Any = {"result": "ok", "sdp": "v=0"}
 
 
 class Gateway(asyncio.DatagramProtocol):
     """Answers as the test says; `silent` swallows, `lose` the first so many."""
 
     def __init__(self) -> None:
-        self.commands: list[dict[str, object]] = []
+        self.commands: list[dict[str, Any]] = []
         self.cookies: list[bytes] = []
         self.silent = False
         self.lose = 0
         self.say: Callable[[bytes], bytes] | None = None
-        self.response: dict[str, object] = dict(OK)
+        self.response: dict[str, Any] = dict(OK)
         self.born = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
+        self.transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, source: tuple[str, int]) -> None:
         cookie, _, body = data.partition(b" ")
-        command = decode(body)
+        command: Any = decode(body)
         if command["command"] == b"ping":
             if not self.silent:
-                pong = {"result": "pong", **({"born": self.born} if self.born else {})}
+                pong: Any = {"result": "pong", **({"born": self.born} if self.born else {})}
                 self.transport.sendto(cookie + b" " + encode(pong), source)
             return
         self.commands.append(command)
@@ -261,7 +262,7 @@ def test_what_each_side_is_asked_for() -> None:
 def test_one_way_audio_is_told_apart_from_a_slow_start(
     packets: tuple[int, int], silent: str
 ) -> None:
-    quality = {"a": {"packets": packets[0]}, "b": {"packets": packets[1]}}
+    quality: Any = {"a": {"packets": packets[0]}, "b": {"packets": packets[1]}}
     answer = commands.answer(decode(encode({"result": "ok", "quality": quality})), 0, "a")
     assert answer.silent == silent
     assert f'"caller":{{"packets":{packets[0]}}}' in answer.figures
@@ -282,19 +283,19 @@ def test_one_way_audio_is_told_apart_from_a_slow_start(
 def test_sound_that_ends_in_a_call_is_noticed_and_a_hold_is_none(
     caller: dict[str, int], callee: dict[str, int], silent: str
 ) -> None:
-    quality = {"a": {"sends": 1, **caller}, "b": {"sends": 1, **callee}}
+    quality: Any = {"a": {"sends": 1, **caller}, "b": {"sends": 1, **callee}}
     answer = commands.answer(decode(encode({"result": "ok", "quality": quality})), 0, "a")
     assert answer.silent == silent
 
 
 def test_figures_of_rtpengine_are_read() -> None:
     stream = {"SSRC": 77, "stats": {"packets": 321}}
-    tags = {
+    tags: Any = {
         "a": {"medias": [{"streams": [stream]}]},
         "b": {"medias": [{"streams": [{"stats": {"packets": 5}}]}]},
     }
     mean = {"MOS": 43, "jitter": 2, "round-trip time": 900, "packet loss": 1}
-    sources = {"77": {"average MOS": mean}}
+    sources: Any = {"77": {"average MOS": mean}}
     told = commands.answer(decode(encode({"result": "ok", "tags": tags, "SSRC": sources})), 0, "a")
     assert '"packets":321,"mos_100":430,"jitter_us":2000' in told.figures
     assert told.silent == ""

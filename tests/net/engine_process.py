@@ -9,22 +9,19 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sipengine.api import (
-    BanRecord,
-    BindingRecord,
-    CallRecord,
     ConfigSnapshot,
     Domain,
     Extension,
-    KeptMessage,
     RefusedPhone,
-    SubscriptionRecord,
+    Restored,
 )
 from sipengine.engine import Engine, EngineError, Settings
 from sipengine.journal import Journal
+from sipengine.link_port import Start
 from sipengine.net.certificates import CertificateFiles
 from sipengine.observe import logs
 from tests.support.free_ports import free_port
@@ -33,33 +30,22 @@ PASSWORD = "s3cret"
 
 
 @dataclass(frozen=True)
-class Nothing:
-    """A first start: nobody was registered."""
-
-    bindings: list[BindingRecord] = field(default_factory=list)
-    calls: list[CallRecord] = field(default_factory=list)
-    bans: list[BanRecord] = field(default_factory=list)
-    subscriptions: list[SubscriptionRecord] = field(default_factory=list)
-    messages: list[KeptMessage] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
 class FirstStart:
     snapshot: ConfigSnapshot
-    restored: Nothing
+    restored: Restored
 
 
 class LinkWithoutDatabase:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def start(self) -> FirstStart:
+    def start(self) -> Start:
         self.journal = Journal.open(self._directory / "journal")
         ha1 = hashlib.md5(f"1001:test.example:{PASSWORD}".encode()).hexdigest()
         alice = Extension("1001", "test.example", ha1_md5=ha1)
         domains = {"test.example": Domain("test.example")}
         snapshot = ConfigSnapshot(1, "test.example", domains, {alice.aor: alice})
-        return FirstStart(snapshot, Nothing())
+        return FirstStart(snapshot, Restored([], []))
 
     def watch(self, on_change: Callable[[ConfigSnapshot], None]) -> None:
         return

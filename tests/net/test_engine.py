@@ -130,8 +130,8 @@ def test_kill_9_loses_nothing_that_was_acknowledged(engine: EngineProcess) -> No
         engine.process.kill()
         engine.process.wait()
     contacts = [fact.contact for fact in engine.facts() if isinstance(fact, BindingRecord)]
-    for device in acknowledged:
-        assert any(contact.endswith(device) for contact in contacts)
+    for name in acknowledged:
+        assert any(contact.endswith(name) for contact in contacts)
 
 
 def test_a_taken_port_is_one_sentence_that_names_it(tmp_path: Path) -> None:

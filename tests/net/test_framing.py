@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sipengine.net import framing
-from sipengine.net.framing import MAX_HEAD, MAX_MESSAGE, StreamFramer
+from sipengine.net.framing import StreamFramer
+from sipengine.sip.parser import MAX_HEAD, MAX_MESSAGE
 
 START = b"OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP h;branch=z9hG4bK1\r\n"
 

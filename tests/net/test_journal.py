@@ -207,7 +207,7 @@ def test_after_kill_9_every_acknowledged_line_is_there(tmp_path: Path) -> None:
         while acknowledged < wanted:
             acknowledged = int(writer.stdout.readline())
         writer.send_signal(signal.SIGKILL)
-        acknowledged = int((writer.stdout.read().split() or [acknowledged])[-1])
+        acknowledged = int((writer.stdout.read().split() or [b"%d" % acknowledged])[-1])
         writer.wait()
         writer.stdout.close()
         journal = Journal.open(home)

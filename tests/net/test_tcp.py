@@ -6,6 +6,8 @@ import dataclasses
 import socket
 import struct
 import time
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -367,7 +369,7 @@ def test_flows_that_are_asked_for_and_never_used_are_forgotten() -> None:
     limits = dataclasses.replace(PATIENT, connect_s=0.1)
     with Served(limits=limits) as served:
         for port in range(1, 50):
-            served.call(lambda port=port: served.endpoint.flow_to("TCP", "127.0.0.1", port))
+            served.call(partial(served.endpoint.flow_to, "TCP", "127.0.0.1", port))
         table = served.endpoint.connections
         until(lambda: not table._by_remote and not table.opening, "them to be forgotten")
         assert served.core.failed == []
@@ -392,9 +394,8 @@ def test_running_out_of_descriptors_pauses_accepting_and_goes_on() -> None:
         def exhaust() -> None:
             fd = listener.fileno()
             served.loop.remove_reader(fd)
-            served.loop.add_reader(
-                fd, served.endpoint.connections.listeners.acceptable, Exhausted()
-            )  # type: ignore[arg-type]
+            acceptable: Any = served.endpoint.connections.listeners.acceptable
+            served.loop.add_reader(fd, acceptable, Exhausted())
 
         served.call(exhaust)
         with served.tcp(), served.udp() as phone:

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 
@@ -73,7 +74,7 @@ def test_a_flow_somebody_holds_stays_the_same_object_when_the_table_overflows(
         phone.recv(100)
         held: Flow = served.core.received[0][1]
         for port in range(1000, 1020):  # strangers, whom nobody holds
-            served.call(lambda port=port: served.endpoint.flow_to("UDP", "127.0.0.1", port))
+            served.call(partial(served.endpoint.flow_to, "UDP", "127.0.0.1", port))
         phone.send(b"two")
         phone.recv(100)
         assert served.core.received[1][1] is held

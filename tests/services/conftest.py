@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -19,10 +20,10 @@ def ha1(number: str, algorithm: str, domain: str = DOMAIN) -> str:
     return hashlib.new(algorithm, text, usedforsecurity=False).hexdigest()
 
 
-def person(number: str, name: str = "", **more: object) -> Extension:
+def person(number: str, name: str = "", **more: Any) -> Extension:
     return Extension(
         number, DOMAIN, name, ha1_md5=ha1(number, "md5"), ha1_sha256=ha1(number, "sha256"), **more
-    )  # type: ignore[arg-type]
+    )
 
 
 @pytest.fixture

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from sipengine.api import BindingGone, BindingRecord, ConfigSnapshot, Domain, Extension, Fact
 from sipengine.services.location import Location
+from sipengine.services.ports import Asker
 from sipengine.services.registrar import Registered, Registrar
 from sipengine.services.responsibility import Responsibility
 from sipengine.sip.digest import expected_response
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
+from sipengine.sip.next_hop import NextHop, Server
 from sipengine.sip.parser import parse
 
 DOMAIN = "pbx.test"
@@ -42,6 +44,12 @@ class FlowsWithoutSockets:
         if key not in self.made or not self.made[key].open:
             self.made[key] = Flow(transport, LOCAL, key[1:])
         return self.made[key]
+
+    def locate(self, hop: NextHop, seed: str, asker: Asker) -> None:
+        raise AssertionError("nobody looks for other domains' servers here")
+
+    def flow_at(self, server: Server) -> Flow:
+        return self.flow_to(server.transport, server.host, server.port)
 
     def stream_beside(self, flow: Flow) -> Flow:
         return self.flow_to("TCP", *flow.remote)

@@ -44,6 +44,7 @@ def test_a_call_that_goes_on_has_one_row_whose_length_is_true(
     row = wire.row
     assert row.ended == pytest.approx(wire.wall + step)
     assert row.answered is not None
+    assert row.ended is not None
     assert row.ended - row.answered == pytest.approx(60, abs=1)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from sipengine.sip.flow import Flow
 from tests.services.conftest import person, registered
 from tests.services.user_agents import wire_bytes
 from tests.services.wire import DOMAIN, SERVER, Wire, snapshot
@@ -21,11 +22,11 @@ def fresh() -> tuple[Wire, list[bytes]]:
     seen: list[bytes] = []
     receive = wire.receive
 
-    def remember(data: bytes, flow: object) -> None:
+    def remember(data: bytes, flow: Flow) -> None:
         seen.append(data)
-        receive(data, flow)  # type: ignore[arg-type]
+        receive(data, flow)
 
-    wire.receive = remember  # type: ignore[method-assign,assignment]
+    wire.receive = remember
     call = alice.call("1002")
     incoming = bob.incoming()
     incoming.ring()
@@ -50,7 +51,7 @@ def fresh() -> tuple[Wire, list[bytes]]:
     alice.other_request("CANCEL", BOB)
     dialog.request("BYE", extra="Proxy-Require: x\nRequire: y\nRoute: <sip:1.2.3.4;lr>\n")
     assert waiting
-    wire.receive = receive  # type: ignore[method-assign]
+    wire.receive = receive
     return wire, seen
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.services.conftest import World, registered
@@ -20,7 +22,7 @@ def talk(caller: Phone, callee: Phone) -> tuple[Dialog, Dialog]:
     return mine, theirs
 
 
-def exchange(dialog: Dialog, other: Phone, method: str = "INFO", **options: str) -> None:
+def exchange(dialog: Dialog, other: Phone, method: str = "INFO", **options: Any) -> None:
     """A request goes to the other side and its answer comes back."""
     dialog.request(method, **options)
     request = other.request(method)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -278,7 +279,7 @@ class TestBounds:
         assert len(decision.steps) < 3000
 
     def test_many_forwards_to_many_end_soon(self) -> None:
-        people = {
+        people: dict[str, Any] = {
             f"e{n}": {"forward_busy": str(n + 1), "forward_no_answer": str(n + 1)}
             for n in range(1001, 1005)
         }

@@ -26,7 +26,7 @@ def answered_late(wire: Wire, caller: Phone, bob: Phone, sent_by: str) -> None:
     def via(branch: str = "") -> str:
         return own(branch).replace(f"{SOURCE}:40000", name).removesuffix(";rport")
 
-    caller.via = via  # type: ignore[method-assign]
+    caller.via = via
     bob.reply(bob.request("MESSAGE"), 200, tag="b")
     caller.response(200)
     caller.authenticated("MESSAGE", "sip:1002@pbx.test", body="hello again")

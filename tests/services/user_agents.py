@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
 from sipengine.sip.flow import Flow
 from tests.services.wire import DOMAIN, Wire
@@ -253,7 +254,7 @@ class Dialog:
         )
         return branch
 
-    def ack(self, number: int = 0, **options: str) -> None:
+    def ack(self, number: int = 0, **options: Any) -> None:
         self.request("ACK", number=number or self.cseq, **options)
 
 

@@ -15,7 +15,7 @@ from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.parser import parse
 from sipengine.sip.uri import parse_uri
 from sipengine.sip.via import parse_via
-from tests.services.wire import Wire, snapshot
+from tests.services.wire import SERVER, Wire, snapshot
 from tests.support.wire import parse as read
 
 DATA = Path(__file__).parent / "data"
@@ -39,9 +39,7 @@ def message(name: str, folder: str = "torture") -> bytes:
 def outcome(folder: str, data: bytes, transport: str) -> list[int]:
     """The answers to what `data` holds, in one datagram or byte by byte."""
     six = folder == "torture6"
-    wire = Wire(
-        snapshot([], domains=(Domain("example.com"),)), **({"server": SERVER_6} if six else {})
-    )
+    wire = Wire(snapshot([], domains=(Domain("example.com"),)), server=SERVER_6 if six else SERVER)
     flow = wire.flow_to(transport, *(PEER_6 if six else PEER))
     if transport == "UDP":
         wire.receive(data, flow)

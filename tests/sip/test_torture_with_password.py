@@ -19,7 +19,7 @@ from sipengine.sip.message import Message
 from sipengine.sip.next_hop import Located, Server
 from sipengine.sip.parser import parse
 from sipengine.sip.uri import parse_uri
-from tests.services.wire import WALL, Wire, snapshot
+from tests.services.wire import SERVER, WALL, Wire, snapshot
 from tests.sip.test_torture import ALL, EXPECTED, EXPECTED_6, PEER, PEER_6, SERVER_6, message
 from tests.support.wire import digest
 from tests.support.wire import parse as read
@@ -84,7 +84,7 @@ def told(folder: str, name: str) -> tuple[Wire, list[tuple[str, bytes]]]:
     people = {e.aor: e for e in (caller, called) if e}
     wire = Wire(
         snapshot(list(people.values()), domains=tuple(Domain(name) for name in domains)),
-        **({"server": SERVER_6} if six else {}),
+        server=SERVER_6 if six else SERVER,
     )
     if called is not None and whole.method != "REGISTER":
         local = "[2001:db8::10]:5060" if six else "192.0.2.1:5060"

@@ -134,7 +134,7 @@ class Baresip:
         )
         (self.home / "config").write_text(config)
         (self.home / "accounts").write_text("# given by uanew, so that no event is missed\n")
-        command = [program("baresip", "baresip-core"), "-4", "-s", "-f", self.home]
+        command = [program("baresip", "baresip-core"), "-4", "-s", "-f", str(self.home)]
         with inside(self.namespace):
             self._process = child.start(command, self.log)
         child.put_first(self._process)

@@ -215,7 +215,7 @@ class Firefox:
 def _sound(recorded: bytes) -> Sound:
     if not recorded:
         return Sound(np.zeros(0), 48_000)
-    with av.open(io.BytesIO(recorded)) as file:
+    with av.open(io.BytesIO(recorded), "r") as file:
         frames = [frame.to_ndarray() for frame in file.decode(audio=0)]
     return Sound(np.concatenate(frames, axis=1).mean(axis=0), 48_000)
 
@@ -232,7 +232,7 @@ def firefox_with_tone(frequency: int, directory: Path) -> Iterator[Firefox]:
     log = directory / "firefox.log"
     command = [
         program("firefox-esr", "firefox-esr"), "--headless", "--no-remote",
-        "--remote-debugging-port=0", "--profile", profile, "about:blank",
+        "--remote-debugging-port=0", "--profile", str(profile), "about:blank",
     ]  # fmt: skip
     process = child.start(command, log, environment={"HOME": str(profile)})
     try:

@@ -21,7 +21,7 @@ from sipengine.services.ua.session import Session
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
 from sipengine.sip.sdp import answering as sdp
-from sipengine.sip.sdp.description import Description
+from sipengine.sip.sdp.description import SENDRECV, Description
 from sipengine.sip.transaction.invite_server import InviteServer
 from tests.support.registration import Registration
 from tests.support.user_agent import StandaloneAgent
@@ -68,7 +68,7 @@ class SoftPhone:
     def session(self) -> Session:
         return self.sessions[-1]
 
-    def description(self, direction: str = sdp.SENDRECV) -> Description:
+    def description(self, direction: str = SENDRECV) -> Description:
         return sdp.offer("127.0.0.1", 40000, direction)
 
     # ------------------------------------------------------------------ what a person does

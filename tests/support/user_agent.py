@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from sipengine.services.ports import Asker
 from sipengine.services.proxy.forwarding import top_via
 from sipengine.services.replies import reply
 from sipengine.services.reply_path import reply_path
@@ -18,6 +19,7 @@ from sipengine.services.ua.refusing import refusal
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import Flow
 from sipengine.sip.message import Message
+from sipengine.sip.next_hop import NextHop, Server
 from sipengine.sip.parser import parse
 from sipengine.sip.transaction.invite_server import ACCEPTED, InviteServer
 from sipengine.sip.transaction.layer import TransactionLayer, server_key
@@ -39,6 +41,12 @@ class OneWay:
         return self.flow
 
     def flow_to(self, transport: str, host: str, port: int) -> Flow:
+        return self.flow
+
+    def locate(self, hop: NextHop, seed: str, asker: Asker) -> None:
+        raise AssertionError("it knows its one server")
+
+    def flow_at(self, server: Server) -> Flow:
         return self.flow
 
     def stream_beside(self, flow: Flow) -> Flow:

@@ -16,6 +16,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import Page, expect
+from pytest_django import DjangoAssertNumQueries
 
 from pbx.calls.models import Call
 from pbx.directory.models import Person
@@ -157,7 +158,7 @@ def test_pages_by_key_show_every_call_once_there_and_back(client: Client) -> Non
 
 
 def test_a_page_costs_the_same_queries_with_many_calls_as_with_few(
-    client: Client, django_assert_max_num_queries: Callable[..., object]
+    client: Client, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     office.people()
     office.log(100)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.webui import office
@@ -36,7 +38,7 @@ def test_a_figure_is_kept_twenty_times_as_long_as_counting_took() -> None:
 
 
 def test_a_figure_that_failed_is_counted_again() -> None:
-    answers = iter([ValueError("away"), 7])
+    answers: Iterator[ValueError | int] = iter([ValueError("away"), 7])
 
     def count() -> int:
         answer = next(answers)

@@ -106,7 +106,9 @@ def fold(facts: Iterable[Fact]) -> tuple[Bindings, Calls]:
                 flow = (fact.instance, fact.reg_id)
                 if key[:2] == (fact.aor, fact.contact) and flow in (key[2:], (None, 0)):
                     del bindings[key]
-        elif fact.id not in calls or calls[fact.id].revision < fact.revision:
+        elif isinstance(fact, CallRecord) and (
+            fact.id not in calls or calls[fact.id].revision < fact.revision
+        ):
             calls[fact.id] = fact
     return bindings, calls
 

@@ -57,8 +57,8 @@ def test_bans_become_rows_and_the_latest_revision_counts(
     lifted = ban(1, revision=4, lifted_at=later.since + 9, lifted_by="alice")
     journal.write([encode(lifted), encode(later)])
     carry(database_url, journal)
-    rows = connection.execute("SELECT revision, lifted_by FROM guard_ban WHERE lifted_by <> ''")
-    assert rows.fetchall() == [(4, "alice")]
+    said = connection.execute("SELECT revision, lifted_by FROM guard_ban WHERE lifted_by <> ''")
+    assert said.fetchall() == [(4, "alice")]
     journal.close()
 
 

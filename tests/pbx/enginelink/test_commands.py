@@ -117,7 +117,7 @@ def test_lost_connection_is_made_again(
 ) -> None:
     started(taker, given)
     mine = "SELECT pid FROM pg_stat_activity WHERE application_name = 'branchline-engine-commands'"
-    pid = until(lambda: connection.execute(mine).fetchone(), "the taker's connection")[0]
+    (pid,) = until(lambda: connection.execute(mine).fetchone(), "the taker's connection") or ()
     connection.execute("SELECT pg_terminate_backend(%s)", (pid,))
     number = give(connection, "dial", {"from": "1", "to": "2"})
     until(lambda: given, "the command", deadline=10)

@@ -14,7 +14,7 @@ import pytest
 
 from pbx.enginelink.link import Link, LinkError
 from pbx.supervisor.cluster import Cluster
-from sipengine.api import ConfigSnapshot, RefusedPhone
+from sipengine.api import ConfigSnapshot, Fact, RefusedPhone
 from sipengine.journal import Journal, encode
 from tests.pbx.enginelink.conftest import PROJECT, make_database
 from tests.pbx.enginelink.directory import add_domain, add_extensions
@@ -29,7 +29,7 @@ def test_from_start_to_close(
     link = Link(database_url, tmp_path / "journal")
     start = link.start()
     assert start.snapshot.default_domain == "pbx.example"
-    assert list(start.restored.bindings) == start.restored.calls == []
+    assert (list(start.restored.bindings), start.restored.calls) == ([], [])
 
     seen: list[ConfigSnapshot] = []
     news = threading.Event()
@@ -56,7 +56,7 @@ def test_from_start_to_close(
         True,
     )
 
-    facts = [binding(1), call(1, 1), call(2, 4, "ended")]
+    facts: list[Fact] = [binding(1), call(1, 1), call(2, 4, "ended")]
     link.journal.write([encode(fact) for fact in facts])
     link.notify_written()
     link.close(5.0)

@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -50,6 +51,20 @@ def record(journal: Journal) -> Iterator[Callable[[str], Recorder]]:
 def write(journal: Journal, recorder: Recorder, *facts: Fact) -> None:
     journal.write([encode(fact) for fact in facts])
     recorder.wake()
+
+
+def row_of(connection: psycopg.Connection, call_id: str) -> object:
+    return connection.execute(
+        "SELECT 1 FROM calls_call WHERE call_ids = %s::jsonb", (json.dumps([call_id]),)
+    ).fetchone()
+
+
+def more_lines(recorder: Recorder, than: int) -> bool:
+    return recorder.lines > than
+
+
+def more_written(journal: Journal, than: int) -> bool:
+    return journal.lines_written > than
 
 
 def carried(recorder: Recorder, deadline: float = 10.0) -> None:
@@ -163,13 +178,7 @@ def test_a_lone_fact_is_in_the_table_within_50_ms(
         )  # the recorder is at rest: nothing was committed for longer than its pace
         began = time.monotonic()
         write(journal, recorder, call(number, 1))
-        until(
-            lambda number=number: connection.execute(
-                "SELECT 1 FROM calls_call WHERE call_ids = %s::jsonb", (json.dumps([f"c{number}"]),)
-            ).fetchone(),
-            "the call",
-            pause=0.001,
-        )
+        until(partial(row_of, connection, f"c{number}"), "the call", pause=0.001)
         waits.append(time.monotonic() - began)
     print(f"a lone call shows after {sorted(waits)[2] * 1000:.1f} ms")
     assert sorted(waits)[2] < 0.05
@@ -348,11 +357,11 @@ def test_postgres_killed_while_carrying_loses_nothing_and_doubles_nothing(
     try:
         for _ in range(3):
             before = recorder.lines
-            until(lambda before=before: recorder.lines > before + 2_000, "some lines", deadline=30)
+            until(partial(more_lines, recorder, before + 2_000), "some lines", deadline=30)
             killable.kill()
             until(lambda: not recorder.connected, "the recorder to notice", deadline=15)
             held = journal.lines_written
-            until(lambda held=held: journal.lines_written > held, "writing to go on")
+            until(partial(more_written, journal, held), "writing to go on")
             killable.start()
     finally:
         writing.clear()

@@ -12,7 +12,7 @@ import pytest
 from pbx.enginelink.publisher import Publisher, nowhere
 from pbx.enginelink.recorder import Recorder
 from pbx.enginelink.subscription_rows import stored_subscriptions
-from sipengine.api import SubscriptionGone, SubscriptionRecord
+from sipengine.api import Fact, SubscriptionGone, SubscriptionRecord
 from sipengine.journal import START, Journal, decode, encode
 from sipengine.journal.lines import parse
 from tests.pbx.enginelink.facts import T0, binding, call
@@ -87,7 +87,7 @@ def test_rows_follow_the_facts_and_come_back(
     tmp_path: Path, database_url: str, connection: psycopg.Connection
 ) -> None:
     journal = Journal.open(tmp_path)
-    facts = [subscription(1), subscription(2), binding(1), gone(2), subscription(3)]
+    facts: list[Fact] = [subscription(1), subscription(2), binding(1), gone(2), subscription(3)]
     journal.write([encode(fact) for fact in facts])
     carry(database_url, journal)
     assert stored_subscriptions(connection) == {s.id: s for s in (subscription(1), subscription(3))}

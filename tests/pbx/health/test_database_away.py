@@ -14,7 +14,6 @@ import pytest
 from django.db import OperationalError
 from django.test import RequestFactory
 
-from pbx import database_away
 from pbx.database_away import ImpatientConnection, Scarcely
 from pbx.supervisor.cluster import Cluster
 from webui.dashboard.views.failing import server_error
@@ -73,7 +72,7 @@ def record_of(error: BaseException) -> logging.LogRecord:
 
 def test_the_log_says_it_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr(database_away.time, "monotonic", lambda: now)
+    monkeypatch.setattr("pbx.database_away.time.monotonic", lambda: now)
     scarcely = Scarcely()
     passed = []
     for _ in range(120):

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from django.core.cache import cache
@@ -166,7 +167,7 @@ def database(
 
 
 def status(age: float, **counters: int) -> None:
-    moment = timezone.now() - timezone.timedelta(seconds=age)
+    moment = timezone.now() - timedelta(seconds=age)
     EngineStatus.objects.create(
         name="engine", pid=1, started_at=moment, heartbeat_at=moment, counters=counters
     )

@@ -111,7 +111,7 @@ def test_messages_pass_both_ways_and_the_engine_knows_whose_they_are(
 def test_over_https_it_is_wss(engine: Served, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     files = authority.files("127.0.0.1")
-    options = {"ssl_certfile": files.certificate, "ssl_keyfile": files.key}
+    options: dict[str, Any] = {"ssl_certfile": files.certificate, "ssl_keyfile": files.key}
     context: ssl.SSLContext = authority.client()
     with Web(engine.ws_port, **options) as web, web.connect(ssl=context) as client:
         exchange(client)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pbx import disk
+from pbx.disk import free_bytes
 from pbx.supervisor import data_dir
 from pbx.supervisor.data_dir import DataDirTrouble
 
@@ -37,7 +37,7 @@ def test_what_a_new_file_meets_is_told_with_its_remedy(
     def refuse(*_: object) -> int:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(disk.os, "open", refuse)
+    monkeypatch.setattr("pbx.disk.os.open", refuse)
     with pytest.raises(DataDirTrouble, match=f"cannot be written: {says}"):
         data_dir.make(tmp_path)
 
@@ -46,10 +46,10 @@ def test_data_of_somebody_else_are_told_with_the_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "secrets").mkdir()
-    monkeypatch.setattr(data_dir.os, "geteuid", lambda: 54321)
+    monkeypatch.setattr("pbx.supervisor.data_dir.os.geteuid", lambda: 54321)
     with pytest.raises(DataDirTrouble, match=r"its secrets belongs to the user .*; start it as"):
         data_dir.make(tmp_path)
-    monkeypatch.setattr(data_dir.os, "geteuid", lambda: 0)
+    monkeypatch.setattr("pbx.supervisor.data_dir.os.geteuid", lambda: 0)
     data_dir.make(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["secrets"], "nothing is left of the try"
 
@@ -81,5 +81,5 @@ def test_a_later_start_needs_little_and_warns(
 
 def test_the_room_is_that_of_the_directory_s_disk(tmp_path: Path) -> None:
     status = os.statvfs(tmp_path)
-    assert disk.free_bytes(tmp_path) == pytest.approx(status.f_bavail * status.f_frsize, rel=0.2)
-    assert disk.free_bytes(tmp_path / "nowhere") is None
+    assert free_bytes(tmp_path) == pytest.approx(status.f_bavail * status.f_frsize, rel=0.2)
+    assert free_bytes(tmp_path / "nowhere") is None

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from pbx.supervisor import complaints
 from pbx.supervisor.complaints import Complaints
 from pbx.supervisor.part import STARTS_AT_FIRST, Part, PartPlan, StartFailed
 from tests.support.wait import eventually
@@ -190,7 +189,7 @@ def test_what_ends_all_night_is_said_four_times_and_then_every_five_minutes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr(complaints.time, "monotonic", lambda: now)
+    monkeypatch.setattr("pbx.supervisor.complaints.time.monotonic", lambda: now)
     said: list[str] = []
     worker = Complaints("worker", Path("/x/worker.log"), said.append)
     for turn in range(1, 361):  # an hour, every ten seconds

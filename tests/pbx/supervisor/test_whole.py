@@ -99,11 +99,12 @@ def test_ready_names_every_door_and_every_part_is_well(pbx: PbxProcess) -> None:
 def test_a_killed_part_comes_back(pbx: PbxProcess, name: str) -> None:
     until(lambda: is_well(pbx), "everything to be well", deadline=BACK_S)
     before = one(pbx, PARTS[name])
+    assert before is not None
     os.kill(before.pid, signal.SIGKILL)
     until(
         lambda: (
             [part for part in pbx.parts(PARTS[name]) if part.pid != before.pid]
-            and one(pbx, PARTS[name]).pid != before.pid
+            and one(pbx, PARTS[name]) not in (None, before)
         ),
         f"{name} to be started again",
         deadline=BACK_S,

@@ -46,7 +46,7 @@ class Anchored(Wire):
     """A wire with a media plane, and flows of WebSockets."""
 
     def __init__(self, plane: Plane | None) -> None:
-        self.plane = plane
+        self._plane = plane
         self._web: dict[tuple[str, int], Flow] = {}
         super().__init__(snapshot([person(number) for number in ("1001", "1002", "1003")]))
 
@@ -55,8 +55,13 @@ class Anchored(Wire):
             self.config, self, secret=SECRET, instance=instance,
             listening=[(name, *SERVER) for name in ("UDP", "TCP", "WS")],
             advertised=OwnAddresses(SERVER, {"WS": SERVER[1]}),
-            now=self.now, wall=self.wall, gateways=self.plane, media=self.media,
+            now=self.now, wall=self.wall, gateways=self._plane, media=self.media,
         )  # fmt: skip
+
+    @property
+    def plane(self) -> Plane:
+        assert self._plane is not None
+        return self._plane
 
     def flow_to(self, transport: str, host: str, port: int) -> Flow:
         if transport in ("WS", "WSS"):
@@ -79,7 +84,6 @@ class Anchored(Wire):
     ) -> MediaRequest:
         """The gateway answers the oldest question, which must be that; with `sdp`, or a mark on what came.
         `by`: another instance has taken it."""
-        assert self.plane is not None
         assert self.plane.asked, f"the gateway was not asked for {command}"
         request, waiter = self.plane.asked.pop(0)
         assert request.command == command, request

@@ -153,7 +153,6 @@ class TestWhatGoesWrong:
         self, wire: Anchored, web: Phone, bob: Phone
     ) -> None:
         """Another phone of the fork may have announced something since: the last answer is heard."""
-        assert wire.plane is not None
         web.call("1002", body=WEB)
         wire.gateway("offer")
         incoming = bob.incoming()
@@ -320,7 +319,6 @@ class TestWhileItTalks:
         self, wire: Anchored, web: Phone, bob: Phone
     ) -> None:
         """Fifteen seconds of silence at most, and not until the next usual look."""
-        assert wire.plane is not None
         begin(wire, web, bob)
         wire.advance(11)
         wire.gateway("query", figures=FIGURES)

@@ -6,10 +6,10 @@ import pytest
 
 from sipengine.services.media.pressed_keys import key_in
 from sipengine.services.ports import TO_RTP
-from sipengine.sip.message import Message
 from sipengine.sip.parser import parse
 from tests.services.media.anchored import TYPE, WEB, Anchored
 from tests.services.user_agents import Dialog, Phone
+from tests.support.wire import Message
 
 EVENTS = "a=rtpmap:101 telephone-event/8000\r\n"
 OLD = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from sipengine.services.messages import kept as limits
@@ -27,7 +29,7 @@ def keep(phone: Phone, text: str = "hello", **more: str) -> None:
     assert phone.response(202).to_tag
 
 
-def back(wire: Wire, host: str = "198.51.100.2", **more: object) -> Phone:
+def back(wire: Wire, host: str = "198.51.100.2", **more: Any) -> Phone:
     """Bob registers, and a moment passes."""
     bob = registered(wire, "1002", host, **more)
     wire.beat()

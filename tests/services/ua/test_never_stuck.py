@@ -61,10 +61,11 @@ def test_change_with_a_broken_contact_is_refused_and_leaves_no_offer_open_rfc326
     talking: Pair, method: str, contact: str
 ) -> None:
     bob = talking.bob.session
+    assert bob.dialog is not None
     target = bob.dialog.remote_target
     alice = talking.alice.session
-    broken = {"headers": [("Contact", contact)], "body": alice.signed(talking.alice.description)}
-    message = alice.compose(method, broken["headers"], broken["body"])
+    body = alice.signed(talking.alice.description)
+    message = alice.compose(method, [("Contact", contact)], body)
     alice.agent.send(message, None, Unheard(), talking.now)
     talking.settle()
     assert talking.said("bob")[0].startswith("4")
@@ -90,6 +91,7 @@ def broken_contact(data: bytes) -> bytes:
 
 def test_answer_with_a_broken_contact_changes_no_target_rfc3261_12_2_1_2(talking: Pair) -> None:
     alice = talking.alice.session
+    assert alice.dialog is not None
     target = alice.dialog.remote_target
     talking.hold = starts("SIP/2.0 200")
     alice.offer(talking.alice.description, talking.now)
@@ -147,7 +149,9 @@ def test_session_that_cannot_be_refreshed_expires_rfc4028_10() -> None:
     pair = Pair(interval=90)
     pair.alice.call()
     refresher, other = pair.alice, pair.bob
-    if not refresher.session.timer.agreement.we_refresh:
+    agreement = refresher.session.timer.agreement
+    assert agreement is not None
+    if not agreement.we_refresh:
         refresher, other = other, refresher
     pair.settle()
     refresher.at_once = False
