@@ -89,7 +89,9 @@ class BackToBack:
     def answered(self, session: Session, answer: Description, now: float) -> bool:
         """`session` answered what was passed on to it; whether somebody waited for that."""
         asker, offer = self._asker, self._offer
-        if asker is None and session is self._restored:
+        if asker is None:
+            if session is not self._restored:  # a mere refresh, and its phone has moved
+                self._rounds = MAX_ROUNDS
             self._restored = None
             self._tell_changed(session, answer, now)
         if asker is None or offer is None or asker is session:
@@ -119,7 +121,7 @@ class BackToBack:
         peer = self.peer(session)
         present = align(answer, peer.negotiation.remote)[0]
         told = peer.negotiation.local
-        if self._rounds and peer.free and (told is None or _listens(told) != _listens(present)):
+        if self._rounds and peer.free and (told is None or told.places != present.places):
             self._restored = peer
             self._rounds -= 1
             peer.offer(present, now, insist=True)
@@ -141,11 +143,6 @@ class BackToBack:
             package = message.value("Info-Package")
             headers = [("Info-Package", package)] if package else []
             peer.request("INFO", headers, now, _unheard, message.body, kind)
-
-
-def _listens(description: Description) -> list[tuple[str, int]]:
-    """Where the streams of a description are to be sent."""
-    return [(description.host(stream), stream.port) for stream in description.streams]
 
 
 def _unheard(status: int, response: Message | None, now: float) -> None:

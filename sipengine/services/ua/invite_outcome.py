@@ -119,6 +119,7 @@ def _take_body(
     session: Session, inviting: Inviting, dialog: Dialog, response: Message, now: float
 ) -> None:
     negotiation = session.negotiation
+    before = negotiation.remote
     given: Description | None = None
     try:
         body = description_in(response)
@@ -140,7 +141,11 @@ def _take_body(
         return
     inviting.acknowledge(dialog, "")
     session.stand(now)
-    if given is not None and not inviting.is_refresh and not session.ended:
+    if given is None or session.ended:
+        return
+    moved = before is None or before.places != given.places
+    # the gateway that speaks with a peer for us was not asked for the offer of a refresh
+    if not inviting.is_refresh or (moved and session.by_gateway is None):
         if inviting.initial:
             session.user.on_answer(session, given, now)
         else:

@@ -103,6 +103,11 @@ class Description:
         return ""
 
     @property
+    def places(self) -> list[tuple[str, int]]:
+        """The address and port that the packets of each stream go to."""
+        return [(self.host(stream), stream.port) for stream in self.streams]
+
+    @property
     def origin(self) -> str:
         """The o= line."""
         return next(line for line in self.lines if line.startswith("o="))

@@ -194,3 +194,16 @@ def test_both_sides_have_what_the_other_says_rfc3725_7(
         assert one.free
         assert other.free
         assert joined.is_whole()
+
+
+def test_phone_that_moves_with_a_refresh_is_told_of_rfc4028_7_4() -> None:
+    """A refresh offers what was agreed; the answer to it may name another port (RFC 3264 §8.3.1)."""
+    joined = Joined()
+    one, _ = joined.ours
+    one.allowed = frozenset()  # no UPDATE: by re-INVITE
+    joined.ann.port += 2
+    joined.advance(910)
+    assert port(one.negotiation.remote) == joined.ann.port
+    assert joined.is_whole()
+    ben = joined.ben.session.negotiation
+    assert port(ben.remote) == joined.ann.port
