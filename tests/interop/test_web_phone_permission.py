@@ -198,16 +198,7 @@ def test_a_new_log_in_in_another_tab_leaves_the_phone_in_peace(
     page.window.reload()
     page.is_ready()
     desk = talking(page, phones)
-    elsewhere = web.browser.new_context(base_url=page.window.url)
-    other = elsewhere.new_page()
-    other.goto("/login/?next=/phone/check/")
-    other.get_by_label("User name").fill("person4371")
-    other.get_by_label("Password").fill(PASSWORD)
-    other.get_by_role("button", name="Log in").click()
-    expect(other.get_by_role("heading", name="Check my phone")).to_be_visible()
-    # Both cookies at once: in between, the page could learn that it was logged out.
-    page.window.context.add_cookies(elsewhere.cookies())  # type: ignore[arg-type]
-    elsewhere.close()
+    log_in_again(page, web)
     with page.window.expect_response(
         lambda answer: answer.url.endswith("/phone/credential/") and answer.status == 200
     ):
@@ -217,3 +208,40 @@ def test_a_new_log_in_in_another_tab_leaves_the_phone_in_peace(
     page.press("Hang up")
     desk.wait_for("CALL_CLOSED")
     page.is_ready()
+
+
+def log_in_again(page: MyPhone, web: WebPeople) -> None:
+    """As in another tab, but both cookies come at once: in between, the page could learn that it is logged
+    out."""
+    elsewhere = web.browser.new_context(base_url=page.window.url)
+    other = elsewhere.new_page()
+    other.goto("/login/?next=/phone/check/")
+    other.get_by_label("User name").fill("person4371")
+    other.get_by_label("Password").fill(PASSWORD)
+    other.get_by_role("button", name="Log in").click()
+    expect(other.get_by_role("heading", name="Check my phone")).to_be_visible()
+    page.window.context.add_cookies(elsewhere.cookies())  # type: ignore[arg-type]
+    elsewhere.close()
+
+
+def test_who_logs_in_again_while_a_call_goes_on_is_reachable_again(
+    web: WebPeople, phones: Phones
+) -> None:
+    page = web.open("4371")
+    desk = talking(page, phones)
+    page.window.context.clear_cookies(name="sessionid")
+    page.window.evaluate("window.dispatchEvent(new Event('branchline-refused'))")
+    expect(page.window.get_by_text("Logged out", exact=True)).to_be_visible()
+    expect(page.window.locator("#phone-trouble")).to_contain_text("You are logged out.")
+    log_in_again(page, web)
+    page.window.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.is_ready()
+    expect(page.window.locator("#phone-trouble")).to_be_hidden()
+    page.hears(880)
+    page.press("Hang up")
+    desk.wait_for("CALL_CLOSED")
+    desk.dial("4371")
+    page.press("Answer")
+    page.hears(880)
+    desk.hang_up()
+    page.is_idle()

@@ -9,8 +9,10 @@ export type LineState = "connecting" | "ready" | "away" | "refused" | "expired";
 
 export interface LineView {
   state(state: LineState): void;
-  /** There is no further credential. */
+  /** There is no further credential, for now. */
   out(why: Refusal): void;
+  /** After `out`: there is one again. */
+  back(): void;
   began(ua: UA): void;
 }
 
@@ -33,8 +35,8 @@ export class Line {
   private endsAt = 0;
   private socket: LiveSocket | null = null;
   private over = false;
-  /** No further credential: what is registered goes on until that ends. */
-  private refused = false;
+  /** Why there is no further credential: what is registered goes on until that ends. */
+  private refused: Refusal | "" = "";
   private uri = "";
 
   constructor(
@@ -47,30 +49,35 @@ export class Line {
     return !this.over && (this.ua?.isConnected() ?? false);
   }
 
-  /** Find out at once whether the connection still lives. */
+  /** Find out at once whether the connection still lives, and whether somebody logged in again. */
   probe(): void {
     this.socket?.probe();
+    if (this.refused) void this.renew();
   }
 
   /** Get a credential and register; again later if that fails. */
   async renew(): Promise<void> {
     clearTimeout(this.renewal);
-    if (this.over || this.refused) return;
+    if (this.over) return;
     try {
       const credential = await fetchCredential(this.address);
       if (this.over) return;
       this.use(credential);
+      if (this.refused) {
+        this.refused = "";
+        this.view.back();
+      }
       this.renewal = window.setTimeout(
         () => void this.renew(),
         (credential.seconds - AHEAD_S) * 1000,
       );
     } catch (error) {
       if (error instanceof NotAllowed) {
-        this.refused = true;
-        this.view.out(error.why);
-        return;
-      }
-      if (!this.ua?.isRegistered()) this.view.state("away");
+        const known = this.refused === error.why;
+        this.refused = error.why;
+        if (!known) this.view.out(error.why);
+        this.wait = LONGEST_WAIT_S;
+      } else if (!this.refused && !this.ua?.isRegistered()) this.view.state("away");
       this.renewLater();
     }
   }

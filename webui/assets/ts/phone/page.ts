@@ -23,7 +23,7 @@ import { Tabs, type TabsView } from "./tabs";
 const NOTED_MS = 1500;
 const TICK_MS = 500;
 const GOES_ON: Record<Refusal, string> = {
-  out: "You are logged out. This call goes on; after it you can log in again.",
+  out: "You are logged out. This call goes on; log in again in another tab, or here after it.",
   "no-extension":
     "Your extension was switched off or given to somebody else. This call goes on.",
 };
@@ -167,6 +167,13 @@ class Page implements CallsView, DialFormView, LineView, TabsView {
     if (why === "no-extension") return location.reload(); // the server says what can be done
     const { logIn } = this.root.dataset;
     location.assign(`${logIn}?next=${encodeURIComponent(location.pathname)}`);
+  }
+
+  /** Somebody logged in again in another tab while the call went on. */
+  back(): void {
+    this.refusal = "";
+    this.tell("");
+    this.state(this.line?.ua?.isRegistered() ? "ready" : "connecting");
   }
 
   began(ua: UA): void {
