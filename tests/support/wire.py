@@ -180,10 +180,14 @@ class Wire:
         assert message, f"nothing received within {deadline:g} s; before: {self._history()}"
         return message
 
-    def receive_final(self, method: str = "", deadline: float = 5.0) -> Message:
-        """The next final response (to that method); provisional ones are passed over."""
+    def receive_final(self, method: str = "", deadline: float = 5.0, call_id: str = "") -> Message:
+        """The next final response (to that method, of that call); provisional ones are passed over."""
         return self._pick(
-            lambda m: m.status >= 200 and method in ("", m.method), f"final {method}", deadline
+            lambda m: (
+                m.status >= 200 and method in ("", m.method) and call_id in ("", m["Call-ID"])
+            ),
+            f"final {method}",
+            deadline,
         )
 
     def receive_status(self, status: int, deadline: float = 5.0) -> Message:

@@ -120,7 +120,8 @@ class OutgoingCall:
 
     def authenticate(self, *, password: str = "", algorithm: str = "MD5") -> Message:
         """Take the challenge, acknowledge it and send the INVITE with credentials (§22.2)."""
-        challenged = self.phone.wire.receive_final("INVITE")
+        # That of a call before may be repeated: its ACK crossed it.
+        challenged = self.phone.wire.receive_final("INVITE", call_id=self.call_id)
         assert challenged.status in (401, 407), f"no challenge but:\n{challenged}"
         self.ack_failure(challenged)
         proxy = challenged.status == 407
