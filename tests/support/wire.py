@@ -184,7 +184,9 @@ class Wire:
         """The next final response (to that method, of that call); provisional ones are passed over."""
         return self._pick(
             lambda m: (
-                m.status >= 200 and method in ("", m.method) and call_id in ("", m["Call-ID"])
+                m.status >= 200
+                and method in ("", m.method)
+                and (not call_id or m["Call-ID"] in ("", call_id))  # "": it has a compact name
             ),
             f"final {method}",
             deadline,
