@@ -1,0 +1,218 @@
+"""What the processes of one engine tell each other: frames on a stream between the owner and each worker.
+
+A frame on the wire is its length (4 octets, big-endian) and a MessagePack array with its tag in
+front. The processes are of one version and one machine; a frame that cannot be read ends the stream.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from sipengine.api import BindingGone, BindingRecord, CallRecord, RefusedPhone
+
+Address = tuple[str, int]
+
+MAX_FRAME: Final = 8 * 1024 * 1024
+"""Octets. The longest are the traces of a call, and those end at some 2 MB."""
+
+
+class Frame(msgspec.Struct, array_like=True, gc=False):
+    """One thing told."""
+
+
+# ------------------------------------------------------------------ both ways
+
+
+class Passed(Frame, tag="passed"):
+    """A message that came to one process and is another's, as it came.
+
+    `local` is where it came in. Over UDP the taker answers by its own socket of that address.
+    """
+
+    transport: str
+    local: Address
+    remote: Address
+    data: bytes
+
+
+class Bounced(Frame, tag="bounced"):
+    """A datagram to `remote` came back: the kernel tells any of the processes, the sender must hear."""
+
+    local: Address
+    remote: Address
+
+
+# ------------------------------------------------------------------ worker -> owner
+
+
+class Hello(Frame, tag="hello"):
+    """The first frame of a worker. `count` is how many processes it takes the engine to have."""
+
+    number: int
+    count: int
+    pid: int
+
+
+class Send(Frame, tag="send"):
+    """Send `data` over a connection of the owner's, which makes it if there is none.
+
+    `name` is what a peer over TLS must prove to be where that is not `host`; `patience` are seconds
+    for it to be made, 0 for the usual.
+    """
+
+    transport: str
+    host: str
+    port: int
+    name: str
+    patience: float
+    data: bytes
+
+
+class Close(Frame, tag="close"):
+    """Close that connection once everything is sent."""
+
+    transport: str
+    host: str
+    port: int
+
+
+class Offence(Frame, tag="offence"):
+    """A worker's guard found that `source` is to be banned; words and numbers as in `api.BanRecord`."""
+
+    source: str
+    kind: str
+    reason: str
+    count: int
+
+
+class Trusted(Frame, tag="trusted"):
+    """Somebody there called with the right password."""
+
+    source: str
+
+
+class PartyCall(Frame, tag="call"):
+    """A call with a party that is watched, as it is now: a step of it, or what there is at first.
+
+    `call.state` ended: the last one. `changed` are the AORs of the parties that the step is about.
+    """
+
+    call: CallRecord
+    hidden: bool
+    changed: list[str]
+
+
+class Report(Frame, tag="report"):
+    """A worker's numbers, every few seconds."""
+
+    counters: dict[str, int | float]
+    refused: list[RefusedPhone]
+    generation: int
+
+
+class Told(Frame, tag="told"):
+    """The answer to `Asked`, in the form that belongs to its kind; b"" for nothing."""
+
+    number: int
+    answer: bytes
+
+
+# ------------------------------------------------------------------ owner -> worker
+
+
+class ConnectionGone(Frame, tag="connection gone"):
+    """A connection has closed, or could not be made."""
+
+    transport: str
+    host: str
+    port: int
+
+
+class Contact(Frame, tag="contact"):
+    """A binding is there or has changed. `connected`: its connection is open now.
+
+    `earlier` is the contact that its phone had before it registered anew, where somebody may wait for
+    it (`services.location.Location.arrived`), else None.
+    """
+
+    record: BindingRecord
+    connected: bool
+    page: str
+    earlier: str | None
+
+
+class ContactGone(Frame, tag="contact gone"):
+    gone: BindingGone
+
+
+class AllContacts(Frame, tag="all contacts"):
+    """All bindings that there are have been told since the beginning; others have gone."""
+
+
+class ShutOut(Frame, tag="shut out"):
+    """Nothing is to be taken from `source` until `until` (wall clock)."""
+
+    source: str
+    until: float
+
+
+class LetIn(Frame, tag="let in"):
+    source: str
+
+
+class Watch(Frame, tag="watch"):
+    """Tell of the calls of this AOR from now on, beginning with those that go on."""
+
+    aor: str
+
+
+class Unwatch(Frame, tag="unwatch"):
+    aor: str
+
+
+class Asked(Frame, tag="asked"):
+    """A question of somebody outside; `Told` with the same number answers it."""
+
+    number: int
+    kind: str
+    arguments: dict[str, str]
+
+
+ANY: Final = (
+    Passed
+    | Bounced
+    | Hello
+    | Send
+    | Close
+    | Offence
+    | Trusted
+    | PartyCall
+    | Report
+    | Told
+    | ConnectionGone
+    | Contact
+    | ContactGone
+    | AllContacts
+    | ShutOut
+    | LetIn
+    | Watch
+    | Unwatch
+    | Asked
+)
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(ANY)
+
+
+def encode(frame: Frame) -> bytes:
+    """The frame with its length in front."""
+    body = _encoder.encode(frame)
+    return len(body).to_bytes(4, "big") + body
+
+
+def decode(body: bytes | memoryview) -> Frame:
+    """The frame of a body without its length. Raises `msgspec.DecodeError`."""
+    frame: Frame = _decoder.decode(body)
+    return frame
