@@ -28,9 +28,11 @@ class Frame(msgspec.Struct, array_like=True, gc=False):
 class Passed(Frame, tag="passed"):
     """A message that came to one process and is another's, as it came.
 
-    `local` is where it came in. Over UDP the taker answers by its own socket of that address.
+    `local` is where it came in. Over UDP `connection` is 0, and the taker answers by its own socket
+    of that address.
     """
 
+    connection: int
     transport: str
     local: Address
     remote: Address
@@ -56,26 +58,25 @@ class Hello(Frame, tag="hello"):
 
 
 class Send(Frame, tag="send"):
-    """Send `data` over a connection of the owner's, which makes it if there is none.
+    """Send `data` over the owner's connection of that number, or, where it is 0, over the one to
+    `host` and `port`, which the owner makes if there is none.
 
-    `name` is what a peer over TLS must prove to be where that is not `host`; `patience` are seconds
-    for it to be made, 0 for the usual.
+    `address` and `beside` are as in `net.flows.Ways`.
     """
 
+    connection: int
     transport: str
     host: str
     port: int
-    name: str
-    patience: float
+    address: str
+    beside: bool
     data: bytes
 
 
 class Close(Frame, tag="close"):
     """Close that connection once everything is sent."""
 
-    transport: str
-    host: str
-    port: int
+    connection: int
 
 
 class Offence(Frame, tag="offence"):
@@ -123,24 +124,27 @@ class Told(Frame, tag="told"):
 
 
 class ConnectionGone(Frame, tag="connection gone"):
-    """A connection has closed, or could not be made."""
+    """A connection has closed, or could not be made; `host`, `port` and `address` are what was asked
+    for. `connection` is 0 if it never had a number."""
 
+    connection: int
     transport: str
     host: str
     port: int
+    address: str
 
 
 class Contact(Frame, tag="contact"):
-    """A binding is there or has changed. `connected`: its connection is open now.
+    """A binding is there or has changed; `connection` is that of its phone, 0 for none.
 
-    `earlier` is the contact that its phone had before it registered anew, where somebody may wait for
-    it (`services.location.Location.arrived`), else None.
+    `earlier` is the contact that the phone had before, if it has just registered anew or from another
+    place (`services.location.Location.arrived`), else "".
     """
 
     record: BindingRecord
-    connected: bool
+    connection: int
     page: str
-    earlier: str | None
+    earlier: str
 
 
 class ContactGone(Frame, tag="contact gone"):

@@ -25,6 +25,10 @@ from sipengine.net.tls import TlsFlow
 from sipengine.net.ws import WsFlow
 from sipengine.net.ws_admission import WsAdmission
 from sipengine.net.ws_keepalive import KeepAlives
+from sipengine.sip.flow import Flow
+
+STREAM_S: Final = 1.0
+"""For a phone on UDP to accept a connection; on one network it takes milliseconds, or is refused."""
 
 UNSENT_ALL: Final = 64 * 1024 * 1024
 """Bytes that wait for all slow readers together."""
@@ -83,6 +87,12 @@ class Connections:
         """Bind and listen on all addresses. Raises OSError (port taken, no such address)."""
         for host in self._hosts:
             self.listeners.open(transport, host, port)
+
+    def serve(self) -> None:
+        self.listeners.serve()
+
+    def pause(self) -> None:
+        self.listeners.pause()
 
     def close(self) -> None:
         self.listeners.close()
@@ -151,11 +161,7 @@ class Connections:
     # ------------------------------------------------------------------ finding and making
 
     def flow(self, transport: str, host: str, port: int, address: str = "") -> TcpFlow:
-        """The open connection to that address, or one that the first send will make.
-
-        `transport` is TCP or TLS. Over TLS the peer must prove to be `host` (RFC 5922 §7.3);
-        `address` is where to find it, if that is known already.
-        """
+        """As `net.flows.Ways.flow`."""
         key = (transport, f"{host} {address}" if address else host, port)  # as `_asked_key`
         flow = self._by_remote.get(key)
         if flow is None or flow.state in (FINISHING, CLOSED):
@@ -164,6 +170,18 @@ class Connections:
             self._by_remote[key] = flow
             self.opening[flow] = None
         return flow
+
+    def beside(self, host: str, port: int) -> TcpFlow:
+        """As `net.flows.Ways.beside`."""
+        flow = self.flow("TCP", host, port)
+        if flow.state == NEW:
+            flow.patience = STREAM_S
+        return flow
+
+    def finish(self, flow: Flow) -> None:
+        """Close a connection once everything is sent; nothing for other flows."""
+        if isinstance(flow, TcpFlow):
+            flow.finish_later()
 
     def begin(self, flow: TcpFlow) -> None:
         """Make the connection of a new flow, its name looked up first."""

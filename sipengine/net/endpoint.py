@@ -16,13 +16,13 @@ from sipengine.api import Fact
 from sipengine.net.certificates import Certificates
 from sipengine.net.connections import Connections
 from sipengine.net.facts import FactsBeat
-from sipengine.net.flows import ConnectedFlow, Gate, NetFlow, OpenGate
+from sipengine.net.flows import Address, ConnectedFlow, Gate, NetFlow, OpenGate, Ways
 from sipengine.net.hosts_file import family_of
 from sipengine.net.limits import Limits
 from sipengine.net.load import BEAT_S, Load
 from sipengine.net.named import NamedUdpFlow
 from sipengine.net.resolver import resolver
-from sipengine.net.tcp import NEW, TcpFlow
+from sipengine.net.tcp import TcpFlow
 from sipengine.net.udp import UdpSocket
 from sipengine.net.udp_sockets import UdpSockets
 from sipengine.net.unreachable import UnreachableFlow
@@ -42,8 +42,12 @@ ROUNDS: Final = 8
 
 TICK_S: Final = 1.0
 
-STREAM_S: Final = 1.0
-"""For a phone on UDP to accept a connection; on one network it takes milliseconds, or is refused."""
+
+class Door(Protocol):
+    """Where messages and broken flows are told first, where that is not the core itself."""
+
+    def receive(self, data: bytes, flow: Flow, now: float) -> None: ...
+    def flow_failed(self, flow: Flow, now: float) -> None: ...
 
 
 class CorePort(Protocol):
@@ -88,18 +92,20 @@ class Endpoint:
         certificates: Certificates | None = None,
         admission: WsAdmission | None = None,
         name_servers: tuple[tuple[str, int], ...] = (),
+        connections: Ways | None = None,
     ) -> None:
         """`binds` are numeric addresses; `::` listens on IPv6 and IPv4 both, each by its own socket.
 
         `certificates` are for TLS, `admission` for WebSockets; without them there is none.
-        `name_servers` are asked instead of those of /etc/resolv.conf.
+        `name_servers` are asked instead of those of /etc/resolv.conf. `connections` are another
+        process's, where this one has none of its own.
         """
         self._loop = loop
         hosts = both_families(binds)
         self._udp_sockets = tuple(UdpSocket(loop, self, host) for host in hosts)
         self._udp = UdpSockets(self._udp_sockets)
         self._resolver = resolver(loop, self._udp.families, self.settle, name_servers)
-        self.connections = Connections(
+        self.connections: Ways = connections or Connections(
             loop, self, self._resolver, hosts, limits, note, certificates, admission
         )
         self.gate: Gate = OpenGate()
@@ -125,16 +131,23 @@ class Endpoint:
         else:
             self.connections.open(transport, port)
 
-    def attach(self, core: CorePort, facts: FactsBeat, gate: Gate | None = None) -> None:
+    def attach(
+        self,
+        core: CorePort,
+        facts: FactsBeat,
+        gate: Gate | None = None,
+        door: Door | None = None,
+    ) -> None:
         self.core = core
         self.gate = gate or self.gate
         self._facts = facts
-        self.receive = core.receive  # the core's own method: no call in between
+        self.receive = (door or core).receive  # its own method: no call in between
+        self._flow_failed = (door or core).flow_failed
 
     def serve(self) -> None:
         for udp in self._udp_sockets:
             udp.serve()
-        self.connections.listeners.serve()
+        self.connections.serve()
         self._tick = self._loop.call_later(TICK_S, self._on_tick)
         self._beat = self._loop.call_later(BEAT_S, self._on_beat)
         self.drain(monotonic())
@@ -143,7 +156,7 @@ class Endpoint:
         """Take no new datagrams and connections; answers still go out."""
         for udp in self._udp_sockets:
             udp.pause()
-        self.connections.listeners.pause()
+        self.connections.pause()
 
     def shut(self) -> None:
         """Close everything. The core hears of nothing more."""
@@ -173,6 +186,10 @@ class Endpoint:
             return self._udp.flow(host, port)
         return NamedUdpFlow(self._udp, self._resolver, self, host, port)
 
+    def datagrams(self, local: Address, remote: Address) -> NetFlow:
+        """The flow over UDP between two addresses, as numbers."""
+        return self._udp.flow_from(local[0], *remote)
+
     def locate(self, hop: NextHop, seed: str, asker: Asker) -> None:
         self._resolver.locate(hop, seed, asker)
 
@@ -182,14 +199,10 @@ class Endpoint:
         return self.flow_to(server.transport, server.host, server.port)
 
     def stream_beside(self, flow: Flow) -> NetFlow:
-        stream = self.connections.flow("TCP", *flow.remote)
-        if stream.state == NEW:
-            stream.patience = STREAM_S
-        return stream
+        return self.connections.beside(*flow.remote)
 
     def close(self, flow: Flow) -> None:
-        if isinstance(flow, TcpFlow):
-            flow.finish_later()
+        self.connections.finish(flow)
 
     # ------------------------------------------------------------------ the drain
 
@@ -218,7 +231,7 @@ class Endpoint:
             failed = self.failed
             self.failed = []
             for broken in failed:
-                core.flow_failed(broken, now)
+                self._flow_failed(broken, now)
         due = core.next_timer()
         if due is not None and due < self._rearm_below:
             self._arm(due)

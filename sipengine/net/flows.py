@@ -39,6 +39,48 @@ class ConnectedFlow(NetFlow):
         """Close once everything is sent."""
 
 
+class Ways(Protocol):
+    """The connections of an endpoint: TCP, TLS and WebSocket. `net.connections` are its own."""
+
+    def open(self, transport: str, port: int) -> None:
+        """Listen on `port` of all addresses. Raises OSError (port taken, no such address)."""
+        ...
+
+    def serve(self) -> None:
+        """Begin to accept."""
+        ...
+
+    def pause(self) -> None:
+        """Accept no more."""
+        ...
+
+    def close(self) -> None:
+        """Close everything."""
+        ...
+
+    def flow(self, transport: str, host: str, port: int, address: str = "") -> NetFlow:
+        """The open connection to that address, or one that the first send will make.
+
+        `transport` is TCP or TLS. Over TLS the peer must prove to be `host` (RFC 5922 §7.3);
+        `address` is where to find it, if that is known already.
+        """
+        ...
+
+    def beside(self, host: str, port: int) -> NetFlow:
+        """As `flow` over TCP to where a UDP flow goes: given up soon if nobody takes it."""
+        ...
+
+    def finish(self, flow: Flow) -> None:
+        """Close this one once everything is sent, if it is one of these."""
+        ...
+
+    def sweep(self, now: float) -> None:
+        """Close what has had its time. Once a second; the caller drains afterwards."""
+        ...
+
+    def counters(self) -> dict[str, int]: ...
+
+
 class Gate(Protocol):
     """Who is not even listened to: `services.guard.guard.Guard`."""
 

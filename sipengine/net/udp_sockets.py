@@ -34,6 +34,13 @@ class UdpSockets:
             return UnreachableFlow("UDP", (host, port), self.default.receiver)
         return self._choose(sockets, host).flow(host, port)
 
+    def flow_from(self, local: str, host: str, port: int) -> NetFlow:
+        """As `flow`, from the socket at the address `local` if there is one."""
+        for udp in self._of_family.get(family_of(host), []):
+            if udp.local[0] == local:
+                return udp.flow(host, port)
+        return self.flow(host, port)
+
     def _choose(self, sockets: list[UdpSocket], host: str) -> UdpSocket:
         """The socket at the address that the route to `host` leaves by, else the first."""
         known = self._chosen.get(host)

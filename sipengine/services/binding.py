@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sys import intern
+
 from sipengine.api import BindingRecord
 from sipengine.sip.flow import Flow
 
@@ -61,6 +63,21 @@ class Binding:
         if earlier.call_id == call_id:
             self.registered_at = earlier.registered_at
         self.former = earlier.flow or earlier.former
+
+    def take(self, record: BindingRecord, now: float, wall: float) -> None:
+        """Be as it was recorded, but for what never changes and for the flow."""
+        self.params = record.params
+        self.q = record.q
+        self.updated_at = record.updated_at
+        self.expires = now + record.expires_at - wall
+        self.call_id = record.call_id
+        self.cseq = record.cseq
+        self.path = tuple(record.path)
+        self.transport = intern(record.transport)
+        self.received = record.received
+        self.local = intern(record.local)
+        self.user_agent = intern(record.user_agent)
+        self.unreachable_since = record.unreachable_since or 0.0
 
     def __repr__(self) -> str:
         return f"<Binding {self.aor} at {self.contact}>"

@@ -46,6 +46,7 @@ from sipengine.services.refused_calls import RefusedCalls
 from sipengine.services.refused_words import OVERLOADED
 from sipengine.services.refuser import Refuser
 from sipengine.services.registrar import Registrar
+from sipengine.services.replica import Replica
 from sipengine.services.reply_path import reply_path
 from sipengine.services.request_chain import RequestChain
 from sipengine.services.requests_to_server import Held, RequestsToServer
@@ -74,6 +75,7 @@ class Core:
     (host, port), or more where transports and address families differ. `page_key`: PagePhones'.
     `allowed` are the networks that the guard never limits; without it there is no guard.
     `media` makes the RTP endpoints of calls answered here, `gateways` carry browsers' and phones'.
+    `follows`: another process has the bindings and tells of them; `location` is a `Replica` then.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Core:
         gateways: MediaPlane | None = None,
         page_key: bytes = b"",
         trace_bytes: int = MOST_BYTES,
+        follows: bool = False,
     ) -> None:
         self.process = process = ThisProcess(secret, instance, now, wall)
         self._new_facts: list[Fact] = []
@@ -101,7 +104,8 @@ class Core:
         self._answers = answers = OwnAnswers(self.out, process.tag_prefix, self.admission)
         addresses = advertised if isinstance(advertised, OwnAddresses) else OwnAddresses(advertised)
         self._responsibility = responsibility = Responsibility(listening, addresses.default)
-        self._location = process.watcher = location = Location(flows, self._new_facts)
+        location = Replica(flows) if follows else Location(flows, self._new_facts)
+        self.location = process.watcher = location
         self.traces = Traces(layer, trace_bytes)
         self._calls = calls = Calls(
             layer.timers, process, process.unique[:15], process.agent_mark, self.traces
@@ -171,7 +175,9 @@ class Core:
         )
         self._sign_outs = SignOuts(location, self.events.notifier, process, now)
         location.connect(
-            keeper=KeepAlives(layer, location, branches, answers, process.unique, process),
+            keeper=None
+            if follows
+            else KeepAlives(layer, location, branches, answers, process.unique, process),
             callers=proxy,
             listener=self.events,
         )
@@ -218,14 +224,14 @@ class Core:
 
     def flow_failed(self, flow: Flow, now: float) -> None:
         before = len(self.out)
-        self._location.flow_closed(flow, now)
+        self.location.flow_closed(flow, now)
         for client in list(flow.clients):  # §17.1.4
             client.fail(now)
         self.traces.sent_otherwise(before, now)
 
     def next_timer(self) -> float | None:
         due = self._layer.timers.next_due()
-        expiry = self._location.next_expiry()
+        expiry = self.location.next_expiry()
         if due is None or (expiry is not None and expiry < due):
             return expiry
         return due
@@ -233,7 +239,7 @@ class Core:
     def handle_timers(self, now: float) -> None:
         before = len(self.out)
         self._layer.timers.expire(now)
-        self._location.expire(now, now + self.process.offset)
+        self.location.expire(now, now + self.process.offset)
         self.traces.sent_otherwise(before, now)
 
     @property
@@ -280,7 +286,7 @@ class Core:
         bindings = left.bindings
         if self.guard is not None:
             bindings = self.guard.restore(left.bans, bindings, now)
-        self._location.restore(bindings, now, wall)
+        self.location.restore(bindings, now, wall)
         self._sessions.restore(self._calls.restore(left.calls, now), now)
         self.events.restore(left.subscriptions, now)
         self._sign_outs.follow(self._challenger.snapshot, now)
@@ -296,7 +302,7 @@ class Core:
             "calls_now": self._calls.count,
             "calls": self._calls.total,
             "calls_refused_unlogged": self._refused_calls.unlogged,
-            "bindings_now": len(self._location),
+            "bindings_now": len(self.location),
             "own_sessions_now": self.agent.count,
             "messages_kept_now": len(self._messaging.kept),
             "messages_delivered": self._messaging.deliveries.delivered,

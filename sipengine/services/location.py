@@ -6,14 +6,15 @@ from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 from math import ceil
 from sys import intern
-from typing import Final, Protocol
+from typing import Final
 
 from sipengine.api import BindingGone, BindingRecord, Extension, Fact
 from sipengine.services.binding import Binding
+from sipengine.services.location_ports import Callers, ContactListener, Follower, Keeper, Waiter
 from sipengine.services.ports import REACHABLE, Flows
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.flow import RELIABLE, Flow
-from sipengine.sip.uri import host_port, parse_uri
+from sipengine.sip.uri import host_port, parse_uri, split_address
 
 REMOVED: Final = "removed"
 EXPIRED: Final = "expired"
@@ -25,35 +26,6 @@ MAX_EXPIRED_AT_ONCE: Final = 500
 MAX_FACTS_KEPT: Final = 10_000
 """Removals that could not be stored and are tried again, about 3 MB. What is beyond would come back
 with a restart and end there by its own expiry."""
-
-
-class Waiter(Protocol):
-    """Somebody who waits for a phone of an AOR to come back."""
-
-    def on_phone(self, binding: Binding, now: float) -> None: ...
-
-
-class Keeper(Protocol):
-    """Somebody who sees to it that phones behind NAT stay reachable over UDP."""
-
-    def enrol(self, binding: Binding, now: float) -> None: ...
-
-
-class Callers(Protocol):
-    """Whoever has requests on their way to phones."""
-
-    def on_arrival(self, binding: Binding, old_contact: str, now: float) -> None:
-        """A phone is there that is waited for, or that left a flow with requests on their way;
-        `old_contact` is the one it had there."""
-        ...
-
-
-class ContactListener(Protocol):
-    """Whoever must hear when the contacts of an AOR become more or fewer, or stand in another order."""
-
-    def contacts_changed(self, aor: str, wall: float) -> None: ...
-
-    def contact_ended(self, binding: Binding, why: str, wall: float) -> None: ...
 
 
 class Location:
@@ -78,6 +50,7 @@ class Location:
         self._keeper: Keeper | None = None
         self._callers: Callers | None = None
         self._listener: ContactListener | None = None
+        self.follower: Follower | None = None
 
     def connect(
         self,
@@ -93,6 +66,15 @@ class Location:
 
     def __len__(self) -> int:
         return self._count
+
+    @property
+    def aors(self) -> list[str]:
+        """Every AOR with a binding, as of now."""
+        return list(self._of_aor)
+
+    def bindings_of(self, aor: str) -> tuple[Binding, ...]:
+        """All bindings of an AOR, be they about to be found expired."""
+        return self._of_aor.get(aor, ())
 
     # ------------------------------------------------------------------ asked by proxy and registrar
 
@@ -132,7 +114,7 @@ class Location:
         if target is None:
             target = flow
         if target is None:
-            host, port = _split(binding.received)
+            host, port = split_address(binding.received)
             target = self._flows.flow_to(binding.transport, host, port)
         if not target.reliable:
             binding.target = target
@@ -157,7 +139,7 @@ class Location:
         except RemoteProtocolError:
             return None
         transport = uri.transport
-        source, port = _split(binding.received)
+        source, port = split_address(binding.received)
         if transport not in REACHABLE or uri.host != source:
             return None
         flow = binding.flow
@@ -184,14 +166,30 @@ class Location:
             self._buckets[binding.bucket].discard(binding)
             self._file(binding)
         if reordered:
-            self._of_aor[binding.aor] = _in_order(self._of_aor[binding.aor])
+            self._reorder(binding.aor)
             if self._listener is not None:
                 self._listener.contacts_changed(binding.aor, wall)
         self._of_contact.setdefault(binding.contact, binding)
+        self._changed(binding, now, wall)
+
+    def _changed(self, binding: Binding, now: float, wall: float) -> None:
         self._facts.append(binding.record(now, wall))
+        if self.follower is not None:
+            self.follower.binding_there(binding, "", now)
 
     def remove(self, binding: Binding, why: str, wall: float) -> None:
         """End a binding; `why` is REMOVED, EXPIRED or REPLACED."""
+        self._take_out(binding)
+        gone = BindingGone(
+            binding.aor, binding.contact, why, wall, binding.instance, binding.reg_id
+        )  # fmt: skip
+        self._facts.append(gone)
+        if self.follower is not None:
+            self.follower.binding_gone(gone)
+        if self._listener is not None:
+            self._listener.contact_ended(binding, why, wall)
+
+    def _take_out(self, binding: Binding) -> None:
         left = tuple(b for b in self._of_aor[binding.aor] if b is not binding)
         if left:
             self._of_aor[binding.aor] = left
@@ -203,12 +201,6 @@ class Location:
         self._leave_connection(binding)
         self._count -= 1
         binding.gone = True
-        gone = BindingGone(
-            binding.aor, binding.contact, why, wall, binding.instance, binding.reg_id
-        )  # fmt: skip
-        self._facts.append(gone)
-        if self._listener is not None:
-            self._listener.contact_ended(binding, why, wall)
 
     def came_by(self, binding: Binding, flow: Flow) -> bool:
         """Note the flow of a REGISTER; True if that is another way than the one known."""
@@ -217,16 +209,20 @@ class Location:
         self._leave_connection(binding)
         received = host_port(*flow.remote)
         moved = received != binding.received or flow.transport != binding.transport
-        if binding.flow is not None:
-            binding.former = binding.flow
         binding.received = received
         binding.transport = intern(flow.transport)
         binding.local = intern(host_port(*flow.local))
+        self._enter(binding, flow)
+        return moved
+
+    def _enter(self, binding: Binding, flow: Flow) -> None:
+        """Have a binding, which is on no connection, be reached by `flow`."""
+        if binding.flow is not None:
+            binding.former = binding.flow
         binding.flow = flow
         binding.target = None
         if flow.reliable:
             self._on_connection.setdefault(flow, set()).add(binding)
-        return moved
 
     def _leave_connection(self, binding: Binding) -> None:
         flow = binding.flow
@@ -247,16 +243,21 @@ class Location:
         """A phone has registered anew or from another place: enrol it for keep-alives if it needs
         them, and tell who is calling it. Call it once the binding is complete."""
         self._enrol(binding, now)
+        if self.follower is not None:
+            self.follower.binding_there(binding, (earlier or binding).contact, now)
+        self._tell_callers(binding, (earlier or binding).contact, now)
+
+    def _tell_callers(self, binding: Binding, old_contact: str, now: float) -> None:
         former = binding.former
         called = former is not None and bool(former.clients)
         if self._callers is not None and (called or binding.aor in self.waiting):
-            self._callers.on_arrival(binding, (earlier or binding).contact, now)
+            self._callers.on_arrival(binding, old_contact, now)
 
     def mark(self, binding: Binding, unreachable_since: float, now: float, wall: float) -> None:
         """Take note that a phone does not answer since then, or answers again (0)."""
         binding.unreachable_since = unreachable_since
-        self._of_aor[binding.aor] = _in_order(self._of_aor[binding.aor])
-        self._facts.append(binding.record(now, wall))
+        self._reorder(binding.aor)
+        self._changed(binding, now, wall)
 
     def lost(self, facts: Iterable[Fact]) -> None:
         """These facts could not be made durable. Bindings are stored with their next REGISTER, which
@@ -339,19 +340,13 @@ class Location:
                 record.aor, record.contact, record.params, record.q, record.instance,
                 record.reg_id, record.registered_at,
             )  # fmt: skip
-            binding.updated_at = record.updated_at
-            binding.expires = now + record.expires_at - wall
-            binding.call_id = record.call_id
-            binding.cseq = record.cseq
-            binding.path = tuple(record.path)
-            binding.transport = intern(record.transport)
-            binding.received = record.received
-            binding.local = intern(record.local)
-            binding.user_agent = intern(record.user_agent)
-            binding.unreachable_since = record.unreachable_since or 0.0
+            binding.take(record, now, wall)
             binding.lost_at = now
             self._insert(binding)
             self._enrol(binding, now)
+
+    def _reorder(self, aor: str) -> None:
+        self._of_aor[aor] = _in_order(self._of_aor[aor])
 
     def _insert(self, binding: Binding) -> None:
         others = self._of_aor.get(binding.aor)
@@ -367,9 +362,3 @@ class Location:
 
 def _in_order(bindings: tuple[Binding, ...]) -> tuple[Binding, ...]:
     return tuple(sorted(bindings, key=lambda b: (b.unreachable_since > 0, -b.q, -b.registered_at)))
-
-
-def _split(address: str) -> tuple[str, int]:
-    """`host:port` apart; IPv6 loses its brackets."""
-    host, _, port = address.rpartition(":")
-    return host.strip("[]"), int(port) if port.isdigit() else 0

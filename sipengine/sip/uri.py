@@ -89,6 +89,12 @@ def host_port(host: str, port: int) -> str:
     return f"{host}:{port}" if port else host
 
 
+def split_address(text: str) -> tuple[str, int]:
+    """`host:port`, as `host_port` writes it of an address, apart again; IPv6 loses its brackets."""
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port) if port.isdigit() else 0
+
+
 @lru_cache(maxsize=16384)
 def parse_uri(text: str) -> SipUri:
     """The SIP URI that `text` is. Same text, same object: URIs repeat in every message of a call.

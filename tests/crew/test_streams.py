@@ -17,7 +17,9 @@ from sipengine.crew.hub import Hub
 from sipengine.crew.member import Member
 from tests.support.wait import eventually
 
-MESSAGE = Passed("TCP", ("192.0.2.1", 5060), ("192.0.2.7", 40000), b"BYE sip:a@b SIP/2.0\r\n\r\n")
+MESSAGE = Passed(
+    7, "TCP", ("192.0.2.1", 5060), ("192.0.2.7", 40000), b"BYE sip:a@b SIP/2.0\r\n\r\n"
+)
 
 
 class Crew:
@@ -108,7 +110,7 @@ async def test_only_so_many_messages_wait_and_the_oldest_go(
 ) -> None:
     monkeypatch.setattr(hub_module, "KEPT", 2)
     for port in (1, 2, 3):
-        crew.hub.tell(1, Passed("TCP", ("192.0.2.1", 5060), ("192.0.2.7", port), b""))
+        crew.hub.tell(1, Passed(7, "TCP", ("192.0.2.1", 5060), ("192.0.2.7", port), b""))
     _, told = crew.member(1)
     await eventually(lambda: len(told) == 2)
     assert [frame.remote[1] for frame in told if isinstance(frame, Passed)] == [2, 3]
@@ -182,14 +184,14 @@ async def test_a_worker_that_does_not_read_is_given_up(
         slow.sendall(encode(Hello(1, 3, 1)))
         await eventually(lambda: crew.hub.present == {1})
         for _ in range(20):
-            crew.hub.tell(1, Passed("TCP", ("", 0), ("", 0), b"x" * 100_000))
+            crew.hub.tell(1, Passed(7, "TCP", ("", 0), ("", 0), b"x" * 100_000))
         assert crew.comings == ["1 came", "1 left"]
 
 
 async def test_who_has_much_to_tell_hears_when_it_is_taken(crew: Crew) -> None:
     _, told = crew.member(1)
     await eventually(lambda: crew.hub.present == {1})
-    left = [Passed("TCP", ("", 0), ("", 0), b"x" * 100_000)] * 50
+    left = [Passed(7, "TCP", ("", 0), ("", 0), b"x" * 100_000)] * 50
     most = 0
 
     def go_on() -> None:

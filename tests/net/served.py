@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from sipengine.net.certificates import Certificates
+from sipengine.net.connections import Connections
 from sipengine.net.endpoint import Endpoint
 from sipengine.net.facts import FactsBeat, JournalPort
 from sipengine.net.limits import Limits
@@ -109,6 +110,12 @@ class Served:
         self.endpoint.serve()
         self.loop.call_soon(self._ready.set)
         self.loop.run_forever()
+
+    @property
+    def connections(self) -> Connections:
+        """The endpoint's own."""
+        assert isinstance(self.endpoint.connections, Connections)
+        return self.endpoint.connections
 
     def _note(self, why: str, flow: TcpFlow) -> None:
         self.notes.append(why)

@@ -44,7 +44,7 @@ def test_a_refusal_is_told_at_once() -> None:
 
 def test_silence_is_not_waited_for_as_long_as_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sipengine.net.endpoint.TICK_S", 0.05)
-    monkeypatch.setattr("sipengine.net.endpoint.STREAM_S", 0.2)
+    monkeypatch.setattr("sipengine.net.connections.STREAM_S", 0.2)
     with (
         Served() as served,
         socket.create_server(("127.0.0.1", 0), backlog=0) as peer,

@@ -318,7 +318,7 @@ def test_a_connection_that_nobody_accepts_fails_in_time() -> None:
         socket.create_connection(peer.getsockname()),  # fills the backlog
     ):
         address = peer.getsockname()
-        flows = [TcpFlow(served.endpoint.connections, ("", 0), address) for _ in range(3)]
+        flows = [TcpFlow(served.connections, ("", 0), address) for _ in range(3)]
 
         def send() -> None:
             for flow in flows:
@@ -370,14 +370,14 @@ def test_flows_that_are_asked_for_and_never_used_are_forgotten() -> None:
     with Served(limits=limits) as served:
         for port in range(1, 50):
             served.call(partial(served.endpoint.flow_to, "TCP", "127.0.0.1", port))
-        table = served.endpoint.connections
+        table = served.connections
         until(lambda: not table._by_remote and not table.opening, "them to be forgotten")
         assert served.core.failed == []
 
 
 def test_running_out_of_descriptors_pauses_accepting_and_goes_on() -> None:
     with Served() as served:
-        listener = next(iter(served.endpoint.connections.listeners._transports))
+        listener = next(iter(served.connections.listeners._transports))
 
         class Exhausted:
             """The listener as it is when the process has no descriptor left."""
@@ -394,7 +394,7 @@ def test_running_out_of_descriptors_pauses_accepting_and_goes_on() -> None:
         def exhaust() -> None:
             fd = listener.fileno()
             served.loop.remove_reader(fd)
-            acceptable: Any = served.endpoint.connections.listeners.acceptable
+            acceptable: Any = served.connections.listeners.acceptable
             served.loop.add_reader(fd, acceptable, Exhausted())
 
         served.call(exhaust)

@@ -29,7 +29,7 @@ def register(phone: Phone, extra: str = "", *, uri: str = SERVER, to: str = ME) 
 
 def there(wire: Wire) -> dict[str, str]:
     """The contacts of Alice and what they were kept with."""
-    return {b.contact: b.params for b in wire.core._location.contacts(f"1001@{DOMAIN}", wire.now)}
+    return {b.contact: b.params for b in wire.core.location.contacts(f"1001@{DOMAIN}", wire.now)}
 
 
 @pytest.mark.parametrize("uri", [f"sip:1001@{DOMAIN}", f"sip:1002@{DOMAIN}", f"sip:x@{DOMAIN};a=b"])

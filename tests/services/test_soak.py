@@ -207,7 +207,7 @@ def test_a_day_leaves_nothing_behind() -> None:
     assert growth < MOST_GROWTH, f"{growth} bytes more than at noon"
     office.wire.advance(2 * 3600)  # nobody registers any more
     office.wire.beat()
-    location = office.core()._location
+    location = office.core().location
     kept = (location._of_aor, location._of_contact, location._on_connection, location._buckets)
     assert [len(table) for table in kept] == [0, 0, 0, 0]
     assert len(office.core()._layer.timers) <= 1
