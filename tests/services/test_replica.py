@@ -120,6 +120,7 @@ def test_the_copy_is_as_the_original_after_any_steps(steps: list[tuple[object, .
         return ways[number]
 
     for step in steps:
+        pbx.now += 1.0  # no two at one moment: the order among those is by chance
         match step:
             case ("register", str(contact), number):
                 pbx.register(contact, expires=300, flow=way(number))
