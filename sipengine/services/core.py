@@ -52,6 +52,7 @@ from sipengine.services.request_chain import RequestChain
 from sipengine.services.requests_to_server import Held, RequestsToServer
 from sipengine.services.responsibility import Responsibility
 from sipengine.services.routing import RoutingTable
+from sipengine.services.share import Share
 from sipengine.services.sign_outs import SignOuts
 from sipengine.services.this_process import ThisProcess
 from sipengine.services.traces import MOST_BYTES, Traces
@@ -76,6 +77,7 @@ class Core:
     `allowed` are the networks that the guard never limits; without it there is no guard.
     `media` makes the RTP endpoints of calls answered here, `gateways` carry browsers' and phones'.
     `follows`: another process has the bindings and tells of them; `location` is a `Replica` then.
+    `share` is what this process has of the messages, None if there is no other.
     """
 
     def __init__(
@@ -95,8 +97,9 @@ class Core:
         page_key: bytes = b"",
         trace_bytes: int = MOST_BYTES,
         follows: bool = False,
+        share: Share | None = None,
     ) -> None:
-        self.process = process = ThisProcess(secret, instance, now, wall)
+        self.process = process = ThisProcess(secret, instance, now, wall, share)
         self._new_facts: list[Fact] = []
         self._held: Held = []
         self._layer = layer = TransactionLayer(WayBack(flows))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Final, Protocol
 
+from sipengine.services.share import Share
+
 CLOCK_SET: Final = 2.0
 """Seconds by which wall-clock time must have moved to be taken for set: it is steered by less, and to
 read two clocks one after the other on a busy machine is not exact."""
@@ -19,19 +21,37 @@ class ClockWatcher(Protocol):
 class ThisProcess:
     """`unique` are 64 hex digits that no other process has; `tag_prefix` begins each tag that it makes
     as a server. `agent_mark` begins those of its user agent, also in the processes after this one.
+    Where several processes are one engine, `share` is this one's and `unique` begins with its number,
+    as one hex digit, by which answers find it.
     `offset` is what wall-clock seconds (since 1970) are ahead of monotonic ones. It may change: a
     machine that starts without the time is told it later, and a person sets a clock.
     """
 
-    __slots__ = ("_life", "_secret", "agent_mark", "offset", "tag_prefix", "unique", "watcher")
+    __slots__ = (
+        "_life",
+        "_secret",
+        "agent_mark",
+        "offset",
+        "share",
+        "tag_prefix",
+        "unique",
+        "watcher",
+    )
 
-    def __init__(self, secret: bytes, instance: str, now: float, wall: float) -> None:
+    def __init__(
+        self, secret: bytes, instance: str, now: float, wall: float, share: Share | None = None
+    ) -> None:
         """`secret` (>= 16 bytes) is the installation's, `instance` another text in every process."""
         self._secret = secret
         self._life = f"{instance} {wall}"
         self.unique = hashlib.blake2s(instance.encode()).hexdigest()
+        self.share = share = share if share is not None and share.count > 1 else None
+        if share is not None:
+            self.unique = f"{share.number:x}{self.unique[1:]}"
         self.tag_prefix = f"{self.unique[:8]}-"
         self.agent_mark = f"ua{self.lasting_key('tags').hex()[:8]}-"
+        if share is not None:
+            share.own_mark = self.agent_mark.encode()
         self.offset = wall - now
         self.watcher: ClockWatcher | None = None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hashlib import blake2s
 
+from sipengine.services.share import Share
 from sipengine.sip.via import MAGIC_COOKIE
 
 
@@ -12,16 +13,18 @@ class Names:
 
     `mark` begins every tag and stands in every branch: by it the core knows what is the user
     agent's. It is the same in every process of an installation, so that an old one's tag is
-    known again.
+    known again. With a `share` its Call-IDs are this process's, and answers find it by its branches.
     """
 
-    __slots__ = ("_count", "_key", "branch_prefix", "mark")
+    __slots__ = ("_count", "_key", "_share", "branch_prefix", "mark")
 
-    def __init__(self, key: bytes, mark: str) -> None:
+    def __init__(self, key: bytes, mark: str, share: Share | None = None) -> None:
         self._key = key[:32]
         self._count = 0
         self.mark = mark
-        self.branch_prefix = f"{MAGIC_COOKIE}{mark}"
+        self._share = share
+        digit = f"{share.number:x}" if share is not None else ""
+        self.branch_prefix = f"{MAGIC_COOKIE}{digit}{mark}"
 
     def _next(self, size: int) -> bytes:
         self._count += 1
@@ -31,6 +34,9 @@ class Names:
         return self.mark + self._next(8).hex()
 
     def call_id(self) -> str:
+        return self._any_call_id() if self._share is None else self._share.chosen(self._any_call_id)
+
+    def _any_call_id(self) -> str:
         return self._next(16).hex()
 
     def branch(self) -> str:

@@ -32,7 +32,7 @@ class OwnAgent(UserAgent):
         media: Media,
         process: ThisProcess,
     ) -> None:
-        names = Names(process.passing_key("names"), process.agent_mark)
+        names = Names(process.passing_key("names"), process.agent_mark, process.share)
         super().__init__(proxy.layer, place, names, INTERVAL, anchors=proxy.anchors)
         unseen = Calls(proxy.layer.timers, process, process.passing_key("unseen calls").hex()[:15])
         table = RoutingTable(ConfigSnapshot())
