@@ -14,10 +14,11 @@ import resource
 import secrets
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from hashlib import blake2b
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 from time import monotonic, time
 from typing import Any, Final
 
@@ -25,7 +26,8 @@ import structlog
 
 from sipengine.api import ConfigSnapshot
 from sipengine.commands import Commands
-from sipengine.interpreter import collect as collect_garbage
+from sipengine.crew.roles import Alone, Owner, Role, Worker
+from sipengine.heartbeat import Heartbeat
 from sipengine.interpreter import hold_collector, settle_interpreter
 from sipengine.link_port import LinkPort, Start
 from sipengine.media.ng import NgClient
@@ -39,15 +41,12 @@ from sipengine.net.tcp import TcpFlow
 from sipengine.net.ws_admission import WsAdmission
 from sipengine.observe.logs import Scarce
 from sipengine.observe.metrics import collect
-from sipengine.observe.undurable import Undurable
 from sipengine.page_credentials import page_key
 from sipengine.relay_note import relay_key
 from sipengine.services.core import Core
 from sipengine.services.guard.sources import Allowed
+from sipengine.services.share import Share
 from sipengine.services.traces import MOST_BYTES
-
-STATUS_S: Final = 5.0
-"""Between two heartbeats in the status row; health calls an engine late after three."""
 
 FLUSH_S: Final = 2.0
 """For the last facts to reach the disk when the engine stops; a commit takes milliseconds."""
@@ -55,17 +54,6 @@ FLUSH_S: Final = 2.0
 SHIP_S: Final = 1.5
 """For the journal to reach the database then; what does not, waits on disk for the next start. With
 the flush it stays below the four seconds after which the supervisor ends a part by force."""
-
-TICK_S: Final = 1.0
-
-COLLECT_S: Final = 30.0
-"""Between full garbage collections while there is leisure for them."""
-
-COLLECT_LATEST_S: Final = 600.0
-"""Without any leisure one comes all the same: who closes many connections leaves some kB of each."""
-
-LEISURE: Final = 5_000
-"""Transactions that linger, at most: a collection looks at each for some 4 µs, 20 ms in all."""
 
 DESCRIPTORS: Final = 65_536
 """File descriptors wanted: 20,000 connections with room to grow; the hard limit may be less."""
@@ -113,6 +101,10 @@ class Settings:
     rtp_ports: tuple[int, int] = (20000, 29999)
     trace_bytes: int = MOST_BYTES
     """Of SIP messages kept for who asks what happened to a call; 0: none."""
+    share: tuple[int, int] = (0, 1)
+    """This process's number, and how many the engine has."""
+    crew_socket: Path = Path()
+    """Where the processes of the engine meet, if it has several."""
 
 
 class Engine:
@@ -123,10 +115,7 @@ class Engine:
         self._link = link
         self._log = structlog.get_logger()
         self._misbehaving = Scarce()
-        self._dropped = Scarce()
-        self._undurable = Undurable()
         self.defects = 0
-        self._pause = 0.0
 
     def run(self) -> None:
         """Start, serve until SIGTERM or SIGINT, stop. Raises `EngineError`, or what the link raises."""
@@ -149,6 +138,7 @@ class Engine:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         settings = self._settings
+        self._role = self._role_played()
         self._certificates = self._load_certificates()
         self._admission = WsAdmission(
             settings.origins, settings.page_ports, relay_key(settings.secret)
@@ -161,25 +151,53 @@ class Engine:
             certificates=self._certificates,
             admission=self._admission,
             name_servers=settings.name_servers,
+            connections=self._role.ways,
         )
         self._gateways = NgClient(loop, list(settings.media), self.endpoint.settle)
         try:
             self._bind()
             await self._gateways.open()
-            self._serve(start)
-            await stop.wait()
+            self._compose(start)
+            self._meet()
+            if await first_of(self._role.complete(), stop.wait()):
+                self._serve(start)
+                await stop.wait()
             self._log.info("engine stopping")
             self._media.close()
-            self._ticking.cancel()
+            self._heartbeat.stop()
             self.endpoint.pause()
             try:
                 await asyncio.wait_for(self._facts.finish(), FLUSH_S)
             except TimeoutError:
                 self._log.warning("the journal did not take the last facts in time")
         finally:
+            self._role.close()
             self._gateways.close()
             self.endpoint.shut()
             await self.endpoint.closed()
+
+    def _role_played(self) -> Role:
+        settings = self._settings
+        number, count = settings.share
+        if count == 1:
+            return Alone()
+        share = Share(number, count)
+
+        def after(now: float) -> None:
+            self.endpoint.drain(now)
+
+        if number:
+            return Worker(self._loop, settings.crew_socket, share, settings.binds, after)
+        return Owner(self._loop, settings.crew_socket, share, after)
+
+    def _meet(self) -> None:
+        try:
+            self._role.open()
+        except OSError as error:
+            raise EngineError(
+                f"PBX_ENGINE_WORKERS: the engine's processes cannot meet at"
+                f" {self._settings.crew_socket}: {error.strerror}."
+            ) from error
 
     def _bind(self) -> None:
         for transport, port in self._ports().items():
@@ -215,7 +233,7 @@ class Engine:
                 f" {error}. Give a PEM certificate with its key, or leave both out."
             ) from error
 
-    def _serve(self, start: Start) -> None:
+    def _compose(self, start: Start) -> None:
         loop = self._loop
         settings = self._settings
         ports = self._ports()
@@ -240,21 +258,27 @@ class Engine:
             media=self._media,
             gateways=self._gateways,
             trace_bytes=settings.trace_bytes,
+            share=self._role.share,
+            follows=self._role.ways is not None,
         )
         self._facts = FactsBeat(
             loop, self.endpoint, self._link.journal, self._link.notify_written, self._not_durable
         )
-        self.endpoint.attach(self.core, self._facts, self.core.guard)
+        door = self._role.attach(self.core, self.endpoint)
+        self.endpoint.attach(self.core, self._facts, self.core.guard, door)
         self.core.restore(start.restored, monotonic(), time())
-        self._generation = start.snapshot.generation
-        Commands(loop, self.core, self.endpoint.settle, self._link).start()
+        self._heartbeat = Heartbeat(
+            loop, self.core, self.endpoint, self._facts, self._link, self._role, self._certificates,
+            self.counters, start.snapshot.generation,
+        )  # fmt: skip
         self._link.watch(lambda snapshot: call_from_thread(loop, self._configure, snapshot))
+
+    def _serve(self, start: Start) -> None:
+        self._role.command(Commands(self._loop, self.core, self.endpoint.settle, self._link))
         settle_interpreter()
         self.endpoint.serve()
-        self._status_due = 0.0
-        self._collect_due = monotonic() + COLLECT_S
-        self._tick()
-        self._tell_ready(start, ports)
+        self._heartbeat.start()
+        self._tell_ready(start, self._ports())
 
     def _tell_ready(self, start: Start, ports: dict[str, int]) -> None:
         settings = self._settings
@@ -284,7 +308,7 @@ class Engine:
         now = monotonic()
         self.core.set_config(snapshot, now)
         self._admission.set_hosts([*self._hosts, "localhost", *snapshot.domains])
-        self._generation = snapshot.generation
+        self._heartbeat.generation = snapshot.generation
         self.endpoint.drain(now)
         self._log.info(
             "configuration changed",
@@ -295,40 +319,6 @@ class Engine:
 
     # ------------------------------------------------------------------ telling
 
-    def _tick(self) -> None:
-        """Once a second: what was dropped to the log, a new certificate, the heartbeat, the garbage."""
-        self._ticking = self._loop.call_later(TICK_S, self._tick)
-        for reason, peer, beginning in self.core.take_drops():
-            self._dropped.warning("message dropped", why=reason, peer=peer, beginning=beginning)
-        self._refresh_certificates()
-        now = monotonic()
-        if step := self.core.process.see_clock(now, time()):
-            self._log.warning("the clock was set", by_s=round(step, 1))
-            self.endpoint.settle(now)
-        self._undurable.look(self._facts.commits)
-        if now >= self._status_due:
-            self._status_due = now + STATUS_S
-            self.core.traces.sweep(now)
-            refused = self.core.refused.phones(now)
-            self._link.publish_status(self.counters(), self._generation, refused)
-        if now >= self._collect_due:
-            self._collect(now)
-
-    def _collect(self, now: float) -> None:
-        lingering = self.core.counters()["transactions_now"]
-        if lingering <= LEISURE or now >= self._collect_due + COLLECT_LATEST_S:
-            self._pause = collect_garbage()
-            self._collect_due = now + COLLECT_S
-
-    def _refresh_certificates(self) -> None:
-        if self._certificates is None:
-            return
-        told = self._certificates.refresh()
-        if told == "changed":
-            self._log.info("certificate changed")
-        elif told:
-            self._log.warning("certificate not changed", why=told)
-
     def counters(self) -> dict[str, int | float]:
         return collect(
             self.core.counters(),
@@ -337,10 +327,11 @@ class Engine:
             self._media.counters(),
             self._link.counters(),
             self._gateways.counters(),
+            self._role.counters(),
             {
                 "defects": self.defects,
                 "loop_lag_ms": round(self.endpoint.take_lag() * 1000, 1),
-                "collection_ms": round(self._pause * 1000, 1),
+                "collection_ms": round(self._heartbeat.pause * 1000, 1),
                 "commit_ms": round(self._facts.take_longest() * 1000, 1),
             },
         )
@@ -351,7 +342,7 @@ class Engine:
         )
 
     def _not_durable(self, why: str) -> None:
-        self._undurable.refused(why, self._facts.commits)
+        self._heartbeat.undurable.refused(why, self._facts.commits)
 
     def _defect(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Something of ours raised in a callback: it ends that one message, never the engine."""
@@ -359,6 +350,15 @@ class Engine:
         self._log.error(
             "defect", what=context.get("message", ""), exc_info=context.get("exception")
         )
+
+
+async def first_of(one: Coroutine[Any, Any, object], other: Coroutine[Any, Any, object]) -> bool:
+    """Wait for either; whether it was `one`."""
+    tasks = [asyncio.ensure_future(one), asyncio.ensure_future(other)]
+    done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
+    return tasks[0] in done
 
 
 def call_from_thread(

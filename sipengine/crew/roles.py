@@ -1,0 +1,195 @@
+"""What one process is to the engine: all of it, its owner, or one of its workers
+(docs/decisions/0017-worker-processes.md). The composition root makes one and hands it what it has made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from sipengine.api import RefusedPhone
+from sipengine.commands import Commands
+from sipengine.crew.bindings import HeardBindings, ToldBindings
+from sipengine.crew.connections import OwnConnections, RemoteConnections
+from sipengine.crew.door import OwnerDoor, WorkerDoor
+from sipengine.crew.frames import Report
+from sipengine.crew.hub import Hub
+from sipengine.crew.member import Member
+from sipengine.link_port import LinkPort
+from sipengine.net.endpoint import Door, Endpoint, both_families
+from sipengine.net.flows import Ways
+from sipengine.services.core import Core
+from sipengine.services.replica import Replica
+from sipengine.services.share import Share
+
+
+class Role(Protocol):
+    """`share` is what the core is to know of it, `ways` the connections where they are another
+    process's. Order: `attach`, `open`, `complete`, `close`."""
+
+    @property
+    def share(self) -> Share | None: ...
+    @property
+    def ways(self) -> Ways | None: ...
+
+    def attach(self, core: Core, endpoint: Endpoint) -> Door | None:
+        """Join it to what was made; returns where messages are to come in, None for the core itself."""
+        ...
+
+    def open(self) -> None:
+        """Begin to speak with the other processes. Raises OSError."""
+        ...
+
+    async def complete(self) -> None:
+        """Wait until all is known that messages need."""
+        ...
+
+    def command(self, commands: Commands) -> None:
+        """Take commands from outside, if they are this process's to take."""
+        ...
+
+    def publish(
+        self,
+        link: LinkPort,
+        counters: dict[str, int | float],
+        generation: int,
+        refused: list[RefusedPhone],
+    ) -> None:
+        """Tell whoever asks how this process is."""
+        ...
+
+    def close(self) -> None: ...
+    def counters(self) -> dict[str, int]: ...
+
+
+class Alone:
+    """The one process of an engine."""
+
+    share: Share | None = None
+    ways: Ways | None = None
+
+    def attach(self, core: Core, endpoint: Endpoint) -> Door | None:
+        return None
+
+    def open(self) -> None:
+        """There is nobody to speak with."""
+
+    async def complete(self) -> None:
+        """All was restored."""
+
+    def command(self, commands: Commands) -> None:
+        commands.start()
+
+    def publish(
+        self,
+        link: LinkPort,
+        counters: dict[str, int | float],
+        generation: int,
+        refused: list[RefusedPhone],
+    ) -> None:
+        link.publish_status(counters, generation, refused)
+
+    def close(self) -> None:
+        """There was nobody."""
+
+    def counters(self) -> dict[str, int]:
+        return {}
+
+
+class Owner:
+    """Process 0 of several: it has what belongs to no call, and its share of the calls."""
+
+    ways: Ways | None = None
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        path: Path,
+        share: Share,
+        after: Callable[[float], None],
+    ) -> None:
+        self.share: Share | None = share
+        self._share = share
+        self.hub = Hub(loop, path, share.count, after)
+
+    def attach(self, core: Core, endpoint: Endpoint) -> Door | None:
+        connections = OwnConnections(self.hub, endpoint)
+        ToldBindings(self.hub, core.location, connections, core.process)
+        self._door = OwnerDoor(self.hub, self._share, core, endpoint, connections)
+        return self._door
+
+    def open(self) -> None:
+        self.hub.open()
+
+    async def complete(self) -> None:
+        """All was restored."""
+
+    def command(self, commands: Commands) -> None:
+        commands.start()
+
+    def publish(
+        self,
+        link: LinkPort,
+        counters: dict[str, int | float],
+        generation: int,
+        refused: list[RefusedPhone],
+    ) -> None:
+        link.publish_status(counters, generation, refused)
+
+    def close(self) -> None:
+        self.hub.close()
+
+    def counters(self) -> dict[str, int]:
+        return self.hub.counters() | self._door.counters()
+
+
+class Worker:
+    """One of the others: its share of the calls."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        path: Path,
+        share: Share,
+        binds: tuple[str, ...],
+        after: Callable[[float], None],
+    ) -> None:
+        self.share: Share | None = share
+        self._share = share
+        self.member = Member(loop, path, share.number, share.count, after)
+        self._remote = RemoteConnections(self.member, both_families(binds))
+        self.ways: Ways | None = self._remote
+        self._complete = asyncio.Event()
+
+    def attach(self, core: Core, endpoint: Endpoint) -> Door | None:
+        self._remote.attach(endpoint)
+        self._door = WorkerDoor(self.member, self._share, core, endpoint, self._remote)
+        assert isinstance(core.location, Replica)
+        HeardBindings(self.member, core, core.location, self._door.flow_of, self._complete.set)
+        return self._door
+
+    def open(self) -> None:
+        self.member.open()
+
+    async def complete(self) -> None:
+        await self._complete.wait()
+
+    def command(self, commands: Commands) -> None:
+        """They are the owner's, which asks."""
+
+    def publish(
+        self,
+        link: LinkPort,
+        counters: dict[str, int | float],
+        generation: int,
+        refused: list[RefusedPhone],
+    ) -> None:
+        self.member.tell(Report(counters, refused, generation))
+
+    def close(self) -> None:
+        self.member.close()
+
+    def counters(self) -> dict[str, int]:
+        return self.member.counters() | self._door.counters()
