@@ -43,13 +43,18 @@ def listen(bind: str, port: Port) -> socket.socket:
             opened.listen(_BACKLOG)
     except OSError as error:
         opened.close()
-        raise PortTrouble(_told(bind, port, error)) from error
+        raise trouble(bind, port, error) from error
     return opened
 
 
 def check_free(bind: str, port: Port) -> None:
     """Raise `PortTrouble` if a part could not listen there."""
     listen(bind, port).close()
+
+
+def trouble(bind: str, port: Port, error: OSError) -> PortTrouble:
+    """What `error` means to who listens there."""
+    return PortTrouble(_told(bind, port, error))
 
 
 def _told(bind: str, port: Port, error: OSError) -> str:

@@ -18,7 +18,8 @@ from sipengine.crew.frames import Report
 from sipengine.crew.hub import Hub
 from sipengine.crew.member import Member
 from sipengine.link_port import LinkPort
-from sipengine.net.endpoint import Door, Endpoint, both_families
+from sipengine.net.addresses import both_families
+from sipengine.net.endpoint import Door, Endpoint
 from sipengine.net.flows import Ways
 from sipengine.services.core import Core
 from sipengine.services.replica import Replica

@@ -1,4 +1,4 @@
-"""This machine's own addresses, asked of the kernel (rtnetlink(7))."""
+"""This machine's own addresses, asked of the kernel (rtnetlink(7)), and which of them are bound."""
 
 from __future__ import annotations
 
@@ -72,3 +72,11 @@ def _addresses(message: bytes) -> list[tuple[int, str]]:
     if raw is None or family not in (socket.AF_INET, socket.AF_INET6):
         return []
     return [(family, socket.inet_ntop(family, raw))]
+
+
+def both_families(binds: tuple[str, ...]) -> tuple[str, ...]:
+    """The addresses to bind sockets to: `::` stands for the wildcards of both families."""
+    hosts: list[str] = []
+    for bind in binds:
+        hosts += ["::", "0.0.0.0"] if bind == "::" else [bind]  # noqa: S104
+    return tuple(dict.fromkeys(hosts))

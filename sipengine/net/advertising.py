@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from sipengine.net.addresses import local_addresses
-from sipengine.net.endpoint import both_families
+from sipengine.net.addresses import both_families, local_addresses
 from sipengine.net.hosts_file import family_of
 from sipengine.net.udp_sockets import source_towards
 from sipengine.services.own_addresses import OwnAddresses

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Final, Protocol
 
 from sipengine.api import Fact
+from sipengine.net.addresses import both_families
 from sipengine.net.certificates import Certificates
 from sipengine.net.connections import Connections
 from sipengine.net.facts import FactsBeat
@@ -93,16 +94,20 @@ class Endpoint:
         admission: WsAdmission | None = None,
         name_servers: tuple[tuple[str, int], ...] = (),
         connections: Ways | None = None,
+        sockets: Mapping[str, int] | None = None,
     ) -> None:
         """`binds` are numeric addresses; `::` listens on IPv6 and IPv4 both, each by its own socket.
 
         `certificates` are for TLS, `admission` for WebSockets; without them there is none.
         `name_servers` are asked instead of those of /etc/resolv.conf. `connections` are another
-        process's, where this one has none of its own.
+        process's, where this one has none of its own. `sockets` are descriptors of UDP sockets
+        that are bound already, by address.
         """
         self._loop = loop
         hosts = both_families(binds)
-        self._udp_sockets = tuple(UdpSocket(loop, self, host) for host in hosts)
+        self._udp_sockets = tuple(
+            UdpSocket(loop, self, host, (sockets or {}).get(host, -1)) for host in hosts
+        )
         self._udp = UdpSockets(self._udp_sockets)
         self._resolver = resolver(loop, self._udp.families, self.settle, name_servers)
         self.connections: Ways = connections or Connections(
@@ -111,6 +116,8 @@ class Endpoint:
         self.gate: Gate = OpenGate()
         self.load = Load(self._pressed)
         self._beat: asyncio.TimerHandle | None = None
+        self.before_reading: Callable[[], None] | None = None  # to be set before `serve`
+        self.bounced: Callable[[Address, Address], None] | None = None
         self.dirty: list[ConnectedFlow] = []
         self.finishing: list[ConnectedFlow] = []
         self.failed: list[Flow] = []
@@ -146,7 +153,7 @@ class Endpoint:
 
     def serve(self) -> None:
         for udp in self._udp_sockets:
-            udp.serve()
+            udp.serve(self.before_reading)
         self.connections.serve()
         self._tick = self._loop.call_later(TICK_S, self._on_tick)
         self._beat = self._loop.call_later(BEAT_S, self._on_beat)
@@ -301,11 +308,3 @@ class Endpoint:
             for name, value in udp.counters().items():
                 total[name] = total.get(name, 0) + value
         return total | self.connections.counters()
-
-
-def both_families(binds: tuple[str, ...]) -> tuple[str, ...]:
-    """The addresses to bind sockets to: `::` stands for the wildcards of both families."""
-    hosts: list[str] = []
-    for bind in binds:
-        hosts += ["::", "0.0.0.0"] if bind == "::" else [bind]  # noqa: S104
-    return tuple(dict.fromkeys(hosts))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sized
+from collections.abc import Callable, Sized
 from typing import Protocol
 
 from sipengine.net.load import Load
@@ -130,6 +130,10 @@ class Receiver(Protocol):
     """Connections to close when everything is flushed."""
     failed: list[Flow]
     """Flows that broke; told to the core at the end of the drain."""
+
+    bounced: Callable[[Address, Address], None] | None
+    """Told (local, remote) of each datagram that bounced, where several processes share a port: the
+    kernel tells any of them, whoever sent it (net/ipv4/udp.c, by the hash of the addresses)."""
 
     def receive(self, data: bytes, flow: Flow, now: float) -> None:
         """Take one message. Call `drain` after the last of a wake-up."""

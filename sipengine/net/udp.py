@@ -8,6 +8,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from time import monotonic
 from typing import Final
@@ -77,14 +78,25 @@ class UdpFlow(NetFlow):
 
 
 class UdpSocket:
-    """One bound socket. `open` binds it, `serve` begins to read."""
+    """One bound socket. `open` binds it, `serve` begins to read.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, receiver: Receiver, host: str) -> None:
+    With a `descriptor` it is bound already, one of several that share the port (pbx.supervisor):
+    who opened it keeps it open beyond this process.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, receiver: Receiver, host: str, descriptor: int = -1
+    ) -> None:
         self._loop = loop
         self.receiver = receiver
         self.local: Address = (host, 0)
         self.family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.socket(self.family, socket.SOCK_DGRAM)
+        self._shared = descriptor >= 0
+        self._socket = (
+            socket.socket(fileno=descriptor)
+            if self._shared
+            else socket.socket(self.family, socket.SOCK_DGRAM)
+        )
         self.sendto: Callable[[bytes, SocketAddress], int] = self._socket.sendto
         self._recent: dict[SocketAddress, UdpFlow] = {}
         self._alive: WeakValueDictionary[SocketAddress, UdpFlow] = WeakValueDictionary()
@@ -99,23 +111,27 @@ class UdpSocket:
         self.stun = StunServer()
 
     def open(self, port: int) -> None:
-        """Bind to `port`. Raises OSError (port taken, no such address)."""
+        """Bind to `port` what is not bound. Raises OSError (port taken, no such address)."""
         sock = self._socket
         sock.setblocking(False)
         if self.family == socket.AF_INET6:
-            # IPv4 has a socket of its own, so that no address is ever written ::ffff:192.0.2.1.
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            if not self._shared:
+                # IPv4 has a socket of its own: no address is ever written ::ffff:192.0.2.1.
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
         else:
             sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
         _enlarge(sock, socket.SO_RCVBUF, 33, RECEIVE_BUFFER)  # 33: SO_RCVBUFFORCE
         _enlarge(sock, socket.SO_SNDBUF, 32, SEND_BUFFER)  # 32: SO_SNDBUFFORCE
-        # No SO_REUSEADDR: on a UDP socket it lets another process take our datagrams.
-        sock.bind((self.local[0], port))
+        if not self._shared:
+            # No SO_REUSEADDR: on a UDP socket it lets another process take our datagrams.
+            sock.bind((self.local[0], port))
         self.local = sock.getsockname()[:2]
 
-    def serve(self) -> None:
-        self._loop.add_reader(self._socket.fileno(), self._readable)
+    def serve(self, before: Callable[[], None] | None = None) -> None:
+        """Read from now on, each time after a call of `before`."""
+        read = self._readable if before is None else partial(self._readable_after, before)
+        self._loop.add_reader(self._socket.fileno(), read)
 
     def pause(self) -> None:
         """Read no more; sending goes on."""
@@ -204,6 +220,10 @@ class UdpSocket:
             receiver.drain(now)
             self._left = monotonic()
 
+    def _readable_after(self, before: Callable[[], None]) -> None:
+        before()
+        self._readable()
+
     def _answer_stun(self, data: bytes, address: SocketAddress, now: float) -> None:
         """RFC 5626 §8: STUN shares the port; the first byte of its requests is 0 or 1."""
         answer = self.stun.answer(data, (address[0], address[1]), now)
@@ -226,6 +246,8 @@ class UdpSocket:
                     flow = self._recent.get(address) or self._alive.get(address)
                     if flow is not None:
                         self.receiver.failed.append(flow)
+                    if self._shared and self.receiver.bounced is not None:
+                        self.receiver.bounced(self.local, (address[0], address[1]))
 
     # ------------------------------------------------------------------ sending
 

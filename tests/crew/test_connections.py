@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
 
 from sipengine.crew.connections import OwnConnections, RemoteConnections, RemoteFlow
-from sipengine.net.flows import ConnectedFlow, Gate, NetFlow, OpenGate
+from sipengine.net.flows import Address, ConnectedFlow, Gate, NetFlow, OpenGate
 from sipengine.net.load import Load
 from sipengine.sip.flow import Flow
 from tests.crew.pair import Pair
@@ -29,6 +29,7 @@ class Listening:
         self.dirty: list[ConnectedFlow] = []
         self.finishing: list[ConnectedFlow] = []
         self.failed: list[Flow] = []
+        self.bounced: Callable[[Address, Address], None] | None = None
 
     def receive(self, data: bytes, flow: Flow, now: float) -> None:
         raise AssertionError("nothing comes by itself")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from sipengine.net.certificates import Certificates
 from sipengine.net.connections import Connections
 from sipengine.net.endpoint import Endpoint
 from sipengine.net.facts import FactsBeat, JournalPort
+from sipengine.net.flows import Address
 from sipengine.net.limits import Limits
 from sipengine.net.tcp import TcpFlow
 from sipengine.net.ws_admission import WsAdmission
@@ -56,7 +58,12 @@ class Served:
         limits: Limits | None = None,
         journal: JournalPort | None = None,
         core: StandInCore | None = None,
+        sockets: Mapping[str, int] | None = None,
+        port: int = 0,
+        before: Callable[[], None] | None = None,
+        bounced: Callable[[Address, Address], None] | None = None,
     ) -> None:
+        """`sockets` are bound already, to `port`: the endpoint gets a second descriptor of each."""
         self.core = core or StandInCore()
         self.journal = journal or MemoryJournal()
         self.notes: list[str] = []
@@ -66,6 +73,9 @@ class Served:
         self._binds = tuple(bind.split(","))
         self._certificates = certificates
         self._admission = admission
+        self._sockets = {host: os.dup(number) for host, number in (sockets or {}).items()}
+        self._before, self._bounced = before, bounced
+        self.port = port
         self._limits = limits or Limits()
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -93,10 +103,12 @@ class Served:
             self._note,
             certificates=self._certificates,
             admission=self._admission,
+            sockets=self._sockets,
         )
-        self.port = free_port()
+        self.endpoint.before_reading, self.endpoint.bounced = self._before, self._bounced
+        self.port = self.port or free_port()
         self.endpoint.open("UDP", self.port)
-        self.endpoint.open("TCP", self.port)
+        self.endpoint.open("TCP", free_port() if self._sockets else self.port)
         if self._certificates is not None:
             self.tls_port = free_port()
             self.endpoint.open("TLS", self.tls_port)
