@@ -17,6 +17,7 @@ from typing import Final
 from urllib.parse import quote
 
 from pbx.variables import HOST_NAME, Network, Reader
+from sipengine.steering import MOST_PROCESSES
 
 PROJECT: Final = Path(__file__).resolve().parent.parent
 """The checkout: where manage.py lies."""
@@ -49,6 +50,7 @@ VARIABLES: Final = (
     "PBX_COMPILE",
     "PBX_DNS",
     "PBX_TRACE_MB",
+    "PBX_ENGINE_WORKERS",
 )
 
 
@@ -95,6 +97,7 @@ class Environment:
     compile: bool
     name_servers: tuple[tuple[str, int], ...] = ()
     trace_mb: int = 32
+    engine_workers: int = 1
 
     @classmethod
     def load(cls, variables: Mapping[str, str]) -> Environment:
@@ -134,6 +137,7 @@ class Environment:
             compile=read.switch("PBX_COMPILE", default=True),
             name_servers=read.name_servers("PBX_DNS"),
             trace_mb=read.megabytes("PBX_TRACE_MB", 32, 4096),
+            engine_workers=read.count("PBX_ENGINE_WORKERS", 1, MOST_PROCESSES, "processes"),
         )
         read.check_pair("PBX_TLS_CERT", environment.tls_cert, "PBX_TLS_KEY", environment.tls_key)
         read.check_distinct(

@@ -150,6 +150,17 @@ class Reader:
             return default
         return int(value)
 
+    def count(self, name: str, default: int, most: int, what: str) -> int:
+        """A number of `what` from 1 to `most`."""
+        value = self.text(name)
+        if not value:
+            return default
+        digits = value.isascii() and value.isdigit() and len(value) < 9
+        if not (digits and 1 <= int(value) <= most):
+            self.wrong(name, value, f"not a number of {what}; give 1-{most}")
+            return default
+        return int(value)
+
     def port_range(self, name: str, default: tuple[int, int]) -> tuple[int, int]:
         value = self.text(name)
         if not value:

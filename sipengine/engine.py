@@ -14,8 +14,8 @@ import resource
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -105,13 +105,19 @@ class Settings:
     """This process's number, and how many the engine has."""
     crew_socket: Path = Path()
     """Where the processes of the engine meet, if it has several."""
+    sockets: Mapping[str, int] = field(default_factory=dict)
+    """Descriptors of UDP sockets that are bound already, by address."""
 
 
 class Engine:
     """One engine process. `run` is its whole life."""
 
-    def __init__(self, settings: Settings, link: LinkPort) -> None:
+    def __init__(
+        self, settings: Settings, link: LinkPort, ready: Callable[[], None] | None = None
+    ) -> None:
+        """`ready` is called when messages are read."""
         self._settings = settings
+        self._ready = ready
         self._link = link
         self._log = structlog.get_logger()
         self._misbehaving = Scarce()
@@ -152,6 +158,7 @@ class Engine:
             admission=self._admission,
             name_servers=settings.name_servers,
             connections=self._role.ways,
+            sockets=settings.sockets,
         )
         self._gateways = NgClient(loop, list(settings.media), self.endpoint.settle)
         try:
@@ -279,6 +286,8 @@ class Engine:
         self.endpoint.serve()
         self._heartbeat.start()
         self._tell_ready(start, self._ports())
+        if self._ready is not None:
+            self._ready()
 
     def _tell_ready(self, start: Start, ports: dict[str, int]) -> None:
         settings = self._settings

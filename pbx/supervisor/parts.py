@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from pbx.environment import PROJECT, Environment, loopback_of
@@ -19,6 +20,9 @@ from pbx.supervisor.programs import valkey_program
 
 SERVERS: Final = ("postgres", "valkey")
 _SERVER_PATIENCE: Final = 3.5  # seconds; nobody talks to them any more when they are stopped
+_WORKER_PATIENCE: Final = 2.3
+"""Seconds for the engine's other processes, which are stopped before it: the facts are on disk after
+two, and with the engine's four and the servers' it stays below ten."""
 NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "postgres": (),
     "valkey": (),
@@ -122,18 +126,49 @@ def valkey(environment: Environment, identity: Identity | None) -> PartPlan:
     )
 
 
-def engine(environment: Environment, identity: Identity | None) -> PartPlan:
+def engine(
+    environment: Environment, identity: Identity | None, sockets: Mapping[str, int]
+) -> PartPlan:
+    """`sockets` are descriptors of its UDP sockets by address, where several processes share them."""
     host = loopback_of(environment.bind)
 
     async def is_ready() -> bool:
         return await readiness.engine_answers(host, environment.sip_port)
 
-    def path() -> Mapping[str, str]:
-        return import_path(wanted=environment.compile)
-
     return _python_part(
-        environment, identity, "engine", commands.ENGINE, is_ready=is_ready, fresh_environment=path
+        environment,
+        identity,
+        "engine",
+        (*commands.ENGINE, *_handed(sockets)),
+        is_ready=is_ready,
+        pass_fds=tuple(sockets.values()),
+        fresh_environment=_path_of(environment),
     )
+
+
+def engine_worker(
+    environment: Environment, identity: Identity | None, number: int, sockets: Mapping[str, int]
+) -> PartPlan:
+    """Process `number` of the engine; 0 is `engine`."""
+    plan = _python_part(
+        environment,
+        identity,
+        f"engine-{number}",
+        (*commands.ENGINE, "--worker", str(number), *_handed(sockets)),
+        tells_ready=True,
+        pass_fds=tuple(sockets.values()),
+        fresh_environment=_path_of(environment),
+    )
+    return replace(plan, patience=_WORKER_PATIENCE)
+
+
+def _handed(sockets: Mapping[str, int]) -> tuple[str, ...]:
+    words = [f"{host}={number}" for host, number in sockets.items()]
+    return ("--sockets", ",".join(words)) if words else ()
+
+
+def _path_of(environment: Environment) -> Callable[[], Mapping[str, str]]:
+    return lambda: import_path(wanted=environment.compile)
 
 
 def gateway(environment: Environment, identity: Identity | None) -> PartPlan:

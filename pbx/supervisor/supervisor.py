@@ -18,6 +18,7 @@ from pbx.supervisor.identity import Identity, popen_arguments, service_identity
 from pbx.supervisor.part import Part, PartPlan, StartFailed
 from pbx.supervisor.placement import parts_identity
 from pbx.supervisor.ports import Port, check_free, listen
+from pbx.supervisor.shared_port import SharedPort
 
 _ALL_WELL_DEADLINE: Final = 15.0
 _PREPARE_DEADLINE: Final = 300.0  # seconds; a large table may be rewritten by an upgrade
@@ -60,6 +61,7 @@ class Supervisor:
         self._demo = demo
         self._stages: list[list[Part]] = []
         self._doors: dict[str, list[socket.socket]] = {}
+        self._shared: SharedPort | None = None
         self._told_to_stop = asyncio.Event()  # made outside a loop: bound to it at first use
 
     async def run(self) -> None:
@@ -96,13 +98,15 @@ class Supervisor:
         prepared = await self._prepare(placement.identity)
         _tell_secrets(prepared)
         await self._start_stage(self._python_parts(placement.identity))
+        await self._start_stage(self._engine_workers(placement.identity))
         await self._see_all_well()
         if prepared.new_authority and "web" in self._names:
             self._tell_authority()
         self._tell_ready(prepared.domain)
 
     def _take_ports(self) -> None:
-        """Find a taken port before anything runs; the web's are taken here and stay open."""
+        """Find a taken port before anything runs; what is handed down is taken here and stays open:
+        the web's, and SIP's over UDP if several processes share it."""
         environment = self._environment
         sip = [
             Port("PBX_SIP_PORT", environment.sip_port, kind)
@@ -115,6 +119,8 @@ class Supervisor:
         for port in sip if "engine" in self._names else []:
             for bind in environment.binds:
                 check_free(bind, port)
+        if "engine" in self._names and environment.engine_workers > 1:
+            self._shared = SharedPort(environment.binds, sip[0], environment.engine_workers, warn)
         if "gateway" in self._names:
             first = environment.rtp_ports[0]
             for number in (first, first + 1):
@@ -150,7 +156,7 @@ class Supervisor:
         for name in self._names:
             match name:
                 case "engine":
-                    plans.append(parts.engine(environment, identity))
+                    plans.append(parts.engine(environment, identity, self._sockets_of(0)))
                 case "gateway":
                     plans.append(parts.gateway(environment, identity))
                 case "web":
@@ -160,6 +166,17 @@ class Supervisor:
                 case "beat":
                     plans.append(parts.beat(environment, identity))
         return plans
+
+    def _engine_workers(self, identity: Identity | None) -> list[PartPlan]:
+        """The engine's processes but the first, which they look for when they start."""
+        environment = self._environment
+        return [
+            parts.engine_worker(environment, identity, number, self._sockets_of(number))
+            for number in range(1, environment.engine_workers if self._shared else 1)
+        ]
+
+    def _sockets_of(self, number: int) -> dict[str, int]:
+        return self._shared.descriptors(number) if self._shared else {}
 
     async def _start_stage(self, plans: list[PartPlan]) -> None:
         """Start these parts at once and wait until all are ready."""
@@ -257,6 +274,8 @@ class Supervisor:
         for door in self._doors.values():
             for opened in door:
                 opened.close()
+        if self._shared is not None:
+            self._shared.close()
         data_dir.clear_run_dir(self._environment)
 
 

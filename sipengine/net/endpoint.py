@@ -49,6 +49,7 @@ class Door(Protocol):
 
     def receive(self, data: bytes, flow: Flow, now: float) -> None: ...
     def flow_failed(self, flow: Flow, now: float) -> None: ...
+    def bounced(self, local: Address, remote: Address) -> None: ...
 
 
 class CorePort(Protocol):
@@ -150,6 +151,8 @@ class Endpoint:
         self._facts = facts
         self.receive = (door or core).receive  # its own method: no call in between
         self._flow_failed = (door or core).flow_failed
+        if door is not None:
+            self.bounced = door.bounced
 
     def serve(self) -> None:
         for udp in self._udp_sockets:

@@ -29,7 +29,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def path_of_the_engine(**variables: str) -> list[str]:
     environment = Environment.load({"PBX_BIND": "127.0.0.1", **variables})
-    plan = parts.engine(environment, None)
+    plan = parts.engine(environment, None, {})
     assert plan.fresh_environment is not None
     given = plan.fresh_environment()
     # Else the directory it starts in, the checkout, came first and the compiled one never.

@@ -21,6 +21,7 @@ def test_nothing_set_gives_the_documented_defaults() -> None:
     assert (environment.http_port, environment.https_port) == (8080, 8443)
     assert (environment.sip_port, environment.sips_port, environment.ws_port) == (5060, 5061, 8088)
     assert environment.rtp_ports == (20000, 29999)
+    assert environment.engine_workers == 1
     assert environment.guard
     assert environment.database_is_embedded
     assert environment.redis_is_embedded
@@ -47,6 +48,9 @@ def test_nothing_set_gives_the_documented_defaults() -> None:
         ("PBX_DNS", "127.0.0.1:5353 10.0.0.300", "not a list of name servers"),
         ("PBX_ADMIN_NETWORKS", "10.0.0.0/99", "not private, any or a list of networks"),
         ("PBX_GUARD", "no", "PBX_GUARD=no: give on or off"),
+        ("PBX_ENGINE_WORKERS", "17", "17: not a number of processes; give 1-16"),
+        ("PBX_ENGINE_WORKERS", "0", "0: not a number of processes; give 1-16"),
+        ("PBX_ENGINE_WORKERS", "two", "two: not a number of processes; give 1-16"),
         ("PBX_ADMIN_PASSWORD", "short", "at least 8 characters"),
         ("PBX_SECRET_KEY", "short", "at least 32 characters"),
         ("PBX_TLS_CERT", "/nonexistent/cert.pem", "no such file"),
