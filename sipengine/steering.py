@@ -53,6 +53,7 @@ _ADD: Final = 0x04
 _SUB: Final = 0x14
 _MUL: Final = 0x24
 _OR: Final = 0x44
+_AND: Final = 0x54
 _RSH: Final = 0x74
 _MOD: Final = 0x94
 _XOR_X: Final = 0xAC
@@ -170,6 +171,7 @@ def _hash(written: _Writer, count: int) -> None:
     for word in range(4):
         written.op(_LD_IND, 4 * word)
         written.op(_ST, word)
+    _cut(written)
     written.op(_LD_MEM, 0)
     for word in range(4):
         if word:
@@ -181,6 +183,30 @@ def _hash(written: _Writer, count: int) -> None:
         written.op(_XOR_X)
     written.op(_MOD, count)
     written.op(_RET_A)
+
+
+def _cut(written: _Writer) -> None:
+    """Make zeros of what is behind the line's end in the four words, for a Call-ID may be short."""
+    for word in range(4):
+        for octet in range(4):
+            written.op(_LD_MEM, word)
+            written.op(_RSH, 24 - 8 * octet)
+            written.op(_AND, 0xFF)
+            written.when(_JEQ, ord("\r"), f"end {word} {octet}")
+    written.go("mix")
+    for word in range(4):
+        for octet in range(4):
+            written.label(f"end {word} {octet}")
+            written.op(_LD_MEM, word)
+            written.op(_AND, ~(0xFFFFFFFF >> 8 * octet) & 0xFFFFFFFF)
+            written.op(_ST, word)
+            written.op(_LD_IMM, 0)
+            written.go(f"behind {word}")
+    for word in range(1, 4):
+        written.label(f"behind {word - 1}")
+        written.op(_ST, word)
+    written.label("behind 3")
+    written.label("mix")
 
 
 def _find_branch(written: _Writer, reach: int) -> None:

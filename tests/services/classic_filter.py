@@ -41,6 +41,8 @@ def run(program: list[Instruction], packet: bytes) -> int:
                 a = a * k & WORD
             case 0x44:
                 a |= k
+            case 0x54:
+                a &= k
             case 0x74:
                 a >>= k
             case 0x94:
