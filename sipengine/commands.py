@@ -7,13 +7,17 @@ from collections.abc import Callable
 from time import monotonic, time
 from typing import Final, Protocol
 
-from sipengine.observe.trace import of_call, told
+from sipengine.observe.trace import Gathered, of_call, told
 from sipengine.services.core import Core
 
 DIAL: Final = "dial"
 TRACE: Final = "trace"
 MOST_CALL_IDS: Final = 16
 """A call that was transferred so often is no call any more."""
+
+
+Elsewhere = Callable[[list[str], Callable[[Gathered], None]], None]
+"""(Call-IDs, then): calls `then` once."""
 
 
 class CommandPort(Protocol):
@@ -42,6 +46,8 @@ class Commands:
         self._core = core
         self._drain = drain
         self._link = link
+        self.elsewhere: Elsewhere | None = None
+        """Asks the other processes of the engine for the messages of calls, where there are any."""
         self._since = time()
         self._offset = self._since - monotonic()
 
@@ -70,12 +76,19 @@ class Commands:
 
     def _tell_messages(self, number: int, call_ids: list[str]) -> None:
         """What is kept of these Call-IDs. To make text of it takes milliseconds: on a thread."""
+        call_ids = call_ids[:MOST_CALL_IDS]
         gathered = [
             (of_call(trace.messages(), trace.call_id), trace.missing, trace.gap)
-            for trace in self._core.traces.of(call_ids[:MOST_CALL_IDS])
+            for trace in self._core.traces.of(call_ids)
         ]
 
-        def tell() -> None:
-            self._link.say(number, told(gathered, self._since, self._offset), True)
+        def tell(others: Gathered) -> None:
+            self._loop.run_in_executor(None, say, gathered + others)
 
-        self._loop.run_in_executor(None, tell)
+        def say(everything: Gathered) -> None:
+            self._link.say(number, told(everything, self._since, self._offset), True)
+
+        if self.elsewhere is None:
+            tell([])
+        else:
+            self.elsewhere(call_ids, tell)

@@ -275,7 +275,7 @@ class Engine:
         self.endpoint.attach(self.core, self._facts, self.core.guard, door)
         self.core.restore(start.restored, monotonic(), time())
         self._heartbeat = Heartbeat(
-            loop, self.core, self.endpoint, self._facts, self._link, self._role, self._certificates,
+            loop, self.core, self.endpoint, self._facts, self._link, self._certificates,
             self.counters, start.snapshot.generation,
         )  # fmt: skip
         self._link.watch(lambda snapshot: call_from_thread(loop, self._configure, snapshot))

@@ -9,7 +9,6 @@ from typing import Final
 
 import structlog
 
-from sipengine.crew.roles import Role
 from sipengine.interpreter import collect as collect_garbage
 from sipengine.link_port import LinkPort
 from sipengine.net.certificates import Certificates
@@ -44,7 +43,6 @@ class Heartbeat:
         endpoint: Endpoint,
         facts: FactsBeat,
         link: LinkPort,
-        role: Role,
         certificates: Certificates | None,
         counters: Callable[[], dict[str, int | float]],
         generation: int,
@@ -54,7 +52,6 @@ class Heartbeat:
         self._endpoint = endpoint
         self._facts = facts
         self._link = link
-        self._role = role
         self._certificates = certificates
         self._counters = counters
         self.generation = generation
@@ -90,7 +87,7 @@ class Heartbeat:
             self._status_due = now + STATUS_S
             core.traces.sweep(now)
             refused = core.refused.phones(now)
-            self._role.publish(self._link, self._counters(), self.generation, refused)
+            self._link.publish_status(self._counters(), self.generation, refused)
         if now >= self._collect_due:
             self._collect(now)
 

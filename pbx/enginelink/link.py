@@ -28,11 +28,13 @@ import psycopg
 from psycopg import errors
 
 from pbx.enginelink.connecting import connect, sentence
+from pbx.enginelink.left_journals import carry, carry_left_journals
 from pbx.enginelink.listener import Listener
+from pbx.enginelink.part import WHOLE, Part
 from pbx.enginelink.publisher import Publisher, nowhere
 from pbx.enginelink.recorder import Recorder
 from pbx.enginelink.restoring import restore
-from pbx.enginelink.status import Status
+from pbx.enginelink.status import Status, forget_status_of_others
 from pbx.enginelink.taking import CommandTaker, OnCommand
 from pbx.environment import Environment
 from sipengine.api import BindingRecord, ConfigSnapshot, RefusedPhone, Restored
@@ -69,15 +71,16 @@ class Link:
         database_url: str,
         journal_directory: Path,
         redis_url: Callable[[], str] = nowhere,
-        name: str = "engine",
+        part: Part = WHOLE,
     ) -> None:
-        """Name the parts; nothing is opened yet. `name` is the engine's row in the status table.
+        """Name the parts; nothing is opened yet. `journal_directory` is the one process's or the owner's;
+        those of workers lie in it.
 
         `redis_url` returns "" while there is no Redis to tell.
         """
         self._database_url = database_url
-        self._journal_directory = journal_directory
-        self._name = name
+        self._journal_directory = part.journal(journal_directory)
+        self._part = part
         self._started_at = time.time()
         self._listener = Listener(database_url)
         self._taker = CommandTaker(database_url)
@@ -86,12 +89,13 @@ class Link:
         self._restoring: psycopg.Connection | None = None
 
     @classmethod
-    def of(cls, environment: Environment) -> Link:
-        """The link of the engine that `environment` describes."""
+    def of(cls, environment: Environment, part: Part = WHOLE) -> Link:
+        """The link of the engine that `environment` describes, or of one process of it."""
         return cls(
             environment.database_url,
             environment.data_dir / "journal",
             lambda: environment.redis_url,
+            part,
         )
 
     def start(self, patience_s: float = PATIENCE_S) -> Start:
@@ -121,7 +125,9 @@ class Link:
         while True:
             try:
                 self._restoring = connect(self._database_url, "start")
-                restored = restore(self.journal, self._restoring)
+                if self._part.is_owner:
+                    self._tidy(self._restoring)
+                restored = restore(self.journal, self._restoring, self._part)
                 snapshot = self._listener.open()
                 return Start(snapshot, replace(restored, bindings=self._told(restored.bindings)))
             except psycopg.OperationalError:
@@ -129,6 +135,13 @@ class Link:
                 if time.monotonic() >= give_up_at:
                     raise
                 time.sleep(RETRY_S)
+
+    def _tidy(self, connection: psycopg.Connection) -> None:
+        """See to what other processes left, before the first worker looks for its calls."""
+        if self._part.count > 1:
+            carry(self._database_url, self.journal)
+        carry_left_journals(self._database_url, self._journal_directory, self._part.count)
+        forget_status_of_others(connection, self._part)
 
     def _told(self, bindings: Iterable[BindingRecord]) -> Iterator[BindingRecord]:
         try:
@@ -151,7 +164,8 @@ class Link:
         self._listener.start(on_change)
 
     def take_commands(self, on_command: OnCommand) -> None:
-        """Call `on_command(id, kind, arguments)` from a thread for each command, until `close`."""
+        """Call `on_command(id, kind, arguments)` from a thread for each command, until `close`. Of several
+        processes only the owner takes them."""
         self._taker.start(on_command)
 
     def say(self, number: int, words: str, succeeded: bool | None) -> None:
@@ -175,7 +189,7 @@ class Link:
         """
         if self._recorder is not None:
             self._recorder.store_status(
-                Status(self._name, self._started_at, generation, counters, tuple(refused))
+                Status(self._part.name, self._started_at, generation, counters, tuple(refused))
             )
 
     def counters(self) -> dict[str, int | float]:

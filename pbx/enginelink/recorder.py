@@ -83,6 +83,11 @@ class Recorder:
         if self._thread.is_alive():
             self._thread.join(deadline_s)
 
+    @property
+    def position(self) -> Position:
+        """How far the journal was carried, as far as is known here."""
+        return self._position
+
     def counters(self) -> dict[str, int | float]:
         """Lines and batches carried, lines put aside, bytes still to carry, failures."""
         return {

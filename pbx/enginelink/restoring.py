@@ -14,6 +14,7 @@ import psycopg
 import structlog
 
 from pbx.enginelink.message_rows import stored_messages
+from pbx.enginelink.part import WHOLE, Part
 from pbx.enginelink.recorder import claim_position
 from pbx.enginelink.subscription_rows import stored_subscriptions
 from sipengine.api import (
@@ -70,8 +71,9 @@ FROM guard_ban WHERE until > now() - interval '7 days' ORDER BY until DESC LIMIT
 """
 
 
-def restore(journal: Journal, connection: psycopg.Connection) -> Restored:
-    """Return the state that all facts so far add up to. `connection` is in autocommit mode.
+def restore(journal: Journal, connection: psycopg.Connection, part: Part = WHOLE) -> Restored:
+    """Return the state that all facts so far add up to. `connection` is in autocommit mode. Of the calls
+    only those that `part` has; a worker has nothing else, the owner tells it what it must know.
 
     The bindings are read from `connection` while they are gone through, all as of now: lines that
     are carried meanwhile change nothing. Until then nobody may carry this journal.
@@ -86,10 +88,11 @@ def restore(journal: Journal, connection: psycopg.Connection) -> Restored:
     }
     for call_id, *leg in connection.execute(_LEGS):
         calls[call_id].legs.append(LegRecord(*leg))
-    bans = {row[0]: BanRecord(*row) for row in connection.execute(_BANS)}
-    subscriptions = stored_subscriptions(connection)
-    messages = stored_messages(connection)
-    state = _State(calls, bans, subscriptions, messages)
+    state = _State(calls, {}, {}, {})
+    if part.is_owner:
+        state.bans = {row[0]: BanRecord(*row) for row in connection.execute(_BANS)}
+        state.subscriptions = stored_subscriptions(connection)
+        state.messages = stored_messages(connection)
     unreadable = 0
     for line in journal.read(position):
         try:
@@ -100,17 +103,24 @@ def restore(journal: Journal, connection: psycopg.Connection) -> Restored:
             unreadable += 1
             continue
         state.take(fact)
-    going_on = [call for call in calls.values() if call.state != STATE_ENDED]
+    going_on = [
+        call
+        for call in calls.values()
+        if call.state != STATE_ENDED and part.has_call(call.call_ids)
+    ]
     ended = _ended(connection, going_on)
     going_on = [call for call in going_on if call.revision > ended.get(call.id, -1)]
     if unreadable:
         logger.error("journal lines not understood at start", lines=unreadable)
+    if not part.is_owner:
+        connection.execute("COMMIT")
+        return Restored((), going_on)
     return Restored(
         _bindings(connection, state.tail),
         going_on,
-        list(bans.values()),
-        list(subscriptions.values()),
-        list(messages.values()),
+        list(state.bans.values()),
+        list(state.subscriptions.values()),
+        list(state.messages.values()),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Final, LiteralString
 import msgspec
 import psycopg
 
+from pbx.enginelink.part import Part
 from sipengine.api import RefusedPhone
 
 _STATUS: Final[LiteralString] = """
@@ -32,6 +33,12 @@ class Status:
     counters: dict[str, int | float]
     refused: tuple[RefusedPhone, ...] = ()
     heartbeat_at: float = field(default_factory=time.time)
+
+
+def forget_status_of_others(connection: psycopg.Connection, part: Part) -> None:
+    """Remove the rows of processes that the engine had once. Raises `psycopg.Error`."""
+    names = [Part(number, part.count).name for number in range(part.count)]
+    connection.execute("DELETE FROM enginelink_enginestatus WHERE name <> ALL(%s)", (names,))
 
 
 def store_status(connection: psycopg.Connection, status: Status) -> None:

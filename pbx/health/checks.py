@@ -72,20 +72,25 @@ def _engine() -> Health:
     """The engine writes a heartbeat into the database; without a database nothing is known."""
     try:
         with psycopg.connect(current().database_url, connect_timeout=2) as server:
-            row = server.execute(
-                "SELECT extract(epoch FROM now() - max(heartbeat_at)),"
-                " coalesce(bool_or((counters->>'journal_refuses_now')::int = 1), false)"
-                " FROM enginelink_enginestatus"
-            ).fetchone()
+            rows = server.execute(
+                "SELECT name, extract(epoch FROM now() - heartbeat_at)::float8,"
+                " coalesce((counters->>'journal_refuses_now')::int, 0),"
+                " coalesce((counters->>'crew_processes_now')::int, 1)"
+                " FROM enginelink_enginestatus ORDER BY name"
+            ).fetchall()
     except psycopg.Error:
         return Health(False, "not known while Postgres does not answer; calls do not need it")
-    age, refuses = row if row else (None, False)
-    if age is None:
+    if not rows:
         return Health(False, "the engine has not reported yet")
-    if age > ENGINE_LATE:
-        return Health(False, f"the engine last reported {age:.0f} seconds ago")
-    if refuses:
+    for name, age, _, _ in rows:
+        if age > ENGINE_LATE:
+            who = "the engine" if len(rows) == 1 else f"its process {name}"
+            return Health(False, f"{who} last reported {age:.0f} seconds ago")
+    if any(refuses for _, _, refuses, _ in rows):
         return Health(False, "it refuses registrations: its disk takes nothing (see its log)")
+    wanted = max(processes for _, _, _, processes in rows)
+    if len(rows) < wanted:
+        return Health(False, f"{wanted - len(rows)} of its {wanted} processes did not report yet")
     return Health(True)
 
 

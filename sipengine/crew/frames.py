@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from sipengine.api import BindingGone, BindingRecord, CallRecord, RefusedPhone
+from sipengine.api import BindingGone, BindingRecord, CallRecord
 
 Address = tuple[str, int]
 
@@ -105,19 +105,31 @@ class PartyCall(Frame, tag="call"):
     changed: list[str]
 
 
-class Report(Frame, tag="report"):
-    """A worker's numbers, every few seconds."""
+class TracedMessage(Frame):
+    """As `sip.trace.Traced`; the processes of one machine have one monotonic clock."""
 
-    counters: dict[str, int | float]
-    refused: list[RefusedPhone]
-    generation: int
+    at: float
+    received: bool
+    transport: str
+    local: Address
+    remote: Address
+    data: bytes
+
+
+class CallTrace(Frame):
+    """What is kept of one Call-ID; `missing` messages were let go of behind the first `gap`."""
+
+    call_id: str
+    messages: list[TracedMessage]
+    missing: int
+    gap: int
 
 
 class Told(Frame, tag="told"):
-    """The answer to `Asked`, in the form that belongs to its kind; b"" for nothing."""
+    """The answer to `Asked` with the same number."""
 
     number: int
-    answer: bytes
+    traces: list[CallTrace]
 
 
 # ------------------------------------------------------------------ owner -> worker
@@ -177,11 +189,10 @@ class Unwatch(Frame, tag="unwatch"):
 
 
 class Asked(Frame, tag="asked"):
-    """A question of somebody outside; `Told` with the same number answers it."""
+    """Tell the messages that are kept of these Call-IDs."""
 
     number: int
-    kind: str
-    arguments: dict[str, str]
+    call_ids: list[str]
 
 
 ANY: Final = (
@@ -193,7 +204,6 @@ ANY: Final = (
     | Offence
     | Trusted
     | PartyCall
-    | Report
     | Told
     | ConnectionGone
     | Contact

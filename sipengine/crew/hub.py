@@ -198,4 +198,8 @@ class Hub:
             left(number)
 
     def counters(self) -> dict[str, int]:
-        return {"crew_workers_now": len(self._streams), "crew_messages_dropped": self.dropped}
+        return {
+            "crew_processes_now": self._count,
+            "crew_workers_now": len(self._streams),
+            "crew_messages_dropped": self.dropped,
+        }

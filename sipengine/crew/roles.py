@@ -9,15 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from sipengine.api import RefusedPhone
 from sipengine.commands import Commands
 from sipengine.crew.bindings import HeardBindings, ToldBindings
 from sipengine.crew.connections import OwnConnections, RemoteConnections
 from sipengine.crew.door import OwnerDoor, WorkerDoor
-from sipengine.crew.frames import Report
 from sipengine.crew.hub import Hub
 from sipengine.crew.member import Member
-from sipengine.link_port import LinkPort
+from sipengine.crew.traces import TraceQuestions, answer_trace_questions
 from sipengine.net.addresses import both_families
 from sipengine.net.endpoint import Door, Endpoint
 from sipengine.net.flows import Ways
@@ -51,16 +49,6 @@ class Role(Protocol):
         """Take commands from outside, if they are this process's to take."""
         ...
 
-    def publish(
-        self,
-        link: LinkPort,
-        counters: dict[str, int | float],
-        generation: int,
-        refused: list[RefusedPhone],
-    ) -> None:
-        """Tell whoever asks how this process is."""
-        ...
-
     def close(self) -> None: ...
     def counters(self) -> dict[str, int]: ...
 
@@ -83,15 +71,6 @@ class Alone:
     def command(self, commands: Commands) -> None:
         commands.start()
 
-    def publish(
-        self,
-        link: LinkPort,
-        counters: dict[str, int | float],
-        generation: int,
-        refused: list[RefusedPhone],
-    ) -> None:
-        link.publish_status(counters, generation, refused)
-
     def close(self) -> None:
         """There was nobody."""
 
@@ -113,12 +92,14 @@ class Owner:
     ) -> None:
         self.share: Share | None = share
         self._share = share
+        self._loop = loop
         self.hub = Hub(loop, path, share.count, after)
 
     def attach(self, core: Core, endpoint: Endpoint) -> Door | None:
         connections = OwnConnections(self.hub, endpoint)
         ToldBindings(self.hub, core.location, connections, core.process)
         self._door = OwnerDoor(self.hub, self._share, core, endpoint, connections)
+        endpoint.bounced = self._door.bounced
         return self._door
 
     def open(self) -> None:
@@ -128,16 +109,8 @@ class Owner:
         """All was restored."""
 
     def command(self, commands: Commands) -> None:
+        commands.elsewhere = TraceQuestions(self._loop, self.hub).ask
         commands.start()
-
-    def publish(
-        self,
-        link: LinkPort,
-        counters: dict[str, int | float],
-        generation: int,
-        refused: list[RefusedPhone],
-    ) -> None:
-        link.publish_status(counters, generation, refused)
 
     def close(self) -> None:
         self.hub.close()
@@ -167,7 +140,10 @@ class Worker:
     def attach(self, core: Core, endpoint: Endpoint) -> Door | None:
         self._remote.attach(endpoint)
         self._door = WorkerDoor(self.member, self._share, core, endpoint, self._remote)
+        endpoint.bounced = self._door.bounced
+        endpoint.before_reading = self.member.read
         assert isinstance(core.location, Replica)
+        answer_trace_questions(self.member, core.traces)
         HeardBindings(self.member, core, core.location, self._door.flow_of, self._complete.set)
         return self._door
 
@@ -179,15 +155,6 @@ class Worker:
 
     def command(self, commands: Commands) -> None:
         """They are the owner's, which asks."""
-
-    def publish(
-        self,
-        link: LinkPort,
-        counters: dict[str, int | float],
-        generation: int,
-        refused: list[RefusedPhone],
-    ) -> None:
-        self.member.tell(Report(counters, refused, generation))
 
     def close(self) -> None:
         self.member.close()

@@ -13,7 +13,7 @@ from django.db.models.functions import Concat
 from django.utils import timezone
 
 from pbx.directory.models import Device, Extension
-from pbx.enginelink.models import EngineStatus
+from pbx.enginelink.engines import Engines
 from pbx.registrations.models import Binding
 from webui.dashboard import states
 from webui.dashboard.states import State
@@ -81,8 +81,7 @@ def extension_rows(extensions: Iterable[Extension], now: dt.datetime) -> list[Ex
 
 def _refused() -> frozenset[str]:
     """The AORs for which phones give a wrong password; the page Guard tells more of them."""
-    engine = EngineStatus.objects.order_by("-heartbeat_at").first()
-    return frozenset() if engine is None else frozenset(one["account"] for one in engine.refused)
+    return frozenset(one["account"] for one in Engines().refused())
 
 
 def _presence(phones: list[Binding], is_refused: bool) -> State:

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from pbx.directory.models import Extension
-from pbx.enginelink.models import EngineStatus
+from pbx.enginelink.engines import Engines
 from pbx.guard.listing import going_on, over
 from pbx.guard.models import Ban, Pardon
 from webui.dashboard import states
@@ -73,20 +73,20 @@ def read_guard() -> GuardPage:
     now = timezone.now()
     leaving = Exists(Pardon.objects.filter(ban=OuterRef("pk")))
     current = going_on(now).annotate(leaving=leaving)
-    engine = EngineStatus.objects.order_by("-heartbeat_at").first()
-    counters = engine.counters if engine is not None else {}
+    engines = Engines()
+    engine = engines.first
     return GuardPage(
         now=now,
         trouble=engine_trouble(now),
-        is_off=engine is not None and "guard_bans_now" not in counters,
+        is_off=engine is not None and "guard_bans_now" not in engine.counters,
         bans=[_row(ban, now) for ban in current[:SHOWN]],
         total=current.count(),
-        refused=_refused(engine.refused if engine is not None else []),
+        refused=_refused(engines.refused()),
         history=[_row(ban, now) for ban in over(now)[:HISTORY_SHOWN]],
-        dropped=_count(counters, "guard_dropped"),
-        unanswered=_count(counters, "guard_unanswered"),
-        wrong_passwords=_count(counters, "credentials_wrong"),
-        scanners=_count(counters, "guard_scanners"),
+        dropped=engines.count("guard_dropped"),
+        unanswered=engines.count("guard_unanswered"),
+        wrong_passwords=engines.count("credentials_wrong"),
+        scanners=engines.count("guard_scanners"),
     )
 
 
@@ -121,8 +121,3 @@ def _row(ban: Ban, now: dt.datetime) -> BanRow:
     else:
         state = states.BAN_LIFTED if ban.lifted_at is not None else states.BAN_OVER
     return BanRow(ban, state, is_leaving, _LENGTHS.get(ban.level, ""))
-
-
-def _count(counters: dict[str, object], name: str) -> int:
-    value = counters.get(name, 0)
-    return value if isinstance(value, int) else 0

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from pbx.calls.models import Call
 from pbx.directory.models import Extension
-from pbx.enginelink.models import EngineStatus
+from pbx.enginelink.engines import Engines
 from pbx.registrations.models import Binding
 from sipengine import api
 from webui.dashboard import states
@@ -120,17 +120,27 @@ _DISK_FULL: Final = (
 )
 
 
+_PROCESS_MISSING: Final = (
+    "A part of the phone engine has not reported for a while. Some calls may not work until it is back; "
+    "the system page tells which part."
+)
+
+
 def engine_trouble(now: dt.datetime) -> str:
     """A sentence when no engine has reported for 15 s or when its disk is full, else ""."""
-    newest = EngineStatus.objects.order_by("-heartbeat_at").first()
-    if newest is None:
+    engines = Engines()
+    first = engines.first
+    if first is None:
         return (
             "The phone engine has not reported yet. If this does not go away within a minute, "
             "look at the system page."
         )
-    age = (now - newest.heartbeat_at).total_seconds()
+    age = (now - first.heartbeat_at).total_seconds()
     if age <= HEARTBEAT_LATE:
-        return _DISK_FULL if newest.counters.get("journal_refuses_now") else ""
+        if engines.count("journal_refuses_now"):
+            return _DISK_FULL
+        missing = engines.missing(now, HEARTBEAT_LATE)
+        return _PROCESS_MISSING if missing else ""
     return (
         f"The phone engine has not reported for {duration_words(age)}. Calls may not work, and "
         "what you see below may be old."

@@ -166,10 +166,10 @@ def database(
     monkeypatch.setattr(checks, "current", lambda: environment)
 
 
-def status(age: float, **counters: int) -> None:
+def status(age: float, name: str = "engine", **counters: int) -> None:
     moment = timezone.now() - timedelta(seconds=age)
     EngineStatus.objects.create(
-        name="engine", pid=1, started_at=moment, heartbeat_at=moment, counters=counters
+        name=name, pid=1, started_at=moment, heartbeat_at=moment, counters=counters
     )
 
 
@@ -203,6 +203,19 @@ def test_a_disk_that_is_nearly_full_is_told_before_it_is(monkeypatch: pytest.Mon
 def test_an_engine_that_stopped_reporting_is_told_with_its_age() -> None:
     status(age=60)
     assert checks.check_all()["engine"] == Health(False, "the engine last reported 60 seconds ago")
+
+
+@pytest.mark.usefixtures("database")
+def test_an_engine_of_several_processes_is_well_when_all_report() -> None:
+    status(age=4, crew_processes_now=3)
+    status(age=4, name="engine-1")
+    missing = "1 of its 3 processes did not report yet"
+    assert checks.check_all()["engine"] == Health(False, missing)
+    status(age=40, name="engine-2")
+    late = "its process engine-2 last reported 40 seconds ago"
+    assert checks.check_all()["engine"] == Health(False, late)
+    EngineStatus.objects.filter(name="engine-2").update(heartbeat_at=timezone.now())
+    assert checks.check_all()["engine"] == Health(True)
 
 
 @pytest.mark.usefixtures("database")
