@@ -97,12 +97,17 @@ class Trusted(Frame, tag="trusted"):
 class PartyCall(Frame, tag="call"):
     """A call with a party that is watched, as it is now: a step of it, or what there is at first.
 
-    `call.state` ended: the last one. `changed` are the AORs of the parties that the step is about.
+    `call.state` ended: the last one. `changed` are the AORs of the parties that the step is about,
+    `hidden` is whether the caller withheld its number (RFC 3323).
     """
 
     call: CallRecord
     hidden: bool
     changed: list[str]
+
+
+class AllCalls(Frame, tag="all calls"):
+    """All calls with a watched party have been told since `AllWatched`; others have ended."""
 
 
 class TracedMessage(Frame):
@@ -188,6 +193,10 @@ class Unwatch(Frame, tag="unwatch"):
     aor: str
 
 
+class AllWatched(Frame, tag="all watched"):
+    """All that is watched has been said since the worker joined."""
+
+
 class Asked(Frame, tag="asked"):
     """Tell the messages that are kept of these Call-IDs."""
 
@@ -204,6 +213,7 @@ ANY: Final = (
     | Offence
     | Trusted
     | PartyCall
+    | AllCalls
     | Told
     | ConnectionGone
     | Contact
@@ -213,6 +223,7 @@ ANY: Final = (
     | LetIn
     | Watch
     | Unwatch
+    | AllWatched
     | Asked
 )
 

@@ -15,14 +15,7 @@ def row_of(call: Call, offset: float) -> CallRecord:
     """The row as it is now, its parts with it, as its next revision; `offset` makes wall-clock time."""
     call.revision += 1
     dialogs = [call, *call.parts]
-    legs = [
-        LegRecord(
-            position, leg.target, leg.contact, leg.device, leg.started + offset,
-            _wall(leg.ringing, offset), _wall(leg.answered, offset), _wall(leg.ended, offset),
-            leg.status, leg.result,
-        )
-        for position, leg in enumerate([leg for one in dialogs for leg in one.legs])
-    ]  # fmt: skip
+    legs = _leg_records([leg for one in dialogs for leg in one.legs], offset)
     state, ended, result, hangup_by, reason = (
         call.state, call.ended, call.result, call.hangup_by, call.reason,
     )  # fmt: skip
@@ -38,6 +31,28 @@ def row_of(call: Call, offset: float) -> CallRecord:
         [line for one in dialogs for line in one.decision], legs, call.quality,
         0 if call.parts else call.session_interval,
     )  # fmt: skip
+
+
+def dialog_row(call: Call, offset: float) -> CallRecord:
+    """What those who watch a party must know of a call as it is now: without parts, what only the log
+    tells, and what names its dialog. It is no revision of the row."""
+    return CallRecord(
+        call.id, call.revision, call.domain, [], [], call.state, call.caller, call.caller_name, "",
+        call.called, call.answered_by, "", call.started + offset, _wall(call.ringing, offset),
+        _wall(call.answered, offset), _wall(call.ended, offset), call.result, call.status,
+        call.hangup_by, "", "", [], _leg_records(call.legs, offset),
+    )  # fmt: skip
+
+
+def _leg_records(legs: list[Leg], offset: float) -> list[LegRecord]:
+    return [
+        LegRecord(
+            position, leg.target, leg.contact, leg.device, leg.started + offset,
+            _wall(leg.ringing, offset), _wall(leg.answered, offset), _wall(leg.ended, offset),
+            leg.status, leg.result,
+        )
+        for position, leg in enumerate(legs)
+    ]  # fmt: skip
 
 
 def take_up(call: Call, record: CallRecord, offset: float) -> None:

@@ -163,6 +163,9 @@ class Calls:
         """How many calls are going on."""
         return len(self._open)
 
+    def going_on(self) -> list[Call]:
+        return list(self._open)
+
     def with_party(self, aor: str) -> list[Call]:
         """The calls going on that this AOR makes or is called by."""
         return [

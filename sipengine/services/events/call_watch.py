@@ -20,10 +20,23 @@ class Told(Protocol):
         ...
 
 
-class CallWatch:
-    """`told` hears of each change. Ended calls are kept until `forget_ended`, for their end is news."""
+class OtherProcesses(Protocol):
+    """Who asks the other processes for their calls (`ForeignCalls` has what they say)."""
 
-    __slots__ = ("_calls", "_ended", "_interest", "_of_aor", "_told")
+    def watched(self, aor: str) -> None: ...
+    def unwatched(self, aor: str) -> None: ...
+    def forget(self, call: Call) -> None:
+        """None of its parties is watched any more."""
+        ...
+
+
+class CallWatch:
+    """`told` hears of each change. Ended calls are kept until `forget_ended`, for their end is news.
+
+    `others` are asked for calls that are not of this process, None if there is no other.
+    """
+
+    __slots__ = ("_calls", "_ended", "_interest", "_of_aor", "_told", "others")
 
     def __init__(self, calls: Calls, told: Told) -> None:
         self._calls = calls
@@ -31,6 +44,19 @@ class CallWatch:
         self._of_aor: dict[str, dict[Call, None]] = {}
         self._interest: dict[str, int] = {}  # how many packages want to know of an AOR
         self._ended: list[tuple[str, Call]] = []
+        self.others: OtherProcesses | None = None
+
+    def watches(self, aor: str) -> bool:
+        return aor in self._of_aor
+
+    @property
+    def aors(self) -> list[str]:
+        """All that are watched."""
+        return list(self._of_aor)
+
+    def knows(self, aor: str) -> bool:
+        """Whether the calls of a user are known here; else `watch`, and wait until others have told theirs."""
+        return self.others is None or aor in self._of_aor
 
     def watch(self, aor: str) -> None:
         count = self._interest.get(aor, 0)
@@ -38,6 +64,8 @@ class CallWatch:
         if not count:
             self._of_aor[aor] = dict.fromkeys(self._calls.with_party(aor))
             self._calls.watcher = self
+            if self.others is not None:
+                self.others.watched(aor)
 
     def unwatch(self, aor: str) -> None:
         count = self._interest.get(aor, 0)
@@ -45,7 +73,12 @@ class CallWatch:
             self._interest[aor] = count - 1
             return
         self._interest.pop(aor, None)
-        self._of_aor.pop(aor, None)
+        calls = self._of_aor.pop(aor, {})
+        if self.others is not None:
+            self.others.unwatched(aor)
+            for call in calls:
+                if not any(party in self._of_aor for party in _parties(call)):
+                    self.others.forget(call)
         if not self._of_aor:
             self._calls.watcher = None
 
@@ -66,14 +99,15 @@ class CallWatch:
         return False
 
     def call_changed(self, call: Call, leg: Leg | None, now: float) -> None:
-        self._touch(call.caller, call, now)
+        self.touch(call.caller, call, now)
         if leg is not None:
-            self._touch(leg.target, call, now)
+            self.touch(leg.target, call, now)
             return
         for target in {leg.target for leg in call.legs}:
-            self._touch(target, call, now)
+            self.touch(target, call, now)
 
-    def _touch(self, aor: str, call: Call, now: float) -> None:
+    def touch(self, aor: str, call: Call, now: float) -> None:
+        """A call has taken a step that is about this party."""
         calls = self._of_aor.get(aor)
         if calls is not None:
             calls[call] = None
@@ -88,3 +122,7 @@ class CallWatch:
             if calls is not None:
                 calls.pop(call, None)
         self._ended.clear()
+
+
+def _parties(call: Call) -> set[str]:
+    return {call.caller, *(leg.target for leg in call.legs)}

@@ -30,6 +30,9 @@ class DialogPackage(Package):
     def last_watcher_gone(self, resource: str) -> None:
         self._watch.unwatch(resource)
 
+    def knows(self, resource: str) -> bool:
+        return self._watch.knows(resource)
+
     def document(self, subscription: Subscription, version: int, now: float) -> str | None:
         told = subscription.told
         whole = subscription.whole

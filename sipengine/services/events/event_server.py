@@ -10,6 +10,7 @@ from sipengine.services.calls import Calls
 from sipengine.services.challenger import Challenger
 from sipengine.services.events.call_watch import CallWatch
 from sipengine.services.events.dialog_package import DialogPackage
+from sipengine.services.events.foreign_calls import ForeignCalls
 from sipengine.services.events.message_summary import Mailbox, MessageSummaryPackage
 from sipengine.services.events.notifier import Notifier
 from sipengine.services.events.package import Package
@@ -18,6 +19,7 @@ from sipengine.services.events.publications import Publications
 from sipengine.services.events.publishing import Publishing
 from sipengine.services.events.reg_package import RegPackage
 from sipengine.services.events.subscribing import Subscribing
+from sipengine.services.events.told_calls import Listener, ToldCalls
 from sipengine.services.own_answers import SUPPORTED
 from sipengine.services.own_bodies import check_required
 from sipengine.services.proxy.proxy import Proxy
@@ -44,8 +46,9 @@ class EventServer:
         process: ThisProcess,
     ) -> None:
         layer, location = proxy.layer, proxy.location
+        self._timers, self._calls = layer.timers, calls
         self._responsibility = responsibility
-        self._watch = watch = CallWatch(calls, self)
+        self.watch = watch = CallWatch(calls, self)
         self._dialog = DialogPackage(watch)
         self._mail = MessageSummaryPackage()
         self._publications = Publications(f"{process.tag_prefix}p")
@@ -100,6 +103,16 @@ class EventServer:
             check_required(message, SUPPORTED)
         self._subscribing.receive_within(message, subscription, flow, reply_flow, key, now)
         return True
+
+    # ------------------------------------------------------------------ other processes
+
+    def foreign_calls(self) -> ForeignCalls:
+        """What takes the calls that other processes tell; `watch.others` is to ask them."""
+        return ForeignCalls(self._calls, self.watch, self._timers, self._process)
+
+    def told_calls(self, listener: Listener) -> ToldCalls:
+        """What tells the calls of this process to another that has all subscriptions."""
+        return ToldCalls(self._calls, self._timers, self._process, listener)
 
     # ------------------------------------------------------------------ news
 

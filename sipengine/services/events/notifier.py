@@ -272,6 +272,10 @@ class Notifier:
         self.notifies += 1
         OwnRequest(self._proxy.layer, telling, branch, request, flow, now)
 
+    def tell_soon(self, subscription: Subscription, now: float) -> None:
+        """Tell a new subscriber the state when it is known: other processes are asked."""
+        self._timers.start(GATHER_S, now, subscription)
+
     def _way_to(self, subscription: Subscription) -> Flow:
         uri, routes = next_hop(subscription)
         flows = self._proxy.flows
@@ -327,8 +331,11 @@ class Notifier:
 
     def try_again(self, subscription: Subscription, now: float) -> None:
         subscription.due = 0.0
-        if not subscription.reason:
+        if subscription.asks or not subscription.reason:
             self.tell(subscription, now)
+        if subscription.asks:
+            subscription.asks = False
+            subscription.package.last_watcher_gone(subscription.resource)
 
     def _go_on(self, subscription: Subscription, now: float) -> None:
         if subscription.dirty:

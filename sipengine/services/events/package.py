@@ -49,6 +49,10 @@ class Package(ABC):
     def last_watcher_gone(self, resource: str) -> None:  # noqa: B027  the same
         """Nobody watches the resource any more."""
 
+    def knows(self, resource: str) -> bool:
+        """Whether the state can be told at once; else `first_watcher` asks for it, and it comes soon."""
+        return True
+
     @abstractmethod
     def document(self, subscription: Subscription, version: int, now: float) -> str | None:
         """The state to tell, None if this subscriber knows it; notes in `told` what it says.

@@ -41,6 +41,9 @@ class PresencePackage(Package):
         self.watched -= 1
         self._calls.unwatch(resource)
 
+    def knows(self, resource: str) -> bool:
+        return self._calls.knows(resource)
+
     def state(self, aor: str, now: float) -> Presence:
         published = self._publications.latest(aor, now)
         talks = self._calls.is_on_the_phone(aor)

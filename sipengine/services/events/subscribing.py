@@ -82,11 +82,18 @@ class Subscribing:
         subscription.expires = now + seconds
         self._answer(message, subscription, key, flow, reply_flow, seconds, now)
         self._layer.answers_itself(message, key)
+        known = package.knows(resource)
         if seconds:
             self._notifier.add(subscription, now)
         else:
             subscription.reason = TIMEOUT  # a mere question (RFC 6665 §4.4.3)
-        self._notifier.tell(subscription, now)
+            if not known:
+                subscription.asks = True
+                package.first_watcher(resource)
+        if known:
+            self._notifier.tell(subscription, now)
+        else:
+            self._notifier.tell_soon(subscription, now)
 
     def receive_within(
         self,

@@ -38,7 +38,7 @@ class Subscription:
     """
 
     __slots__ = (
-        "call_id", "created_at", "cseq", "dirty", "doom", "due", "event_id", "expires", "failures", "flow",
+        "asks", "call_id", "created_at", "cseq", "dirty", "doom", "due", "event_id", "expires", "failures", "flow",
         "id", "kind", "local", "notifier", "paced_at", "package", "reason", "received", "remote",
         "remote_cseq", "remote_tag", "reserved", "resource", "retry_after", "routes", "subscriber",
         "target", "telling", "to_spend", "told", "transport", "updated_at", "user_agent", "whole",
@@ -77,6 +77,7 @@ class Subscription:
         self.dirty = False  # there may be something newer than what was told
         self.telling: Telling | None = None  # the NOTIFY under way
         self.reason = ""  # why it has ended; then the next NOTIFY is the last
+        self.asks = False  # a question (RFC 6665 §4.4.3) that waits for other processes to answer
         self.doom = ""  # the reason for which it is about to end
         self.retry_after = 0
         self.failures = 0  # NOTIFYs in a row that failed
