@@ -100,8 +100,7 @@ def furnish(environment: Environment, servers: Identity | None, parts: Identity 
     data_dir = environment.data_dir
     if servers:
         data_dir.chmod(stat.S_IMODE(data_dir.stat().st_mode) | 0o011)  # enter, not list
-    journals = ["journal", *(f"journal-{n}" for n in range(1, environment.engine_workers))]
-    for name in ("secrets", *journals, "tls"):
+    for name in ("secrets", "journal", "tls"):
         _private(data_dir / name, parts)
     _private(data_dir / "log", None)
     _store_once(environment.database_password_file, secrets.token_urlsafe(24), parts)

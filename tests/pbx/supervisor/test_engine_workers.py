@@ -170,15 +170,6 @@ def test_one_process_is_started_as_ever(tmp_path: Path) -> None:
     assert plan.pass_fds == ()
 
 
-def test_every_process_has_a_journal_closed_to_others(tmp_path: Path) -> None:
-    given = environment(tmp_path)
-    data_dir.make(given.data_dir)
-    data_dir.furnish(given, None, None)
-    made = sorted(given.data_dir.glob("journal*"))
-    assert [each.name for each in made] == ["journal", "journal-1", "journal-2"]
-    assert all(each.stat().st_mode & 0o777 == 0o700 for each in made)
-
-
 def test_sockets_are_named_by_their_addresses() -> None:
     given = {"::": 7, "0.0.0.0": 8}
     plan = parts.engine_worker(Environment.load({}), None, 2, given)
