@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,8 @@ async def test_every_process_has_its_messages_also_after_it_was_killed(
         assert [number for number, _ in before] == [0, 1, 2]
         for victim in (1, 0):
             os.kill(before[victim][1], signal.SIGKILL)
+            remains = Path(f"/proc/{before[victim][1]}")
+            await eventually(partial(lambda gone: not gone.exists(), remains), 10)
             # Asked once: what comes while it restarts waits for it.
             number, pid = await asyncio.to_thread(asked, given, invite(victim))
             assert number == victim
