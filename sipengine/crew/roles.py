@@ -6,15 +6,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from sipengine.commands import Commands
 from sipengine.crew.bindings import HeardBindings, ToldBindings
 from sipengine.crew.connections import OwnConnections, RemoteConnections
 from sipengine.crew.door import OwnerDoor, WorkerDoor
 from sipengine.crew.hub import Hub
-from sipengine.crew.member import Member
+from sipengine.crew.member import RETRY_S, Member
 from sipengine.crew.traces import TraceQuestions, answer_trace_questions
 from sipengine.net.addresses import both_families
 from sipengine.net.endpoint import Door, Endpoint
@@ -22,6 +23,11 @@ from sipengine.net.flows import Ways
 from sipengine.services.core import Core
 from sipengine.services.replica import Replica
 from sipengine.services.share import Share
+
+
+JOIN_S: Final = 3 * RETRY_S
+"""For workers that run while the owner starts again: they look for it so often. When all start they are
+not there yet, and nobody waits longer for that."""
 
 
 class Role(Protocol):
@@ -94,6 +100,8 @@ class Owner:
         self._share = share
         self._loop = loop
         self.hub = Hub(loop, path, share.count, after)
+        self._all_joined = asyncio.Event()
+        self.hub.on_join(self._joined)
 
     def attach(self, core: Core, endpoint: Endpoint) -> Door | None:
         connections = OwnConnections(self.hub, endpoint)
@@ -102,11 +110,17 @@ class Owner:
         endpoint.bounced = self._door.bounced
         return self._door
 
+    def _joined(self, _number: int) -> None:
+        if len(self.hub.present) == self._share.count - 1:
+            self._all_joined.set()
+
     def open(self) -> None:
         self.hub.open()
 
     async def complete(self) -> None:
-        """All was restored."""
+        """Those workers that run already must hear of whoever registers from now on."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._all_joined.wait(), JOIN_S)
 
     def command(self, commands: Commands) -> None:
         commands.elsewhere = TraceQuestions(self._loop, self.hub).ask

@@ -69,6 +69,8 @@ def program(pbx: PbxProcess, process: int) -> Process:
 def kill(pbx: PbxProcess, process: int) -> None:
     """Kill it, and wait until another is in its place."""
     old = program(pbx, process)
+    # What it said last is not to be taken for news.
+    pbx.query("DELETE FROM enginelink_enginestatus RETURNING 1")
     old.kill()
     until(lambda: program(pbx, process).pid != old.pid, "its successor", deadline=BACK_S)
 
