@@ -24,7 +24,6 @@ from sipengine.services.core import Core
 from sipengine.services.replica import Replica
 from sipengine.services.share import Share
 
-
 JOIN_S: Final = 3 * RETRY_S
 """For workers that run while the owner starts again: they look for it so often. When all start they are
 not there yet, and nobody waits longer for that."""

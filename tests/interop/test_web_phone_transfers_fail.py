@@ -39,6 +39,19 @@ def transfer(page: MyPhone, number: str) -> None:
     page.press("Transfer now")
 
 
+def test_the_people_found_leave_the_buttons_free(web: WebPeople, phones: Phones) -> None:
+    page, desk = talking(web, phones)
+    target = phones.wire("4413")
+    page.press("Transfer")
+    page.window.get_by_label("Number or name").fill("4413")
+    expect(page.window.locator("#found").get_by_role("option")).to_have_count(1)
+    page.press("Transfer now")
+    target.incoming(deadline=10).reject(486, "Busy")
+    expect(note(page)).to_have_text("Not transferred. Busy.")
+    page.press("Hang up")
+    desk.wait_for("CALL_CLOSED")
+
+
 @pytest.mark.parametrize(
     ("status", "words"),
     [(486, "Busy."), (603, "Declined."), (480, "Nobody can be reached there at the moment.")],
