@@ -49,6 +49,7 @@ MEANINGS: Final[dict[str, str]] = {
     "crew_workers_now": "processes that have joined the first one",
     "crew_messages_dropped": "messages for a process that was not there in time",
     "crew_messages_handed_over": "messages that came to this process and were another's",
+    "crew_watched_calls_now": "calls of other processes that somebody's lamps show",
     "crew_losses": "how often this process lost the first one",
     "resolver_failures": "host names without an address",
     "journal_commits": "group commits",

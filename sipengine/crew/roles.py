@@ -15,6 +15,7 @@ from sipengine.crew.bindings import HeardBindings, ToldBindings
 from sipengine.crew.connections import OwnConnections, RemoteConnections
 from sipengine.crew.door import OwnerDoor, WorkerDoor
 from sipengine.crew.hub import Hub
+from sipengine.crew.lamps import CallsForLamps, Lamps
 from sipengine.crew.member import RETRY_S, Member
 from sipengine.crew.traces import TraceQuestions, answer_trace_questions
 from sipengine.net.addresses import both_families
@@ -107,6 +108,7 @@ class Owner:
         ToldBindings(self.hub, core.location, connections, core.process)
         self._door = OwnerDoor(self.hub, self._share, core, endpoint, connections)
         endpoint.bounced = self._door.bounced
+        self._lamps = Lamps(self.hub, core)
         return self._door
 
     def _joined(self, _number: int) -> None:
@@ -129,7 +131,7 @@ class Owner:
         self.hub.close()
 
     def counters(self) -> dict[str, int]:
-        return self.hub.counters() | self._door.counters()
+        return self.hub.counters() | self._door.counters() | self._lamps.counters()
 
 
 class Worker:
@@ -157,6 +159,7 @@ class Worker:
         endpoint.before_reading = self.member.read
         assert isinstance(core.location, Replica)
         answer_trace_questions(self.member, core.traces)
+        CallsForLamps(self.member, core)
         HeardBindings(self.member, core, core.location, self._door.flow_of, self._complete.set)
         return self._door
 

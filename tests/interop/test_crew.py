@@ -14,6 +14,7 @@ from tests.support.processes import Process
 from tests.support.wait import until
 from tests.support.wire_calls import Dialog, OutgoingCall, token
 from tests.support.wire_phone import WirePhone
+from tests.support.wire_watcher import WireWatcher
 
 COUNT = 3
 PROCESSES = range(COUNT)
@@ -211,6 +212,26 @@ def test_a_killed_worker_ends_its_ringing_calls_in_the_log(
     assert row["result"] == "failed"
     assert "restarted while it was ringing" in row["reason"]
     whole(pbx)
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_a_lamp_shows_a_call_of_any_process_rfc4235(phones: Phones, process: int) -> None:
+    alice, bob, desk = phones.wire("4701"), phones.wire("4702"), phones.wire("4703")
+    watcher = WireWatcher(desk, "4702")
+    assert watcher.subscribe().status == 200
+    assert watcher.lamp() == "idle"
+    made = call(alice, "4702", process)
+    offered = bob.incoming()
+    offered.ring()
+    made.rings()
+    watcher.until_lamp("early")
+    theirs = offered.answer(acknowledged=False)
+    made.answered()
+    bob.wire.receive_request("ACK")
+    watcher.until_lamp("confirmed")
+    theirs.request("BYE")
+    alice.reply(alice.wire.receive_request("BYE"), 200, "OK")
+    watcher.until_lamp("idle")
 
 
 @pytest.mark.parametrize("process", PROCESSES)
