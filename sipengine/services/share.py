@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from sipengine.services.proxy.forwarding import split_response
+from sipengine.services.ua.replacing import replaces_of
 from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.parser import parse
 from sipengine.sip.via import MAGIC_COOKIE
@@ -18,22 +19,29 @@ OWNER: Final = 0
 TRIES: Final = 512
 """To make a Call-ID of one of 16 processes: that none of so many is right happens once in 10^14."""
 
+MOST_REPLACING: Final = 1_000
+"""INVITEs that are remembered for their CANCEL and ACK, 200 octets each: a hundred a second for as long as
+one is answered. Beyond it the oldest is forgotten: its CANCEL is answered 481, its answer is repeated."""
+
 _LONGEST_METHOD: Final = 8  # with the space behind it
 _METHODS: Final = frozenset(method.encode() for method in CALL_METHODS)
 _STRIPPED: Final = b" \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0"  # what `str.strip` takes away
 _COOKIE: Final = MAGIC_COOKIE.encode()
 _FOLD: Final = re.compile(rb"[ \t]*\r\n[ \t]+")
+_BRANCH: Final = re.compile(rb";[ \t]*branch[ \t]*=[ \t]*([^;,\s]+)", re.IGNORECASE)
+_HOP_BY_HOP: Final = frozenset((b"ACK", b"CANCEL"))
 _CALL_ID: Final = re.compile(rb"\r\n(?:call-id|i)[ \t]*:([^\r\n]*)", re.IGNORECASE)
 
 
 class Share:
     """What process `number` of `count` has of an engine's messages.
 
-    `own_mark` begins the tags of our own user agent. A request to one stays with its call, whatever
-    its method.
+    `own_mark` begins the tags of our own user agent, behind it is the number of its process, one hex
+    digit. A request to one is that process's, whatever its method, and so is an INVITE that takes the
+    place of a dialog with one (RFC 3891), whose Call-ID may be of another.
     """
 
-    __slots__ = ("count", "number", "own_mark")
+    __slots__ = ("_replacing", "count", "number", "own_mark")
 
     def __init__(self, number: int, count: int) -> None:
         """Raises ValueError if there is no such process."""
@@ -42,6 +50,7 @@ class Share:
         self.number = number
         self.count = count
         self.own_mark = b""
+        self._replacing: dict[bytes, int] = {}  # branch of an INVITE with Replaces -> process
 
     def of(self, data: bytes) -> int:
         """The number of the process that this raw message belongs to; the owner's if it is broken."""
@@ -49,7 +58,16 @@ class Share:
             return self._of_response(data)
         if data.startswith(b"\r\n"):  # RFC 3261 §7.5: empty lines before the start line
             data = data.lstrip(b"\r\n")
-        if data[: data.find(b" ", 0, _LONGEST_METHOD)] in _METHODS or self._is_for_own_agent(data):
+        method = data[: data.find(b" ", 0, _LONGEST_METHOD)]
+        if self.own_mark and self.own_mark in data:
+            number = self._of_own_agent(data)
+            if number >= 0:
+                return number
+        elif self._replacing and method in _HOP_BY_HOP:
+            found = _BRANCH.search(data)
+            if found is not None and found[1] in self._replacing:
+                return self._replacing[found[1]]  # RFC 3261 §9.1, §17.1.1.3: its INVITE's
+        if method in _METHODS:
             call_id = call_id_of(data)
             return share_of(call_id, self.count) if call_id else OWNER
         return OWNER
@@ -86,13 +104,32 @@ class Share:
         number = int(digit, 16) if digit in _DIGITS else OWNER
         return number if number < self.count else OWNER
 
-    def _is_for_own_agent(self, data: bytes) -> bool:
-        if not self.own_mark or self.own_mark not in data:
-            return False
+    def _of_own_agent(self, data: bytes) -> int:
+        """By the digit in a tag of our own agent, to which or to whose dialog a request is; else -1."""
         try:
-            return parse(data).to_tag.encode("latin-1").startswith(self.own_mark)
+            message = parse(data)
+            tag, replaces = message.to_tag, False
+            if not tag and message.method == "INVITE" and message.has("Replaces"):
+                tag, replaces = replaces_of(message).to_tag, True
         except RemoteProtocolError:
-            return False
+            return -1
+        mark = self.own_mark.decode()
+        digit = tag[len(mark) : len(mark) + 1].encode("latin-1", "replace")
+        if not tag.startswith(mark) or digit not in _DIGITS or int(digit, 16) >= self.count:
+            return -1
+        number = int(digit, 16)
+        if replaces and self.of_call(message.call_id) != number:
+            self._remember(data, number)
+        return number
+
+    def _remember(self, data: bytes, number: int) -> None:
+        """Its CANCEL, and the ACK of a refusal, have no tag of ours but the same branch."""
+        found = _BRANCH.search(data)
+        if found is not None:
+            self._replacing.pop(found[1], None)
+            if len(self._replacing) >= MOST_REPLACING:
+                del self._replacing[next(iter(self._replacing))]
+            self._replacing[found[1]] = number
 
 
 _DIGITS: Final = frozenset(b"%x" % digit for digit in range(16))

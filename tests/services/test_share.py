@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sipengine.services.share import OWNER, Share, call_id_of
+from sipengine.services.share import MOST_REPLACING, OWNER, Share, call_id_of
 from sipengine.services.this_process import ThisProcess
 from sipengine.services.ua.names import Names
 from sipengine.sip.errors import RemoteProtocolError
@@ -156,16 +156,72 @@ def test_what_is_no_request_of_a_call_is_the_owner_s(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["NOTIFY", "OPTIONS", "MESSAGE", "BYE"])
-def test_a_request_to_a_tag_of_our_own_agent_stays_with_its_call(method: str) -> None:
+def test_a_request_to_a_tag_of_our_own_agent_is_its_process_s(method: str) -> None:
     share = Share(1, 4)
     process = ThisProcess(SECRET, "one", 0.0, 1e9, share)
-    to = f"To: <sip:*43@pbx.test>;tag={process.agent_mark}12ab\r\nFrom: <sip:a@pbx.test>;tag=1\r\n"
+    tag = Names(b"k" * 32, process.agent_mark, Share(3, 4)).tag()
+    to = f"To: <sip:*43@pbx.test>;tag={tag}\r\nFrom: <sip:a@pbx.test>;tag=1\r\n"
     for n in range(20):
         data = request(method, f"{n}-1234@127.0.0.1", to)
-        assert share.of(data) == share.of_call(f"{n}-1234@127.0.0.1")
+        assert share.of(data) == 3
         by_us = data.replace(b"To:", b"X:").replace(b"From:", b"To:").replace(b"X:", b"From:")
         if method != "BYE":
             assert share.of(by_us) == OWNER  # the mark is in From: that is our own request
+
+
+def replacing(call_id: str, tag: str, method: str = "INVITE", more: str = "") -> bytes:
+    return request(
+        method,
+        call_id,
+        f"Via: SIP/2.0/UDP 10.0.0.7;rport;branch=z9hG4bK-{call_id}\r\n{more}"
+        f"Replaces: other;from-tag=1;to-tag={tag}\r\n"
+        "To: <sip:1002@pbx.test>\r\nFrom: <sip:a@pbx.test>;tag=1\r\n",
+    )
+
+
+def test_3891_3_an_invite_that_replaces_a_dialog_of_our_agent_is_its_process_s() -> None:
+    """With all that belongs to its transaction: the CANCEL (RFC 3261 §9.1), the ACK (§17.1.1.3)."""
+    share = Share(1, 4)
+    process = ThisProcess(SECRET, "one", 0.0, 1e9, share)
+    tag = Names(b"k" * 32, process.agent_mark, Share(3, 4)).tag()
+    for n in range(20):
+        call_id = f"{n}-1234@127.0.0.1"
+        hop_by_hop = [
+            replacing(call_id, tag, method).replace(b"Replaces: other;", b"X-Nothing: ", 1)
+            for method in ("ACK", "CANCEL")
+        ]
+        hop_by_hop = [data.replace(tag.encode(), b"") for data in hop_by_hop]
+        assert {share.of(data) for data in hop_by_hop} == {share.of_call(call_id)}
+        assert share.of(replacing(call_id, tag)) == 3
+        assert {share.of(data) for data in hop_by_hop} == {3}
+        other = hop_by_hop[0].replace(b"branch=z9hG4bK-", b"branch=z9hG4bK-another-")
+        assert share.of(other) == share.of_call(call_id)  # the same Call-ID is no reason
+
+
+def test_3891_6_1_what_replaces_nothing_of_our_agent_goes_by_its_call_id() -> None:
+    share = Share(1, 4)
+    mark = ThisProcess(SECRET, "one", 0.0, 1e9, share).agent_mark
+    call_id = "8-1234@127.0.0.1"
+    assert share.of_call(call_id) != 3
+    for data in (
+        replacing(call_id, "a-phone-s"),
+        replacing(call_id, f"x{mark}3ab"),
+        replacing(call_id, f"{mark}zab"),
+        replacing(call_id, f"{mark}fab"),  # there is no process 15 of 4
+        replacing(call_id, mark),
+        replacing(call_id, f"{mark}3ab", more="Replaces: two;from-tag=1;to-tag=2\r\n"),
+        replacing(call_id, f"{mark}3ab", "BYE"),
+        request("INVITE", call_id, f"Subject: {mark}3ab\r\n"),
+    ):
+        assert share.of(data) == share.of_call(call_id), data
+
+
+def test_the_invites_that_are_remembered_are_bounded() -> None:
+    share = Share(1, 4)
+    mark = ThisProcess(SECRET, "one", 0.0, 1e9, share).agent_mark
+    for n in range(2 * MOST_REPLACING):
+        share.of(replacing(f"{n}-1234@127.0.0.1", f"{mark}3ab"))
+    assert len(share._replacing) == MOST_REPLACING
 
 
 # ---------------------------------------------------------------------- responses
@@ -245,6 +301,7 @@ def test_what_a_process_makes_is_its_own(count: int) -> None:
         assert process.unique[0] == process.tag_prefix[0] == f"{number:x}"
         assert len(process.unique) == 64
         assert names.branch().startswith(f"z9hG4bK{number:x}")
+        assert names.tag().startswith(f"{process.agent_mark}{number:x}")
 
 
 def test_a_process_alone_makes_what_it_made_before() -> None:
@@ -255,6 +312,8 @@ def test_a_process_alone_makes_what_it_made_before() -> None:
     names = [Names(b"k" * 32, "ua-", each.share) for each in (alone, of_one)]
     assert names[0].branch() == names[1].branch()
     assert names[0].branch().startswith("z9hG4bKua-")
+    tags = {Names(b"k" * 32, "ua-", each.share).tag() for each in (alone, of_one)}
+    assert [len(tag) for tag in tags] == [len("ua-") + 16]
 
 
 @pytest.mark.parametrize(("number", "count"), [(-1, 2), (2, 2), (0, 0), (0, 17)])

@@ -13,10 +13,11 @@ class Names:
 
     `mark` begins every tag and stands in every branch: by it the core knows what is the user
     agent's. It is the same in every process of an installation, so that an old one's tag is
-    known again. With a `share` its Call-IDs are this process's, and answers find it by its branches.
+    known again. With a `share` its Call-IDs are this process's; answers find it by its branches, and
+    requests by its tags.
     """
 
-    __slots__ = ("_count", "_key", "_share", "branch_prefix", "mark")
+    __slots__ = ("_count", "_key", "_share", "_tag_prefix", "branch_prefix", "mark")
 
     def __init__(self, key: bytes, mark: str, share: Share | None = None) -> None:
         self._key = key[:32]
@@ -25,13 +26,14 @@ class Names:
         self._share = share
         digit = f"{share.number:x}" if share is not None else ""
         self.branch_prefix = f"{MAGIC_COOKIE}{digit}{mark}"
+        self._tag_prefix = f"{mark}{digit}"
 
     def _next(self, size: int) -> bytes:
         self._count += 1
         return blake2s(self._count.to_bytes(8, "big"), key=self._key, digest_size=size).digest()
 
     def tag(self) -> str:
-        return self.mark + self._next(8).hex()
+        return self._tag_prefix + self._next(8).hex()
 
     def call_id(self) -> str:
         return self._any_call_id() if self._share is None else self._share.chosen(self._any_call_id)
