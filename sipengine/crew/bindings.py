@@ -68,7 +68,7 @@ class ToldBindings:
 
 
 class HeardBindings:
-    """A worker's side. `complete()` is called whenever all have been told."""
+    """A worker's side. `complete()` is called whenever all have been told, `seen` with each."""
 
     def __init__(
         self,
@@ -77,8 +77,10 @@ class HeardBindings:
         replica: Replica,
         flow_of: Callable[[Contact], Flow | None],
         complete: Callable[[], None],
+        seen: Callable[[Contact], None] | None = None,
     ) -> None:
         self._core = core
+        self._seen = seen
         self._replica = replica
         self._flow_of = flow_of
         self._complete = complete
@@ -99,6 +101,8 @@ class HeardBindings:
             now + core.process.offset,
         )
         core.traces.sent_otherwise(before, now)
+        if self._seen is not None:
+            self._seen(frame)
 
     def _gone(self, frame: ContactGone) -> None:
         self._replica.end(frame.gone)

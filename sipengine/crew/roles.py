@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from sipengine.commands import Commands
+from sipengine.crew.bans import HeardBans, OwnBans
 from sipengine.crew.bindings import HeardBindings, ToldBindings
 from sipengine.crew.connections import OwnConnections, RemoteConnections
 from sipengine.crew.door import OwnerDoor, WorkerDoor
@@ -109,6 +110,8 @@ class Owner:
         self._door = OwnerDoor(self.hub, self._share, core, endpoint, connections)
         endpoint.bounced = self._door.bounced
         self._lamps = Lamps(self.hub, core)
+        if core.guard is not None:
+            OwnBans(self.hub, core.guard)
         return self._door
 
     def _joined(self, _number: int) -> None:
@@ -160,7 +163,11 @@ class Worker:
         assert isinstance(core.location, Replica)
         answer_trace_questions(self.member, core.traces)
         CallsForLamps(self.member, core)
-        HeardBindings(self.member, core, core.location, self._door.flow_of, self._complete.set)
+        heard = HeardBans(self.member, core.guard, core.process) if core.guard is not None else None
+        HeardBindings(
+            self.member, core, core.location, self._door.flow_of, self._complete.set,
+            heard.registered if heard is not None else None,
+        )  # fmt: skip
         return self._door
 
     def open(self) -> None:

@@ -21,6 +21,7 @@ from sipengine.services.calls import Calls
 from sipengine.services.challenger import Challenger
 from sipengine.services.events.event_server import EventServer
 from sipengine.services.facts import Facts
+from sipengine.services.guard.followed_bans import FollowedBans
 from sipengine.services.guard.guard import Guard
 from sipengine.services.guard.refused import Refused
 from sipengine.services.guard.sources import Allowed
@@ -115,8 +116,13 @@ class Core:
         )
         self.refused = refused = Refused(process)
         self.guard = guard = (
-            None if allowed is None else Guard(allowed, self._new_facts, process, now, refused)
-        )
+            None
+            if allowed is None
+            else Guard(
+                allowed, self._new_facts, process, now, refused,
+                FollowedBans(process) if follows else None,
+            )
+        )  # fmt: skip
         self._refused_calls = refused_calls = RefusedCalls(
             calls, responsibility, layer.timers, process, self._new_facts
         )

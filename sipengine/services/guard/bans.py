@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
 
 from sipengine.api import BanRecord, Fact, Pardon
@@ -26,6 +26,18 @@ REPORT_S: Final = 10.0
 
 MAX_REPORTS: Final = 100
 """Reports at once, so that a thousand banned addresses do not make a thousand facts."""
+
+
+class BansListener(Protocol):
+    """Whoever must hear who is shut out: the sockets of other processes of this engine."""
+
+    def shut_out(self, source: str, until: float) -> None:
+        """`until` is wall-clock time."""
+        ...
+
+    def let_in(self, source: str) -> None:
+        """Before its time was over."""
+        ...
 
 
 class Shut:
@@ -52,6 +64,7 @@ class Bans:
         self._pardons: dict[str, Pardon] = {}
         self._report_at = 0.0
         self.total = 0
+        self.listener: BansListener | None = None
 
     # ------------------------------------------------------------------ shutting out
 
@@ -79,6 +92,17 @@ class Bans:
         self._remember(source, level, record.until)
         self._shut(source, Shut(now + seconds, record))
         self._facts.append(_copy(record))
+        if self.listener is not None:
+            self.listener.shut_out(source, record.until)
+
+    @property
+    def standing(self) -> list[tuple[str, float]]:
+        """Every banned source, and until when in wall-clock time."""
+        return [(source, e.record.until) for source, e in self.shut.items() if e.record is not None]
+
+    def is_banned(self, source: str) -> bool:
+        entry = self.shut.get(source)
+        return entry is not None and entry.record is not None
 
     def pause(self, source: str, seconds: float, now: float) -> None:
         """Take nothing from `source` for a moment; no fact, no escalation."""
@@ -144,6 +168,8 @@ class Bans:
         """Let `source` in again, if it is shut out: it was no offence, so the next is the first."""
         entry = self.shut.pop(source, None)
         self._history.pop(source, None)
+        if self.listener is not None:
+            self.listener.let_in(source)
         if entry is not None and entry.record is not None:
             entry.record.lifted_at = wall
             entry.record.lifted_by = by

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
-from typing import Final
+from typing import Final, Protocol
 
 from sipengine.api import BanRecord, BindingRecord, Fact, Pardon
 from sipengine.services.guard.accounts import Accounts
@@ -69,6 +69,12 @@ def is_scanner(agent: str) -> bool:
     return any(name in lowered for name in SCANNERS)
 
 
+class TrustListener(Protocol):
+    """Whoever must hear of addresses that somebody called from with the right password."""
+
+    def trusted(self, source: str) -> None: ...
+
+
 class Guard:
     """One engine's guard. `shut` is what the sockets look at first: empty nearly always."""
 
@@ -79,15 +85,18 @@ class Guard:
         process: ThisProcess,
         now: float,
         refused: Refused | None = None,
+        bans: Bans | None = None,
     ) -> None:
+        """`bans` are those of a process that follows another's; otherwise they are decided here."""
         self._allowed = allowed
         self._sources = Sources(allowed)
         self._accounts = Accounts()
-        self._bans = Bans(facts, process, process.passing_key("bans").hex())
+        self.bans = bans or Bans(facts, process, process.passing_key("bans").hex())
+        self.trust_listener: TrustListener | None = None
         self._process = process
         self.refused = refused or Refused(process)
         self._trusted: dict[str, float] = {}
-        self.shut = self._bans.shut
+        self.shut = self.bans.shut
         self.pausing = self._accounts.paused
         self._dropped = self.unanswered = self.scanners = self.wrong = self.waits = 0
 
@@ -155,7 +164,7 @@ class Guard:
         self.unanswered += 1
         if not self._is_trusted(source.name, now):
             source.floods += 1
-            self._bans.pause(source.name, PAUSE, now)
+            self.bans.pause(source.name, PAUSE, now)
             self._judge(source, FLOOD, source.floods, MAX_FLOODS, now)
         return False
 
@@ -204,6 +213,8 @@ class Guard:
         until = now + TRUST
         if self._trusted.get(name, 0.0) < until - TRUST_GRAIN:
             self._trust(name, until)
+            if self.trust_listener is not None:
+                self.trust_listener.trusted(name)
         source = self._sources.known(name)
         if source is not None:
             source.give_back(1.0)
@@ -216,8 +227,26 @@ class Guard:
             return
         if source.exempt:
             return
-        self._bans.ban(source.name, kind, reason_of(kind, source, now), count_of(kind, source), now)
+        self.bans.ban(source.name, kind, reason_of(kind, source, now), count_of(kind, source), now)
         source.forget(now)
+
+    def accuse(self, name: str, kind: str, reason: str, count: int, now: float) -> None:
+        """Another process of this engine found that this source is to be banned: it is, unless it is
+        trusted here, exempt, or banned already."""
+        source = self._sources.of(name, now)
+        if not (source.exempt or self._is_trusted(name, now) or self.bans.is_banned(name)):
+            self.bans.ban(name, kind, reason, count, now)
+
+    def trust(self, name: str, now: float) -> None:
+        """Somebody there gave the right password to another process of this engine."""
+        self._trust(name, now + TRUST)
+
+    def registered(self, binding: BindingRecord, now: float) -> None:
+        """A phone is registered: where it is, is trusted for that long."""
+        name = source_of(binding.received.rpartition(":")[0].strip("[]"))
+        until = binding.expires_at - self._process.offset
+        if until > self._trusted.get(name, now):
+            self._trust(name, until)
 
     def _is_trusted(self, name: str, now: float) -> bool:
         return self._trusted.get(name, 0.0) > now
@@ -234,7 +263,7 @@ class Guard:
     def sweep(self, now: float) -> None:
         """Once a second."""
         if self.shut:
-            self._bans.sweep(now)
+            self.bans.sweep(now)
         if self.pausing:
             self._accounts.sweep(now)
 
@@ -249,11 +278,11 @@ class Guard:
     def _let_in_exempt(self, now: float) -> None:
         """Lift the bans of sources that the configuration exempts by now."""
         for name in [name for name in self.shut if self._allowed.covers(name)]:
-            self._bans.lift(name, CONFIGURATION, now + self._process.offset)
+            self.bans.lift(name, CONFIGURATION, now + self._process.offset)
 
     def pardon(self, pardons: Iterable[Pardon], now: float) -> None:
         """Follow the orders of people to let somebody in again."""
-        for name in self._bans.pardon(pardons, now + self._process.offset):
+        for name in self.bans.pardon(pardons, now + self._process.offset):
             source = self._sources.known(name)
             if source is not None:
                 source.forget(now)
@@ -262,23 +291,20 @@ class Guard:
         self, bans: Iterable[BanRecord], bindings: Iterable[BindingRecord], now: float
     ) -> Iterator[BindingRecord]:
         """Take up what an earlier process knew: the bans at once, the bindings as they pass through."""
-        self._bans.restore(bans, now)
+        self.bans.restore(bans, now)
         self._let_in_exempt(now)
         return self._registered(bindings, now)
 
     def _registered(self, bindings: Iterable[BindingRecord], now: float) -> Iterator[BindingRecord]:
         for binding in bindings:
-            name = source_of(binding.received.rpartition(":")[0].strip("[]"))
-            until = binding.expires_at - self._process.offset
-            if until > self._trusted.get(name, now):
-                self._trust(name, until)
+            self.registered(binding, now)
             yield binding
 
     def counters(self) -> dict[str, int]:
         """Numbers for health and metrics; those ending in `_now` go up and down."""
         bans = sum(1 for entry in self.shut.values() if entry.record is not None)
         return {
-            "guard_bans": self._bans.total,
+            "guard_bans": self.bans.total,
             "guard_bans_now": bans,
             "guard_dropped": self._dropped,
             "guard_unanswered": self.unanswered,

@@ -273,7 +273,7 @@ def test_a_ban_does_not_come_back_at_a_start_that_exempts_its_source(exempt: str
     process = ThisProcess(b"s" * 16, "x", 0.0, 1_800_000_000.0)
     facts: list[Fact] = []
     before = Guard(Allowed(()), facts, process, 0.0)
-    before._bans.ban(EVE, "scan", "10 requests as only scanners send them", 10, 0.0)
+    before.bans.ban(EVE, "scan", "10 requests as only scanners send them", 10, 0.0)
     records = [fact for fact in facts if isinstance(fact, BanRecord)]
     assert before.blocks(EVE, 1.0)
 
