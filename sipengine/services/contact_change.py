@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from sipengine.services.binding import Binding
+from sipengine.services.location import Location
 from sipengine.sip.contact import ContactParameters
+from sipengine.sip.errors import RemoteProtocolError
 from sipengine.sip.uri import parse_uri, same_uri
 
 
@@ -58,3 +60,20 @@ def _mean_the_same(one: Change, other: Change) -> bool:
     if mine.instance != theirs.instance or mine.reg_id != theirs.reg_id:
         return False
     return same_uri(parse_uri(one.contact), parse_uri(other.contact))
+
+
+def room_for(
+    changes: list[Change], current: tuple[Binding, ...], most: int, location: Location
+) -> list[Binding]:
+    """The bindings that make room where there would be more than `most`: those that nobody can reach
+    until their phones come back, the longest lost first. Raises 403 if there are not enough."""
+    added = sum(1 for c in changes if c.seconds and c.binding is None)
+    named = {id(c.binding): c.seconds for c in changes if c.binding is not None}
+    removed = sum(1 for seconds in named.values() if not seconds)
+    surplus = len(current) - removed + added - most
+    if not added or surplus <= 0:
+        return []
+    lost = [b for b in current if id(b) not in named and location.target_flow(b) is None]
+    if len(lost) < surplus:
+        raise RemoteProtocolError(403, f"Forbidden: at most {most} contacts at once")
+    return sorted(lost, key=lambda binding: binding.lost_at)[:surplus]

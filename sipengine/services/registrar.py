@@ -19,7 +19,7 @@ from typing import Final
 
 from sipengine.api import Extension
 from sipengine.services.binding import Binding
-from sipengine.services.contact_change import Change, drop_repeated
+from sipengine.services.contact_change import Change, drop_repeated, room_for
 from sipengine.services.gruu import Gruus
 from sipengine.services.location import REMOVED, REPLACED, Location
 from sipengine.services.outbound import first_hop_keeps_flows, options, outbound_lines
@@ -112,8 +112,8 @@ class Registrar:
                 if cseq < binding.cseq:  # §10.3 step 7
                     raise RemoteProtocolError(500, "Server Internal Error: CSeq out of order")
                 return self._answer(message, aor, now, wall, True)
-        self._check_count(extension, current, changes)
-        registered = self._apply(message, aor, changes, call_id, cseq, flow, now, wall)
+        lost = room_for(changes, current, extension.max_contacts, self._location)
+        registered = self._apply(message, aor, changes, lost, call_id, cseq, flow, now, wall)
         if extension.page:
             for binding in self._location.contacts(aor, now):
                 if binding.call_id == call_id:
@@ -212,17 +212,6 @@ class Registrar:
                     change.binding = binding
                     return
 
-    def _check_count(
-        self, extension: Extension, current: tuple[Binding, ...], changes: list[Change]
-    ) -> None:
-        added = [c for c in changes if c.seconds and c.binding is None]
-        if added:
-            removed = {id(c.binding) for c in changes if not c.seconds and c.binding is not None}
-            if len(current) - len(removed) + len(added) > extension.max_contacts:
-                raise RemoteProtocolError(
-                    403, f"Forbidden: at most {extension.max_contacts} contacts at once"
-                )
-
     # ------------------------------------------------------------------ what is done
 
     def _remove_all(
@@ -252,6 +241,7 @@ class Registrar:
         message: Message,
         aor: str,
         changes: list[Change],
+        lost: list[Binding],
         call_id: str,
         cseq: int,
         flow: Flow,
@@ -264,6 +254,8 @@ class Registrar:
         if path:
             check_path(path)
         agent = _user_agent(message)
+        for gone in lost:
+            self._location.remove(gone, REMOVED, wall)
         durable = outbound = False
         for change in changes:
             binding = change.binding

@@ -6,7 +6,9 @@ import pytest
 
 from sipengine.api import BindingRecord
 from sipengine.services.binding import Binding
-from tests.services.phones import ALICE, DOMAIN, Registrations, request
+from sipengine.services.registrar import Registered
+from sipengine.sip.flow import Flow
+from tests.services.phones import ALICE, DOMAIN, LOCAL, Registrations, request
 
 DESK = "<sip:1001@10.0.0.5:5060>"
 SOFT = "<sip:1001@10.0.0.6:5062;transport=tcp>"
@@ -303,6 +305,28 @@ def test_star_out_of_order_fails_wholly_10_3_6(pbx: Registrations, cseq: int) ->
 def test_to_is_the_users_own_aor_10_3(pbx: Registrations, to: str, status: int) -> None:
     assert pbx.send(request(f"Contact: {DESK}", to=to)).status == status
     assert len(pbx.location) == (status == 200)
+
+
+def test_who_cannot_be_reached_any_more_makes_room_the_longest_lost_first(
+    pbx: Registrations,
+) -> None:
+    """Browsers that were closed without a word: each left a contact at a WebSocket that is no more."""
+    ways = [Flow("WS", LOCAL, ("203.0.113.9", 40000 + n)) for n in range(6)]
+
+    def page(number: int) -> Registered:
+        contact = f'<sip:page{number}@x.invalid;transport=ws>;+sip.instance="<urn:uuid:{number}>"'
+        return pbx.register(contact, flow=ways[number], call_id=f"page-{number}")
+
+    assert [page(n).status for n in range(4)] == [200, 200, 200, 403]
+    for number in (1, 0):
+        pbx.now += 1
+        ways[number].open = False
+        pbx.location.flow_closed(ways[number], pbx.now)
+    assert page(3).status == 200
+    assert pbx.contacts() == [f"sip:page{n}@x.invalid;transport=ws" for n in (3, 2, 0)]
+    assert page(4).status == 200
+    assert page(5).status == 403
+    assert pbx.contacts() == [f"sip:page{n}@x.invalid;transport=ws" for n in (4, 3, 2)]
 
 
 def test_one_more_than_max_contacts_is_403_and_the_others_stay(pbx: Registrations) -> None:
