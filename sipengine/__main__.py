@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 import structlog
 
+from pbx.enginelink.engine_process import EngineProcess
 from pbx.enginelink.link import Link, LinkError
-from pbx.enginelink.part import Part
 from pbx.environment import BadEnvironment, Environment, current
 from pbx.supervisor.ready import tell_ready
 from sipengine.engine import Engine, EngineError, Settings
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
     try:
         environment = current()
         settings = settings_of(environment, options.worker, sockets_of(options.sockets))
-        Engine(settings, Link.of(environment, Part(*settings.share)), tell_ready).run()
+        Engine(settings, Link.of(environment, EngineProcess(*settings.share)), tell_ready).run()
     except BadEnvironment as error:
         return _refuse(*error.lines)
     except (EngineError, LinkError) as error:

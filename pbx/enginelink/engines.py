@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from pbx.enginelink.engine_process import ENGINE
 from pbx.enginelink.models import EngineStatus
-from pbx.enginelink.part import ENGINE
 
 Refused = dict[str, Any]
 """As `sipengine.api.RefusedPhone`."""

@@ -28,9 +28,9 @@ import psycopg
 from psycopg import errors
 
 from pbx.enginelink.connecting import connect, sentence
+from pbx.enginelink.engine_process import ONLY, EngineProcess
 from pbx.enginelink.left_journals import carry, carry_left_journals
 from pbx.enginelink.listener import Listener
-from pbx.enginelink.part import WHOLE, Part
 from pbx.enginelink.publisher import Publisher, nowhere
 from pbx.enginelink.recorder import Recorder
 from pbx.enginelink.restoring import restore
@@ -71,7 +71,7 @@ class Link:
         database_url: str,
         journal_directory: Path,
         redis_url: Callable[[], str] = nowhere,
-        part: Part = WHOLE,
+        process: EngineProcess = ONLY,
     ) -> None:
         """Name the parts; nothing is opened yet. `journal_directory` is the one process's or the owner's;
         those of workers lie in it.
@@ -79,8 +79,8 @@ class Link:
         `redis_url` returns "" while there is no Redis to tell.
         """
         self._database_url = database_url
-        self._journal_directory = part.journal(journal_directory)
-        self._part = part
+        self._journal_directory = process.journal(journal_directory)
+        self._process = process
         self._started_at = time.time()
         self._listener = Listener(database_url)
         self._taker = CommandTaker(database_url)
@@ -89,13 +89,13 @@ class Link:
         self._restoring: psycopg.Connection | None = None
 
     @classmethod
-    def of(cls, environment: Environment, part: Part = WHOLE) -> Link:
+    def of(cls, environment: Environment, process: EngineProcess = ONLY) -> Link:
         """The link of the engine that `environment` describes, or of one process of it."""
         return cls(
             environment.database_url,
             environment.data_dir / "journal",
             lambda: environment.redis_url,
-            part,
+            process,
         )
 
     def start(self, patience_s: float = PATIENCE_S) -> Start:
@@ -125,9 +125,9 @@ class Link:
         while True:
             try:
                 self._restoring = connect(self._database_url, "start")
-                if self._part.is_owner:
+                if self._process.is_owner:
                     self._tidy(self._restoring)
-                restored = restore(self.journal, self._restoring, self._part)
+                restored = restore(self.journal, self._restoring, self._process)
                 snapshot = self._listener.open()
                 return Start(snapshot, replace(restored, bindings=self._told(restored.bindings)))
             except psycopg.OperationalError:
@@ -138,10 +138,10 @@ class Link:
 
     def _tidy(self, connection: psycopg.Connection) -> None:
         """See to what other processes left, before the first worker looks for its calls."""
-        if self._part.count > 1:
+        if self._process.count > 1:
             carry(self._database_url, self.journal)
-        carry_left_journals(self._database_url, self._journal_directory, self._part.count)
-        forget_status_of_others(connection, self._part)
+        carry_left_journals(self._database_url, self._journal_directory, self._process.count)
+        forget_status_of_others(connection, self._process)
 
     def _told(self, bindings: Iterable[BindingRecord]) -> Iterator[BindingRecord]:
         try:
@@ -189,7 +189,7 @@ class Link:
         """
         if self._recorder is not None:
             self._recorder.store_status(
-                Status(self._part.name, self._started_at, generation, counters, tuple(refused))
+                Status(self._process.name, self._started_at, generation, counters, tuple(refused))
             )
 
     def counters(self) -> dict[str, int | float]:

@@ -13,8 +13,8 @@ from uuid import UUID
 import psycopg
 import structlog
 
+from pbx.enginelink.engine_process import ONLY, EngineProcess
 from pbx.enginelink.message_rows import stored_messages
-from pbx.enginelink.part import WHOLE, Part
 from pbx.enginelink.recorder import claim_position
 from pbx.enginelink.subscription_rows import stored_subscriptions
 from sipengine.api import (
@@ -71,9 +71,11 @@ FROM guard_ban WHERE until > now() - interval '7 days' ORDER BY until DESC LIMIT
 """
 
 
-def restore(journal: Journal, connection: psycopg.Connection, part: Part = WHOLE) -> Restored:
+def restore(
+    journal: Journal, connection: psycopg.Connection, process: EngineProcess = ONLY
+) -> Restored:
     """Return the state that all facts so far add up to. `connection` is in autocommit mode. Of the calls
-    only those that `part` has; a worker has nothing else, the owner tells it what it must know.
+    only those that `process` has; a worker has nothing else, the owner tells it what it must know.
 
     The bindings are read from `connection` while they are gone through, all as of now: lines that
     are carried meanwhile change nothing. Until then nobody may carry this journal.
@@ -89,7 +91,7 @@ def restore(journal: Journal, connection: psycopg.Connection, part: Part = WHOLE
     for call_id, *leg in connection.execute(_LEGS):
         calls[call_id].legs.append(LegRecord(*leg))
     state = _State(calls, {}, {}, {})
-    if part.is_owner:
+    if process.is_owner:
         state.bans = {row[0]: BanRecord(*row) for row in connection.execute(_BANS)}
         state.subscriptions = stored_subscriptions(connection)
         state.messages = stored_messages(connection)
@@ -106,13 +108,13 @@ def restore(journal: Journal, connection: psycopg.Connection, part: Part = WHOLE
     going_on = [
         call
         for call in calls.values()
-        if call.state != STATE_ENDED and part.has_call(call.call_ids)
+        if call.state != STATE_ENDED and process.has_call(call.call_ids)
     ]
     ended = _ended(connection, going_on)
     going_on = [call for call in going_on if call.revision > ended.get(call.id, -1)]
     if unreadable:
         logger.error("journal lines not understood at start", lines=unreadable)
-    if not part.is_owner:
+    if not process.is_owner:
         connection.execute("COMMIT")
         return Restored((), going_on)
     return Restored(

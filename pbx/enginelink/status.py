@@ -10,7 +10,7 @@ from typing import Final, LiteralString
 import msgspec
 import psycopg
 
-from pbx.enginelink.part import Part
+from pbx.enginelink.engine_process import EngineProcess
 from sipengine.api import RefusedPhone
 
 _STATUS: Final[LiteralString] = """
@@ -35,9 +35,9 @@ class Status:
     heartbeat_at: float = field(default_factory=time.time)
 
 
-def forget_status_of_others(connection: psycopg.Connection, part: Part) -> None:
+def forget_status_of_others(connection: psycopg.Connection, process: EngineProcess) -> None:
     """Remove the rows of processes that the engine had once. Raises `psycopg.Error`."""
-    names = [Part(number, part.count).name for number in range(part.count)]
+    names = [EngineProcess(number, process.count).name for number in range(process.count)]
     connection.execute("DELETE FROM enginelink_enginestatus WHERE name <> ALL(%s)", (names,))
 
 

@@ -58,11 +58,12 @@ def talking(alice: WirePhone, bob: WirePhone, process: int) -> tuple[OutgoingCal
 def program(pbx: PbxProcess, process: int) -> Process:
     """The running process with that number."""
 
+    if not process:
+        return pbx.engine()
+
     def found() -> list[Process]:
         members = pbx.parts("-m sipengine")
-        if process:
-            return [m for m in members if f"--worker {process} " in f"{m.command} "]
-        return [m for m in members if "--worker" not in m.command]
+        return [m for m in members if f"--worker {process} " in f"{m.command} "]
 
     return until(found, f"process {process}", deadline=BACK_S, explain=pbx.tail)[0]
 

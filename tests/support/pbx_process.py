@@ -150,7 +150,12 @@ class PbxProcess:
         ]
 
     def engine(self) -> Process:
-        return until(lambda: self.parts("-m sipengine"), "the engine's process", deadline=15)[0]
+        """The engine's process, or the first of several."""
+
+        def first() -> list[Process]:
+            return [one for one in self.parts("-m sipengine") if "--worker" not in one.command]
+
+        return until(first, "the engine's process", deadline=15)[0]
 
     def answers_options(self) -> bool:
         """Whether the engine answers OPTIONS over UDP, the question the health check asks."""

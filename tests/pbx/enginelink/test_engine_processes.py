@@ -8,9 +8,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from pbx.enginelink.engine_process import ONLY, EngineProcess
 from pbx.enginelink.left_journals import carry_left_journals
 from pbx.enginelink.link import Link
-from pbx.enginelink.part import WHOLE, Part
 from pbx.enginelink.publisher import nowhere
 from pbx.enginelink.restoring import restore
 from sipengine.api import CallRecord
@@ -38,7 +38,7 @@ def test_each_process_restores_its_own_calls_and_the_owner_all_else(
     found: list[str] = []
     for number in range(COUNT):
         own = journal if number == 0 else Journal.open(tmp_path / str(number))
-        restored = restore(own, connection, Part(number, COUNT))
+        restored = restore(own, connection, EngineProcess(number, COUNT))
         assert len(list(restored.bindings)) == (2 if number == 0 else 0)
         assert sorted(c.id for c in restored.calls) == of(CALLS, number)
         found += [c.id for c in restored.calls]
@@ -54,7 +54,7 @@ def test_a_worker_restores_what_only_its_journal_knows(
     journal = Journal.open(tmp_path)
     ended = replace(mine[0], revision=2, state="ended", ended=T0, result="answered")
     journal.write([encode(record) for record in [*mine, ended]])
-    restored = restore(journal, connection, Part(2, COUNT))
+    restored = restore(journal, connection, EngineProcess(2, COUNT))
     assert sorted(c.id for c in restored.calls) == sorted(c.id for c in mine[1:])
     journal.close()
 
@@ -66,12 +66,14 @@ def test_with_another_number_of_processes_nothing_is_lost(
     """Three processes were killed with full journals; as many as `count` begin, the owner first."""
     owners = tmp_path / "journal"
     for number in range(COUNT):
-        part = Part(number, COUNT)
-        journal = Journal.open(part.journal(owners))
-        mine = [record for record in CALLS if part.has_call(record.call_ids)]
+        process = EngineProcess(number, COUNT)
+        journal = Journal.open(process.journal(owners))
+        mine = [record for record in CALLS if process.has_call(record.call_ids)]
         journal.write([encode(record) for record in mine])
         journal.close()
-    links = [Link(database_url, owners, nowhere, Part(number, count)) for number in range(count)]
+    links = [
+        Link(database_url, owners, nowhere, EngineProcess(number, count)) for number in range(count)
+    ]
     found: list[str] = []
     for link in links:
         restored = link.start().restored
@@ -87,7 +89,7 @@ def test_with_another_number_of_processes_nothing_is_lost(
 def test_a_journal_that_its_process_has_open_is_left_alone(
     tmp_path: Path, database_url: str, connection: psycopg.Connection
 ) -> None:
-    journal = Journal.open(Part(1, 2).journal(tmp_path))
+    journal = Journal.open(EngineProcess(1, 2).journal(tmp_path))
     journal.write([encode(CALLS[0])])
     carry_left_journals(database_url, tmp_path, 1)
     assert connection.execute("SELECT count(*) FROM calls_call").fetchone() == (0,)
@@ -107,8 +109,8 @@ def test_an_owner_forgets_the_rows_of_processes_that_are_no_more(
             " counters, refused) VALUES (%s, 1, now(), now(), 0, '{}', '[]')",
             (name,),
         )
-    for part in (Part(1, 2), Part(0, 2)):
-        link = Link(database_url, tmp_path / "journal", nowhere, part)
+    for process in (EngineProcess(1, 2), EngineProcess(0, 2)):
+        link = Link(database_url, tmp_path / "journal", nowhere, process)
         link.start()
         link.close()
     names = connection.execute("SELECT name FROM enginelink_enginestatus ORDER BY name").fetchall()
@@ -116,6 +118,6 @@ def test_an_owner_forgets_the_rows_of_processes_that_are_no_more(
 
 
 def test_a_call_that_no_message_told_of_is_the_owners() -> None:
-    assert Part(0, 3).has_call([])
-    assert not Part(1, 3).has_call([])
-    assert WHOLE.has_call([])
+    assert EngineProcess(0, 3).has_call([])
+    assert not EngineProcess(1, 3).has_call([])
+    assert ONLY.has_call([])

@@ -12,7 +12,7 @@ ENGINE: Final = "engine"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class EngineProcess:
     """Process `number` of `count`. The owner, 0, has all that belongs to no call."""
 
     number: int = 0
@@ -39,5 +39,5 @@ class Part:
         return (share_of(call_id, self.count) if call_id else 0) == self.number
 
 
-WHOLE: Final = Part()
+ONLY: Final = EngineProcess()
 """The one process of an engine."""
