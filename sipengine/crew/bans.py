@@ -9,6 +9,7 @@ from sipengine.crew.handlers import OwnerEnd, WorkerEnd
 from sipengine.services.guard.followed_bans import FollowedBans
 from sipengine.services.guard.guard import Guard
 from sipengine.services.this_process import ThisProcess
+from sipengine.sip.flow import Flow
 
 
 class OwnBans:
@@ -19,7 +20,7 @@ class OwnBans:
         self._guard = guard
         guard.bans.listener = self
         hub.on(Offence, self._offence)
-        hub.on(Trusted, lambda _number, frame: guard.trust(frame.source, monotonic()))
+        hub.on(Trusted, lambda _number, frame: guard.trust(frame.source, frame.until))
         hub.on_join(self._tell_all)
 
     def shut_out(self, source: str, until: float) -> None:
@@ -28,8 +29,11 @@ class OwnBans:
     def let_in(self, source: str) -> None:
         self._hub.tell_all(LetIn(source))
 
-    def _offence(self, _number: int, frame: Offence) -> None:
-        self._guard.accuse(frame.source, frame.kind, frame.reason, frame.count, monotonic())
+    def _offence(self, number: int, frame: Offence) -> None:
+        source = frame.source
+        until = self._guard.accuse(source, frame.kind, frame.reason, frame.count, monotonic())
+        if until:
+            self._hub.tell(number, Trusted(source, until))
 
     def _tell_all(self, number: int) -> None:
         for source, until in self._guard.bans.standing:
@@ -50,17 +54,26 @@ class HeardBans:
         guard.trust_listener = self
         member.on(ShutOut, self._shut_out)
         member.on(LetIn, lambda frame: bans.let_in(frame.source))
+        member.on(Trusted, self._trusted)
         member.on_join(bans.forget)
 
     def offence(self, source: str, kind: str, reason: str, count: int) -> None:
         self._member.tell(Offence(source, kind, reason, count))
 
-    def trusted(self, source: str) -> None:
-        self._member.tell(Trusted(source))
+    def trusted(self, source: str, until: float) -> None:
+        self._member.tell(Trusted(source, until))
 
-    def registered(self, frame: Contact) -> None:
-        """A binding is there: its address is trusted."""
+    def registered(self, frame: Contact, flow: Flow | None) -> None:
+        """A binding is there, by `flow`: its address is trusted, and the account waits for no guesser there.
+        A page's credential is its own, not the account's."""
         self._guard.registered(frame.record, monotonic())
+        if flow is not None and not frame.page:
+            self._guard.registered_elsewhere(flow, frame.record.aor)
+
+    def _trusted(self, frame: Trusted) -> None:
+        """The owner bans nobody there."""
+        self._guard.trust(frame.source, frame.until)
+        self._bans.let_in(frame.source)
 
     def _shut_out(self, frame: ShutOut) -> None:
         now = monotonic()

@@ -77,7 +77,7 @@ class HeardBindings:
         replica: Replica,
         flow_of: Callable[[Contact], Flow | None],
         complete: Callable[[], None],
-        seen: Callable[[Contact], None] | None = None,
+        seen: Callable[[Contact, Flow | None], None] | None = None,
     ) -> None:
         self._core = core
         self._seen = seen
@@ -92,9 +92,10 @@ class HeardBindings:
     def _there(self, frame: Contact) -> None:
         core, now = self._core, monotonic()
         before = len(core.out)
+        flow = self._flow_of(frame)
         self._replica.take(
             frame.record,
-            self._flow_of(frame),
+            flow,
             frame.page,
             frame.earlier,
             now,
@@ -102,7 +103,7 @@ class HeardBindings:
         )
         core.traces.sent_otherwise(before, now)
         if self._seen is not None:
-            self._seen(frame)
+            self._seen(frame, flow)
 
     def _gone(self, frame: ContactGone) -> None:
         self._replica.end(frame.gone)

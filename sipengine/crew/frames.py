@@ -46,6 +46,14 @@ class Bounced(Frame, tag="bounced"):
     remote: Address
 
 
+class Trusted(Frame, tag="trusted"):
+    """`source` is not to be banned until `until` (wall clock): somebody there called with the right
+    password, or the owner trusts it, which answers an `Offence`."""
+
+    source: str
+    until: float
+
+
 # ------------------------------------------------------------------ worker -> owner
 
 
@@ -86,12 +94,6 @@ class Offence(Frame, tag="offence"):
     kind: str
     reason: str
     count: int
-
-
-class Trusted(Frame, tag="trusted"):
-    """Somebody there called with the right password."""
-
-    source: str
 
 
 class PartyCall(Frame, tag="call"):

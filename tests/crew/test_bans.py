@@ -7,8 +7,9 @@ import pytest
 from sipengine.api import BanRecord, Fact, Pardon
 from sipengine.crew.bans import HeardBans, OwnBans
 from sipengine.crew.frames import Contact
+from sipengine.services.guard.accounts import FREE_FAILURES
 from sipengine.services.guard.followed_bans import FollowedBans
-from sipengine.services.guard.guard import CONFIGURATION, MAX_SCANS, MAX_WRONG, Guard
+from sipengine.services.guard.guard import CONFIGURATION, MAX_SCANS, MAX_WRONG, TRUST, Guard
 from sipengine.services.guard.sources import Allowed
 from sipengine.services.this_process import ThisProcess
 from sipengine.sip.flow import Flow
@@ -135,7 +136,7 @@ def test_a_right_password_at_a_worker_speaks_for_the_address_everywhere(two: Two
 
 def test_where_a_phone_is_registered_a_worker_bans_nobody(two: Two) -> None:
     record = binding(1, received=f"{EVE}:5060", expires_at=1_800_000_100.0)
-    two.heard.registered(Contact(record, 0, "", ""))
+    two.heard.registered(Contact(record, 0, "", ""), None)
     for _ in range(MAX_WRONG + 1):
         two.worker.failed(Flow("UDP", LOCAL, ADDRESS), "1001@pbx.test", two.now)
     two.pair.work()
@@ -147,5 +148,44 @@ def test_an_offence_from_where_the_owner_trusts_somebody_is_forgiven(two: Two) -
     two.owner.passed(Flow("UDP", LOCAL, ADDRESS), "1001@pbx.test", two.now)
     two.scan(two.worker)
     assert not two.bans
-    two.now += 2.1
+    two.now += TRUST + 0.1
+    two.scan(two.worker)
+    assert two.blocked() == (True, True), "its trust ends where the owner's does"
+
+
+def test_a_phone_that_is_registered_waits_for_no_guesser_at_a_worker_either(two: Two) -> None:
+    guesser = Flow("UDP", LOCAL, (EVE, 40_000))
+    phone = Flow("UDP", LOCAL, ADDRESS)
+    record = binding(1001, received=f"{EVE}:5060", expires_at=1_800_000_100.0)
+    two.heard.registered(Contact(record, 0, "", ""), phone)
+    for _ in range(FREE_FAILURES + 1):
+        two.worker.failed(guesser, record.aor, two.now)
+    assert two.worker.must_wait(guesser, record.aor, two.now) > 0
+    assert two.worker.must_wait(phone, record.aor, two.now) == 0
+
+
+def test_who_registers_after_all_is_no_longer_named_by_a_worker(two: Two) -> None:
+    phone = Flow("UDP", LOCAL, ADDRESS)
+    record = binding(1001, received=f"{EVE}:5060", expires_at=1_800_000_100.0)
+    two.worker.failed(phone, record.aor, two.now)
+    assert two.worker.refused.phones(two.now)
+    two.heard.registered(Contact(record, 0, "", ""), phone)
+    assert not two.worker.refused.phones(two.now)
+
+
+def test_a_page_that_registers_speaks_for_its_own_credential_alone(two: Two) -> None:
+    phone = Flow("UDP", LOCAL, ADDRESS)
+    record = binding(1001, received=f"{EVE}:5060", expires_at=1_800_000_100.0)
+    two.worker.failed(phone, record.aor, two.now)
+    two.heard.registered(Contact(record, 0, "a page", ""), phone)
+    assert two.worker.refused.phones(two.now)
+    assert not phone.account
+
+
+def test_a_worker_that_accused_a_trusted_address_lets_it_in_at_once(two: Two) -> None:
+    two.owner.passed(Flow("UDP", LOCAL, ADDRESS), "1001@pbx.test", two.now)
+    two.scan(two.worker)
     assert two.blocked() == (False, False)
+    two.scan(two.worker)
+    assert two.blocked() == (False, False)
+    assert not two.bans

@@ -72,7 +72,9 @@ def is_scanner(agent: str) -> bool:
 class TrustListener(Protocol):
     """Whoever must hear of addresses that somebody called from with the right password."""
 
-    def trusted(self, source: str) -> None: ...
+    def trusted(self, source: str, until: float) -> None:
+        """`until` is wall-clock time."""
+        ...
 
 
 class Guard:
@@ -206,18 +208,21 @@ class Guard:
     def passed(self, flow: Flow, account: str, now: float) -> None:
         """The right password: the address is trusted for as long as a registration may last."""
         name = source_of(flow.remote[0])
-        if flow.account != account:
-            flow.account = account
-            self._accounts.passed(name, account)
-            self.refused.passed(name, account)
+        self._proved(name, flow, account)
         until = now + TRUST
         if self._trusted.get(name, 0.0) < until - TRUST_GRAIN:
             self._trust(name, until)
             if self.trust_listener is not None:
-                self.trust_listener.trusted(name)
+                self.trust_listener.trusted(name, until + self._process.offset)
         source = self._sources.known(name)
         if source is not None:
             source.give_back(1.0)
+
+    def _proved(self, name: str, flow: Flow, account: str) -> None:
+        if flow.account != account:
+            flow.account = account
+            self._accounts.passed(name, account)
+            self.refused.passed(name, account)
 
     # ------------------------------------------------------------------ judging
 
@@ -230,16 +235,24 @@ class Guard:
         self.bans.ban(source.name, kind, reason_of(kind, source, now), count_of(kind, source), now)
         source.forget(now)
 
-    def accuse(self, name: str, kind: str, reason: str, count: int, now: float) -> None:
+    def accuse(self, name: str, kind: str, reason: str, count: int, now: float) -> float:
         """Another process of this engine found that this source is to be banned: it is, unless it is
-        trusted here, exempt, or banned already."""
-        source = self._sources.of(name, now)
-        if not (source.exempt or self._is_trusted(name, now) or self.bans.is_banned(name)):
+        trusted here, exempt, or banned already. Returns until when it is trusted (wall-clock time), or 0.0."""
+        if self._is_trusted(name, now):
+            return self._trusted[name] + self._process.offset
+        if not (self._sources.of(name, now).exempt or self.bans.is_banned(name)):
             self.bans.ban(name, kind, reason, count, now)
+        return 0.0
 
-    def trust(self, name: str, now: float) -> None:
-        """Somebody there gave the right password to another process of this engine."""
-        self._trust(name, now + TRUST)
+    def trust(self, name: str, until: float) -> None:
+        """Another process of this engine trusts this source until then (wall-clock time)."""
+        until -= self._process.offset
+        if until > self._trusted.get(name, 0.0):
+            self._trust(name, until)
+
+    def registered_elsewhere(self, flow: Flow, account: str) -> None:
+        """A phone gave the right password to another process of this engine, by what is `flow` here."""
+        self._proved(source_of(flow.remote[0]), flow, account)
 
     def registered(self, binding: BindingRecord, now: float) -> None:
         """A phone is registered: where it is, is trusted for that long."""
