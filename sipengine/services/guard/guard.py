@@ -222,7 +222,7 @@ class Guard:
         if flow.account != account:
             flow.account = account
             self._accounts.passed(name, account)
-            self.refused.passed(name, account)
+        self.refused.passed(name, account)
 
     # ------------------------------------------------------------------ judging
 

@@ -48,6 +48,18 @@ def test_a_phone_with_a_wrong_password_is_listed_until_it_has_the_right_one(
     assert phones_of(wire) == []
 
 
+def test_a_phone_whose_password_was_right_before_is_listed_only_until_it_is_again(
+    wire: Wire,
+) -> None:
+    """One flow all the time: somebody mistyped it and mended it."""
+    phone = Phone(wire, "1001", HOST, 5060)
+    assert phone.register().status == 200
+    assert phone.register(password="mistyped").status == 401
+    assert len(phones_of(wire)) == 1
+    assert phone.register().status == 200
+    assert phones_of(wire) == []
+
+
 def test_a_number_that_is_not_there_is_listed(wire: Wire) -> None:
     assert Phone(wire, "1999", HOST, 5060, device="Desk").register(password="x").status == 401
     assert [phone.account for phone in phones_of(wire)] == [f"1999@{DOMAIN}"]
