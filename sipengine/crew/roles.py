@@ -108,7 +108,6 @@ class Owner:
         connections = OwnConnections(self.hub, endpoint)
         ToldBindings(self.hub, core.location, connections, core.process)
         self._door = OwnerDoor(self.hub, self._share, core, endpoint, connections)
-        endpoint.bounced = self._door.bounced
         self._lamps = Lamps(self.hub, core)
         if core.guard is not None:
             OwnBans(self.hub, core.guard)
@@ -158,7 +157,6 @@ class Worker:
     def attach(self, core: Core, endpoint: Endpoint) -> Door | None:
         self._remote.attach(endpoint)
         self._door = WorkerDoor(self.member, self._share, core, endpoint, self._remote)
-        endpoint.bounced = self._door.bounced
         endpoint.before_reading = self.member.read
         assert isinstance(core.location, Replica)
         answer_trace_questions(self.member, core.traces)
