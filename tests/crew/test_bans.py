@@ -9,7 +9,8 @@ from sipengine.crew.bans import HeardBans, OwnBans
 from sipengine.crew.frames import Contact
 from sipengine.services.guard.accounts import FREE_FAILURES
 from sipengine.services.guard.followed_bans import FollowedBans
-from sipengine.services.guard.guard import CONFIGURATION, MAX_SCANS, MAX_WRONG, TRUST, Guard
+from sipengine.services.guard.guard import CONFIGURATION as BY_CONFIGURATION
+from sipengine.services.guard.guard import MAX_SCANS, MAX_WRONG, TRUST, Guard
 from sipengine.services.guard.sources import Allowed
 from sipengine.services.this_process import ThisProcess
 from sipengine.sip.flow import Flow
@@ -112,7 +113,7 @@ def test_who_becomes_a_trusted_server_may_speak_to_all(two: Two) -> None:
         guard.set_servers([EVE], two.now)
     two.pair.work()
     assert two.blocked() == (False, False)
-    assert two.bans[-1].lifted_by == CONFIGURATION
+    assert two.bans[-1].lifted_by == BY_CONFIGURATION
     two.scan(two.worker)
     assert two.blocked() == (False, False)
 

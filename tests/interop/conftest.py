@@ -27,8 +27,13 @@ from tests.support.wire_phone import WirePhone
 
 @pytest.fixture(scope="session")
 def pbx(request: pytest.FixtureRequest) -> Iterator[PbxProcess]:
-    """The product, all parts, with the configuration of every collected file."""
-    modules = {item.module for item in request.session.items if isinstance(item, pytest.Function)}
+    """The product, all parts, with the configuration of every collected file beside this one."""
+    here = Path(__file__).parent
+    modules = {
+        item.module
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.path.parent == here
+    }
     with PbxProcess() as running:
         applied = merged(getattr(module, "CONFIGURATION", {}) for module in modules)
         running.apply(applied)
